@@ -1,0 +1,83 @@
+"""syncsim: keep shared JSON templates in sync under concurrent edits, and see why it works.
+
+The face of the package: names are loaded when first used, so `import syncsim` costs next to nothing.
+Everything else is reached through its module (`syncsim.contract`, `syncsim.errors`, ...).
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from syncsim.contract import ABSENT, Conflict, Outcome, Snapshot
+    from syncsim.errors import (
+        InvalidTemplateError,
+        RetriesExhaustedError,
+        SyncError,
+        TemplateExistsError,
+        TemplateNotFoundError,
+        VersionConflictError,
+    )
+    from syncsim.lab.runner import run
+    from syncsim.merging import diff, merge
+    from syncsim.retry import RetryPolicy
+    from syncsim.samples import generate, sample
+    from syncsim.service import build
+    from syncsim.wiring import connect
+
+_ROOMS = {
+    "ABSENT": "contract",
+    "Conflict": "contract",
+    "InvalidTemplateError": "errors",
+    "Outcome": "contract",
+    "RetriesExhaustedError": "errors",
+    "RetryPolicy": "retry",
+    "Snapshot": "contract",
+    "SyncError": "errors",
+    "TemplateExistsError": "errors",
+    "TemplateNotFoundError": "errors",
+    "VersionConflictError": "errors",
+    "build": "service",
+    "connect": "wiring",
+    "diff": "merging",
+    "generate": "samples",
+    "merge": "merging",
+    "run": "lab.runner",
+    "sample": "samples",
+}
+
+__all__ = [
+    "ABSENT",
+    "Conflict",
+    "InvalidTemplateError",
+    "Outcome",
+    "RetriesExhaustedError",
+    "RetryPolicy",
+    "Snapshot",
+    "SyncError",
+    "TemplateExistsError",
+    "TemplateNotFoundError",
+    "VersionConflictError",
+    "build",
+    "connect",
+    "diff",
+    "generate",
+    "merge",
+    "run",
+    "sample",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("syncsim")
+    if name not in _ROOMS:
+        raise AttributeError(f"module 'syncsim' has no attribute {name!r}")
+    found: object = getattr(import_module(f"syncsim.{_ROOMS[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

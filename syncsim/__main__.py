@@ -1,0 +1,5 @@
+"""`python -m syncsim` is the `syncsim` command."""
+
+from syncsim.cli import main
+
+main()
