@@ -16,6 +16,7 @@ from reprlib import Repr
 from typing import Final
 
 from syncsim.contract import JSON
+from syncsim.frozen import FrozenDict, FrozenList
 
 MAX_BYTES: Final = 1_048_576
 """Size limit of a document in canonical bytes."""
@@ -86,6 +87,10 @@ def element_path(index: int, element: JSON, key: str = "id") -> str:
 # -- plain values ----------------------------------------------------------------------------------
 
 
+_PLAIN: Final[dict[type, type]] = {FrozenDict: dict, FrozenList: list}
+"""The read-only views of this package are as plain as what they view."""
+
+
 def check_plain(value: JSON, path: str = "", levels: int = MAX_DEPTH) -> None:
     """Refuse whatever JSON cannot hold, or this package will not; raises `NotAllowed`.
 
@@ -93,7 +98,7 @@ def check_plain(value: JSON, path: str = "", levels: int = MAX_DEPTH) -> None:
     form C, so that two writers who see the same word store the same bytes. `levels` is how many
     lists and objects may still be entered, which also ends the walk in a cyclic value.
     """
-    kind = type(value)
+    kind = _PLAIN.get(type(value), type(value))
     if kind is str:
         _check_text(value, path)
     elif kind is dict or kind is list:

@@ -7,15 +7,17 @@ only what is new is looked at in full.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from hashlib import sha256
 from threading import Lock
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
 from syncsim import template_schema
 from syncsim.contract import BACKGROUND, JSON, Document
 from syncsim.errors import InvalidTemplateError, UsageError
+from syncsim.frozen import FrozenDict, FrozenList
 from syncsim.rules import Rule, Schema
 from syncsim.strict_json import (
     MAX_BYTES,
@@ -61,7 +63,7 @@ def canonical(value: JSON) -> bytes:
     as null; `encode` refuses both.
     """
     try:
-        return orjson.dumps(value, None, _SORTED)
+        return orjson.dumps(value, _thawed, _SORTED)
     except TypeError as error:
         raise InvalidTemplateError(None, "", excerpt(value), f"plain JSON ({error})") from None
 
@@ -118,90 +120,117 @@ def _invalid(template_id: str | None, broken: NotAllowed) -> InvalidTemplateErro
 # -- remembering what is valid ---------------------------------------------------------------------
 
 
+class _Bounded(dict[bytes, Any]):
+    """A memory of at most so many bytes of keys; when full it starts afresh. Reads take no lock."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._size_bytes = 0
+        self._lock = Lock()
+
+    def keep(self, key: bytes, value: Any) -> None:
+        with self._lock:
+            self._size_bytes += len(key)
+            if self._size_bytes > self._limit_bytes:
+                self.clear()
+                self._size_bytes = len(key)
+            self[key] = value
+
+
 class _Memo:
     """Values that passed a rule, found again by their bytes: known ones are not checked again.
 
     The bytes tell 1 from 1.0 and true, which `==` does not; `==` tells a tuple from a list and NaN
     from null, which the bytes do not; a known value agrees in both. The bytes are taken in the
     order in which the keys stand, which is cheaper than sorting them; another order is another
-    entry. Holds at most `limit_bytes` of text, about ten times that in memory; when full it starts
-    afresh, which costs one full check of what is still in use.
+    entry. `limit_bytes` of keys are about twenty times that in memory.
     """
 
-    def __init__(self, rule: Rule, limit_bytes: int = 2 * MAX_BYTES) -> None:
+    def __init__(self, rule: Rule, levels: int = MAX_DEPTH, limit_bytes: int = MAX_BYTES) -> None:
         self._rule = rule
-        self._limit_bytes = limit_bytes
-        self._size_bytes = 0
-        self._known: dict[bytes, tuple[JSON, bytes]] = {}
-        self._lock = Lock()
+        self._levels = levels
+        self._known = _Bounded(limit_bytes)
 
-    def recall(self, values: list[JSON], path: str) -> tuple[list[JSON], list[bytes]]:
-        """Private copies of the values and their canonical bytes; raises `NotAllowed`.
+    def recall(self, value: JSON) -> tuple[JSON, bytes]:
+        """A private copy of the value and its canonical bytes; raises `NotAllowed`."""
+        try:
+            known: tuple[JSON, bytes] | None = self._known.get(orjson.dumps(value, _thawed, _AS_IS))
+        except TypeError:  # learning it will say why
+            known = None
+        return known if known is not None and known[0] == value else self._learn(value)
 
-        `path` is that of the list; it is empty if the one value is the document itself.
-        """
+    def recall_each(self, values: list[JSON], path: str) -> tuple[list[JSON], bytes]:
+        """The same for every element of the list at this path, the bytes joined to a list."""
         copies: list[JSON] = []
         bodies: list[bytes] = []
-        known = self._known
+        known: tuple[JSON, bytes] | None
+        recalled = self._known.get
         for value in values:
             try:
-                found = known.get(orjson.dumps(value, None, _AS_IS))
+                known = recalled(orjson.dumps(value, _thawed, _AS_IS))
             except TypeError:
-                found = None  # learning it will say why
-            if found is None or found[0] != value:
+                known = None
+            if known is None or known[0] != value:
                 try:
-                    found = self._learn(value)
+                    known = self._learn(value)
                 except NotAllowed as broken:
-                    step = element_path(len(copies), value) if path else ""
-                    raise broken.below(path + step) from None
-            copies.append(found[0])
-            bodies.append(found[1])
-        return copies, bodies
+                    raise broken.below(path + element_path(len(copies), value)) from None
+            copies.append(known[0])
+            bodies.append(known[1])
+        return copies, b"[" + b",".join(bodies) + b"]"
 
     def _learn(self, value: JSON) -> tuple[JSON, bytes]:
         try:
-            text = orjson.dumps(value, None, _AS_IS)
+            text = orjson.dumps(value, _thawed, _AS_IS)
         except TypeError as error:
-            check_plain(value)
+            check_plain(value, "", self._levels)
             raise NotAllowed("", value, f"plain JSON ({error})") from None
         if len(text) > MAX_BYTES:
             raise NotAllowed("", value, f"a document of at most {MAX_BYTES} bytes")
         copy = orjson.loads(text)
         if copy != value:  # orjson wrote something else than it was given
-            check_plain(value)
+            check_plain(value, "", self._levels)
             raise NotAllowed("", value, "JSON that holds still while it is read")
-        if not text.isascii() or text.count(b"{") + text.count(b"[") > MAX_DEPTH:
-            check_plain(copy)  # otherwise it is in NFC, and cannot be too deep
+        if not text.isascii() or text.count(b"{") + text.count(b"[") > self._levels:
+            check_plain(copy, "", self._levels)  # otherwise in NFC, and cannot be too deep
         self._rule.check(copy)
-        body = orjson.dumps(copy, None, _SORTED)
-        size_bytes = len(text) + len(body)
-        with self._lock:
-            self._size_bytes += size_bytes
-            if self._size_bytes > self._limit_bytes:
-                self._known.clear()
-                self._size_bytes = size_bytes
-            self._known[text] = copy, body
-        return copy, body
+        known = copy, orjson.dumps(copy, None, _SORTED)
+        self._known.keep(text, known)
+        return known
 
 
-# The outline is the document with empty lists, which is a valid document itself. Only there can
-# anything be deep: the rules of fields and sections leave no room for it.
+_OBJECT_TYPES: Final = (dict, FrozenDict)
+_LIST_TYPES: Final = (list, FrozenList)
+
+# What is left of a document without the parts below, with empty ones in their places.
 _OUTLINES = _Memo(TEMPLATE)
 _FIELDS = _Memo(template_schema.FIELDS.element)
 _SECTIONS = _Memo(template_schema.SECTIONS.element)
+_OBJECTS = {
+    "settings": _Memo(template_schema.SETTINGS, MAX_DEPTH - 1),
+    "metadata": _Memo(template_schema.METADATA, MAX_DEPTH - 1),
+}
+_LISTS = _Bounded(4 * MAX_BYTES)
+"""Fields and sections that are valid together, by their bytes: most commits change neither."""
 
 
 def _encode(document: Document) -> bytes:
-    if type(document) is not dict:
+    if type(document) not in _OBJECT_TYPES:
         raise NotAllowed("", document, TEMPLATE.expected)
     outline = document.copy()
     fields = _lift(outline, "fields", MAX_FIELDS)
     sections = _lift(outline, "sections", MAX_SECTIONS)
-    (whole,), _ = _OUTLINES.recall([outline], "")
-    fields, field_bodies = _FIELDS.recall(fields, "/fields")
-    sections, section_bodies = _SECTIONS.recall(sections, "/sections")
-    check_references(fields, sections)
-    whole = {**whole, "fields": _joined(field_bodies), "sections": _joined(section_bodies)}
+    parts: dict[str, orjson.Fragment] = {}
+    for key, memo in _OBJECTS.items():
+        part = outline.get(key)
+        if type(part) in _OBJECT_TYPES:
+            try:
+                parts[key] = orjson.Fragment(memo.recall(part)[1])
+            except NotAllowed as broken:
+                raise broken.below(f"/{key}") from None
+            outline[key] = {}
+    whole = {**_OUTLINES.recall(outline)[0], **parts}
+    whole["fields"], whole["sections"] = _lists(fields, sections)
     body = orjson.dumps(whole, None, _SORTED)
     if len(body) > MAX_BYTES:
         raise NotAllowed("", document, f"a document of at most {MAX_BYTES} bytes")
@@ -210,15 +239,39 @@ def _encode(document: Document) -> bytes:
 
 def _lift(outline: Document, key: str, limit: int) -> list[JSON]:
     """Take the elements of a list out of the outline; a copy, so that their count is final."""
-    elements = outline.get(key)
-    if type(elements) is not list or len(elements) > limit:
+    elements: Any = outline.get(key)
+    if type(elements) not in _LIST_TYPES or len(elements) > limit:
         return []  # left where it is, for the rule of the outline to refuse
     outline[key] = []
-    return elements.copy()
+    return list(elements)
 
 
-def _joined(bodies: list[bytes]) -> orjson.Fragment:
-    return orjson.Fragment(b"[" + b",".join(bodies) + b"]")
+def _lists(fields: list[JSON], sections: list[JSON]) -> tuple[orjson.Fragment, orjson.Fragment]:
+    """Both lists as canonical JSON, each element valid and each reference resolved."""
+    lists = [fields, sections]
+    text = None
+    with suppress(TypeError):  # the element that is to blame will be found
+        text = orjson.dumps(lists, _thawed, _AS_IS)
+        known = _LISTS.get(text)
+        if known is not None and known[0] == lists:
+            found: tuple[orjson.Fragment, orjson.Fragment] = known[1]
+            return found
+    field_copies, field_bodies = _FIELDS.recall_each(fields, "/fields")
+    section_copies, section_bodies = _SECTIONS.recall_each(sections, "/sections")
+    check_references(field_copies, section_copies)
+    bodies = orjson.Fragment(field_bodies), orjson.Fragment(section_bodies)
+    if text is not None:
+        _LISTS.keep(text, ([field_copies, section_copies], bodies))
+    return bodies
+
+
+def _thawed(value: Any) -> JSON:
+    """What orjson is to write for a subclass that it was told to pass on: views are plain JSON."""
+    if type(value) is FrozenDict:
+        return dict(value)
+    if type(value) is FrozenList:
+        return list(value)
+    raise TypeError(f"not {type(value).__name__}")
 
 
 # -- names -----------------------------------------------------------------------------------------

@@ -249,10 +249,11 @@ def test_the_memory_is_bounded_and_keeps_working_when_it_is_full() -> None:
     memo = template._Memo(template.TEMPLATE, limit_bytes=1000)
     for number in range(100):
         document = {"schema_version": 1, "name": f"Name {number}", "fields": [], "sections": []}
-        copies, bodies = memo.recall([document], "")
-        assert copies == [document]
-        assert bodies == [canonical(document)]
-        assert sum(len(text) + len(body) for text, (_, body) in memo._known.items()) <= 1000
+        copy, body = memo.recall(document)
+        assert copy == document
+        assert copy is not document
+        assert body == canonical(document)
+        assert sum(map(len, memo._known)) <= 1000
     assert memo._known
 
 

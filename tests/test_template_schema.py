@@ -146,7 +146,7 @@ BAD: list[tuple[str, object, str | None, str]] = [
     ("/metadata/tags", ["a", 1], None, "a list of texts"),
     ("/metadata/derived", [1], None, "an object"),
     ("/metadata/derived", DEEP, "/metadata/derived/a/a/a/a/a/a", "at most 8"),
-    ("/metadata/big", "x" * MAX_BYTES, "", "at most 1048576 bytes"),
+    ("/metadata/big", "x" * MAX_BYTES, "/metadata", "at most 1048576 bytes"),
 ]  # fmt: skip
 
 
