@@ -1,7 +1,7 @@
 """syncsim: keep shared JSON templates in sync under concurrent edits, and see why it works.
 
-The face of the package: names are loaded when first used, so `import syncsim` costs next to nothing.
-Everything else is reached through its module (`syncsim.contract`, `syncsim.errors`, ...).
+The face of the package: names are loaded when first used, so that importing it costs next to
+nothing. Everything else is reached through its module (`syncsim.contract`, `syncsim.errors`, ...).
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""Settings every test shares: Hypothesis without chance or deadlines, so a red run can be repeated."""
+"""Settings of every test: Hypothesis without chance or deadlines, so a red run can be repeated."""
 
 from hypothesis import settings
 

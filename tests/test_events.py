@@ -194,8 +194,8 @@ class Interruptible(BoundedEventLog):
 @pytest.mark.usefixtures("hasty_threads")
 def test_a_reader_beside_writing_threads_misses_nothing(clock: ManualClock) -> None:
     """What a tail reads between writes is every number once, in order: no event is stored late."""
-    log = Interruptible(clock)
     writers, each = 8, 1500
+    log = Interruptible(clock, capacity=writers * each)
     begin = threading.Barrier(writers + 1)
 
     def write(name: str) -> None:
