@@ -1,0 +1,188 @@
+"""When two JSON values are the same, and which element of a list is which.
+
+The ground that merging and differences stand on: equality as canonical JSON text has it, the key
+patterns that name the keyed lists of a document, and paths with element ids in place of indexes.
+Nothing here changes a document.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, NewType, TypeAlias
+
+import orjson
+
+from syncsim.contract import JSON
+from syncsim.errors import UsageError
+
+KeyMap: TypeAlias = Mapping[str, str | Sequence[str]]
+"""Path pattern of a keyed list (`*` = any key or element) to the attribute, or the attributes that
+together identify an element: `{"/fields": "id", "/fields/*/options": "value"}`."""
+
+TEMPLATE_KEYS: Final[KeyMap] = {
+    "/fields": "id",
+    "/sections": "id",
+    "/fields/*/options": "value",
+}
+"""The keyed lists of a template."""
+
+MAX_NESTING: Final = 200
+"""Levels of lists and objects in each other that are surely followed, whatever calls us."""
+
+Path: TypeAlias = tuple[str, ...]
+"""Object keys and element ids from the root down to a value."""
+
+Token: TypeAlias = str | int | tuple[Any, ...]
+"""What an element of a list is recognised by. A string id stands for itself; any other id, or one
+made of several attributes, is a tuple; an int numbers an element that has no id (`alignment`)."""
+
+Position = NewType("Position", tuple[dict[Any, Any], ...])
+"""Where a walk down a document stands among the key patterns; begin with `compile_keys`."""
+
+
+def same(a: JSON, b: JSON) -> bool:
+    """Whether two values have the same canonical JSON text.
+
+    The order of keys is not data; `1`, `1.0` and `True` differ, and so do `0.0` and `-0.0`; no
+    Unicode folding. Any depth, any size of int.
+    """
+    if a is b:
+        return True
+    try:
+        # Python's == is fast and nearly right: it takes 1, 1.0 and True for equal. Equal bytes
+        # settle that; unequal ones may only differ in the order of keys.
+        if a != b:
+            return False
+        if type(a) is str:
+            return True
+        if orjson.dumps(a) == orjson.dumps(b):
+            return True
+    except (TypeError, RecursionError):  # an int beyond 64 bit, a lone surrogate, a deep document
+        pass
+    return _same_leaf_by_leaf(a, b)
+
+
+def _same_leaf_by_leaf(a: JSON, b: JSON) -> bool:
+    pending = [(a, b)]
+    while pending:
+        x, y = pending.pop()
+        if x is y:
+            continue
+        if isinstance(x, dict) and isinstance(y, dict):
+            if x.keys() != y.keys():
+                return False
+            pending.extend((value, y[key]) for key, value in x.items())
+        elif isinstance(x, list) and isinstance(y, list):
+            if len(x) != len(y):
+                return False
+            pending.extend(zip(x, y, strict=True))
+        elif type(x) is not type(y) or x != y or (x == 0 and str(x) != str(y)):
+            return False
+    return True
+
+
+@contextmanager
+def nesting_limited() -> Iterator[None]:
+    """Turn running out of stack, some hundred levels down a document, into a `UsageError`."""
+    try:
+        yield
+    except RecursionError:
+        depth = "nested as deep as this one"
+        raise UsageError("a document", depth, f"at most {MAX_NESTING} levels") from None
+
+
+def json_type(value: JSON) -> str:
+    """The JSON name of a value's type; both int and float are `number`."""
+    if isinstance(value, dict):
+        return "object"
+    if isinstance(value, list):
+        return "array"
+    if isinstance(value, str):
+        return "string"
+    if isinstance(value, bool):
+        return "boolean"
+    return "null" if value is None else "number"
+
+
+def compile_keys(keys: KeyMap) -> Position:
+    """The patterns of `keys` as a tree, at its root; `UsageError` for a pattern that is no path."""
+    root: dict[Any, Any] = {}
+    for pattern, attributes in keys.items():
+        if pattern and not pattern.startswith("/"):
+            raise UsageError("a pattern of keys", pattern, "a path that begins with /")
+        node = root
+        for segment in split(pattern):
+            node = node.setdefault(segment, {})
+        node[None] = (attributes,) if isinstance(attributes, str) else tuple(attributes)
+    return Position((root,))
+
+
+def step(position: Position, segment: str) -> Position:
+    """The position one key or element id further down."""
+    if not position:
+        return position
+    names = (segment, "*") if segment != "*" else ("*",)
+    return Position(tuple(node[name] for node in position for name in names if name in node))
+
+
+def attributes_at(position: Position) -> tuple[str, ...]:
+    """The attributes that identify the elements of a list here; empty where the list has no ids."""
+    for node in position:
+        if None in node:
+            found: tuple[str, ...] = node[None]
+            return found
+    return ()
+
+
+def id_of(element: JSON, attributes: tuple[str, ...]) -> Token | None:
+    """The token of an element's id; None where an attribute is missing, null or not a scalar."""
+    if not attributes or not isinstance(element, dict):
+        return None
+    if len(attributes) == 1:
+        value = element.get(attributes[0])
+        return value if type(value) is str else _scalar_token(value)
+    parts = tuple(_scalar_token(element.get(attribute)) for attribute in attributes)
+    return None if None in parts else parts
+
+
+def _scalar_token(value: JSON) -> Token | None:
+    if isinstance(value, str):
+        return value
+    # Text in a tuple, because as keys of a dict 1, 1.0 and True would be one.
+    return (json.dumps(value),) if isinstance(value, int | float) else None
+
+
+def by_id(elements: list[JSON], attributes: tuple[str, ...]) -> dict[Token, JSON] | None:
+    """The elements by the token of their id, in list order; None unless each has one of its own."""
+    if not attributes:
+        return None
+    index: dict[Token, JSON] = {}
+    for element in elements:
+        token = id_of(element, attributes)
+        if token is None:
+            return None
+        index[token] = element
+    return index if len(index) == len(elements) else None
+
+
+def segment(token: Token) -> str:
+    """A token as a part of a path: the id as text, the parts of a composite one with commas.
+
+    An element without an id has no name of its own; `*` is what matches it in a key pattern.
+    """
+    if isinstance(token, str):
+        return token
+    return "*" if isinstance(token, int) else ",".join(segment(part) for part in token)
+
+
+def pointer(path: Iterable[str]) -> str:
+    """The path as a JSON Pointer (RFC 6901), with `~` and `/` escaped; the root is empty."""
+    return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path)
+
+
+def split(text: str) -> Path:
+    """The inverse of `pointer`."""
+    parts = text.split("/")[1:]
+    return tuple(part.replace("~1", "/").replace("~0", "~") for part in parts)

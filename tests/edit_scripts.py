@@ -1,0 +1,299 @@
+"""Edit scripts: lists of small numbers that edit a template or a board step by step.
+
+Made for Hypothesis, which shrinks a failing script to few steps with small numbers. A template
+stays valid at each step. A board has lists in keyed elements, so cards move between columns.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import orjson
+from hypothesis import strategies as st
+
+from syncsim.errors import InvalidTemplateError
+from syncsim.identity import TEMPLATE_KEYS, KeyMap
+from syncsim.template import validate
+
+Step = tuple[int, int, int]
+"""Which edit of the kind, and two numbers that choose what it works on."""
+
+
+class Kind(NamedTuple):
+    """A kind of document: its keyed lists, where scripts begin, and the edits they choose from."""
+
+    keys: KeyMap
+    start: Any
+    edits: list[Callable[[Any, int, int], object]]
+    is_template: bool
+
+
+class Sides(NamedTuple):
+    """A base and what two writers made of it."""
+
+    keys: KeyMap
+    base: Any
+    earlier: Any
+    later: Any
+
+
+def edited(kind: Kind, document: Any, script: list[Step]) -> Any:
+    """The document after the script; a step that would break a template is left out."""
+    for which, a, b in script:
+        candidate = orjson.loads(orjson.dumps(document))
+        pick(kind.edits, which)(candidate, a, b)
+        if kind.is_template:
+            try:
+                validate(candidate)
+            except InvalidTemplateError:
+                continue
+        document = candidate
+    return document
+
+
+def grown(kind: Kind, base: list[Step], earlier: list[Step], later: list[Step]) -> Sides:
+    document = edited(kind, kind.start, base)
+    return Sides(
+        kind.keys, document, edited(kind, document, earlier), edited(kind, document, later)
+    )
+
+
+def pick(values: list[Any], number: int) -> Any:
+    return values[number % len(values)]
+
+
+def insert(elements: list[Any], element: Any, number: int) -> None:
+    elements.insert(number % (len(elements) + 1), element)
+
+
+def relocate(elements: list[Any], a: int, b: int) -> None:
+    if elements:
+        insert(elements, elements.pop(a % len(elements)), b)
+
+
+def unused(elements: list[Any], names: str, number: int) -> str | None:
+    left = sorted(set(names) - {element["id"] for element in elements})
+    return pick(left, number) if left else None
+
+
+def edit_tags(tags: list[str], a: int, b: int) -> None:
+    """Insert, remove, replace or move a plain value; none occurs twice."""
+    word = pick(["red", "green", "blue", "cyan", "pink"], a // 4)
+    if a % 4 == 0 and word not in tags:
+        insert(tags, word, b)
+    elif a % 4 == 1 and tags:
+        tags.pop(b % len(tags))
+    elif a % 4 == 2 and tags and word not in tags:
+        tags[b % len(tags)] = word
+    elif a % 4 == 3:
+        relocate(tags, a, b)
+
+
+# -- templates -------------------------------------------------------------------------------------
+
+SHAPES: list[dict[str, Any]] = [
+    {"type": "text"},
+    {"type": "note"},
+    {"type": "integer", "validation": {"minimum": 0}},
+    {"type": "choice", "options": [{"value": "r", "label": "r"}, {"value": "g", "label": "g"}]},
+    {"type": "multi_choice", "options": [{"value": "g", "label": "g"}], "default": ["g"]},
+]
+ATTRIBUTES: list[dict[str, Any]] = [
+    {"label": "one"},
+    {"label": "two"},
+    {"help": "some"},
+    {"required": True},
+    {"required": False},
+    {"default": "r"},
+    {"default": "g"},
+    {"default": 4},
+    {"default": ["g"]},
+    {"validation": {"minimum": 3}},
+    {"validation": {"maximum": 2}},
+    {"validation": {"minimum": 1, "maximum": 9}},
+    {"validation": {"max_length": 1}},
+]
+
+
+def add_field(document: Any, a: int, b: int) -> None:
+    name = unused(document["fields"], "abcdef", a)
+    if name is not None and document["sections"]:
+        section = pick(document["sections"], b)["id"]
+        field = {"id": name, "label": name, "section": section, "type": "text"}
+        insert(document["fields"], field, b)
+
+
+def delete_field(document: Any, a: int, b: int) -> None:
+    if document["fields"]:
+        document["fields"].pop(a % len(document["fields"]))
+
+
+def edit_field(document: Any, a: int, b: int) -> None:
+    if document["fields"]:
+        attributes = pick(ATTRIBUTES, b // 4)
+        if b % 4:
+            pick(document["fields"], a).update(copy.deepcopy(attributes))
+        else:
+            pick(document["fields"], a).pop(*attributes, None)
+
+
+def reshape_field(document: Any, a: int, b: int) -> None:
+    if document["fields"]:
+        field = pick(document["fields"], a)
+        for key in ("default", "required", "validation", "options"):
+            field.pop(key, None)
+        field.update(copy.deepcopy(pick(SHAPES, b)))
+
+
+def edit_options(document: Any, a: int, b: int) -> None:
+    lists = [field["options"] for field in document["fields"] if "options" in field]
+    if not lists:
+        return
+    options, value = pick(lists, a), pick(["r", "g", "b"], b)
+    known = [option for option in options if option["value"] == value]
+    if not known:
+        insert(options, {"value": value, "label": value}, a)
+    elif a % 3 == 0:
+        options.remove(known[0])
+    elif a % 3 == 1:
+        known[0]["label"] = f"{value}{b}"
+    else:
+        relocate(options, a, b)
+
+
+def move_field(document: Any, a: int, b: int) -> None:
+    if document["fields"] and document["sections"]:
+        pick(document["fields"], a)["section"] = pick(document["sections"], b)["id"]
+
+
+def add_section(document: Any, a: int, b: int) -> None:
+    name = unused(document["sections"], "stuvw", a)
+    if name is not None:
+        insert(document["sections"], {"id": name, "title": name}, b)
+
+
+def delete_section(document: Any, a: int, b: int) -> None:
+    """With its fields; or, where there is another section, after moving them there."""
+    sections, fields = document["sections"], document["fields"]
+    if sections:
+        gone = sections.pop(a % len(sections))["id"]
+        inside = [field for field in fields if field["section"] == gone]
+        for field in inside:
+            if b % 2 and sections:
+                field["section"] = pick(sections, b)["id"]
+            else:
+                fields.remove(field)
+
+
+def rename(document: Any, a: int, b: int) -> None:
+    name = f"name {b}"
+    if a % 4 == 0:
+        document["name"] = name
+    elif a % 4 == 1:
+        document["settings"]["theme"] = name
+    elif a % 4 == 2:
+        document["metadata"]["owner"] = name
+    elif document["sections"]:
+        pick(document["sections"], a)["title"] = name
+
+
+TEMPLATES = Kind(
+    TEMPLATE_KEYS,
+    {
+        "schema_version": 1,
+        "name": "Form",
+        "fields": [
+            {"id": "a", "section": "s", "label": "A", **SHAPES[2]},
+            {"id": "b", "section": "s", "label": "B", **SHAPES[3]},
+            {"id": "c", "section": "t", "label": "C", **SHAPES[0]},
+        ],
+        "sections": [{"id": "s", "title": "S"}, {"id": "t", "title": "T"}],
+        "settings": {"theme": "plain"},
+        "metadata": {"tags": ["red", "green", "blue"]},
+    },
+    [
+        *(add_field, delete_field, edit_field, edit_field, reshape_field, move_field),
+        *(edit_options, edit_options, add_section, delete_section, rename),
+        lambda document, a, b: relocate(document["fields"], a, b),
+        lambda document, a, b: relocate(document["sections"], a, b),
+        lambda document, a, b: edit_tags(document["metadata"]["tags"], a, b),
+    ],
+    is_template=True,
+)
+
+
+# -- boards ----------------------------------------------------------------------------------------
+
+
+def cards(document: Any) -> list[Any]:
+    return [card for column in document["columns"] for card in column["cards"]]
+
+
+def add_card(document: Any, a: int, b: int) -> None:
+    name = unused(cards(document), "abcdefgh", a)
+    if name is not None and document["columns"]:
+        insert(pick(document["columns"], b)["cards"], {"id": name}, b)
+
+
+def take_card(document: Any, number: int) -> Any:
+    chosen = pick(cards(document), number)
+    for column in document["columns"]:
+        column["cards"] = [card for card in column["cards"] if card is not chosen]
+    return chosen
+
+
+def delete_card(document: Any, a: int, b: int) -> None:
+    if cards(document):
+        take_card(document, a)
+
+
+def move_card(document: Any, a: int, b: int) -> None:
+    if cards(document):
+        insert(pick(document["columns"], b)["cards"], take_card(document, a), a)
+
+
+def edit_card(document: Any, a: int, b: int) -> None:
+    if cards(document):
+        value = pick([None, 1, 1.0, True, "one"], b // 2)
+        pick(cards(document), a)[pick(["x", "y"], b)] = value
+
+
+def add_column(document: Any, a: int, b: int) -> None:
+    name = unused(document["columns"], "stu", a)
+    if name is not None:
+        insert(document["columns"], {"id": name, "cards": []}, b)
+
+
+def edit_column(document: Any, a: int, b: int) -> None:
+    if document["columns"]:
+        edit_tags(pick(document["columns"], a).setdefault("tags", []), a, b)
+
+
+def delete_column(document: Any, a: int, b: int) -> None:
+    if document["columns"]:
+        document["columns"].pop(a % len(document["columns"]))
+
+
+BOARDS = Kind(
+    {"/columns": "id", "/columns/*/cards": "id"},
+    {
+        "columns": [
+            {"id": "s", "cards": [{"id": "a"}, {"id": "b", "x": 1}], "tags": ["red", "blue"]},
+            {"id": "t", "cards": [{"id": "c"}, {"id": "d"}]},
+        ]
+    },
+    [
+        *(add_card, delete_card, move_card, move_card, edit_card, edit_card),
+        *(add_column, edit_column, delete_column),
+        lambda document, a, b: relocate(document["columns"], a, b),
+    ],
+    is_template=False,
+)
+
+_number = st.integers(0, 60)
+scripts = st.lists(st.tuples(_number, _number, _number), max_size=7)
+kinds = st.sampled_from([TEMPLATES, BOARDS])
+sides = st.builds(grown, kinds, scripts, scripts, scripts)
+templates = st.builds(grown, st.just(TEMPLATES), scripts, scripts, scripts)
