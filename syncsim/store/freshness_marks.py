@@ -1,0 +1,65 @@
+"""Connections that only read, and notice for the price of a PRAGMA that something was committed."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any, Final
+
+from syncsim.contract import Head
+from syncsim.store.statements import HEAD, MARK
+
+MAX_HEADS: Final = 1024
+"""Heads that one connection remembers; beyond that it starts afresh."""
+
+
+class Reader:
+    """A connection that never writes and never stays in a transaction.
+
+    `PRAGMA data_version` changes on a connection whenever *another* one has committed, in this
+    process or any other; a crash cannot keep it from doing so. It follows that
+
+    - the connection must never write: it would not notice its own commits;
+    - a mark means something on the connection it was taken on, and nothing on any other;
+    - an open read transaction would freeze it, so every cursor is drained at once;
+    - the mark is taken *before* the row is read. Taken after, a commit between the two would be
+      covered by the mark, and the old row be served as fresh until the next commit.
+
+    Used by one thread at a time.
+    """
+
+    __slots__ = ("_connection", "_execute", "_fetchone", "_heads", "_mark")
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA query_only = ON")
+        self._execute = cursor.execute
+        self._fetchone = cursor.fetchone
+        self._mark: tuple[int] | None = None
+        self._heads: dict[str, Head] = {}
+
+    def head(self, template_id: str) -> Head | None:
+        """The head as of this call; None where there is no such template."""
+        self._execute(MARK)
+        mark = self._fetchone()
+        if mark != self._mark:
+            self._heads.clear()
+            self._mark = mark
+        elif template_id in self._heads:
+            return self._heads[template_id]
+        row = self._execute(HEAD, (template_id,)).fetchone()
+        if row is None:
+            return None
+        if len(self._heads) >= MAX_HEADS:
+            self._heads.clear()
+        head = self._heads[template_id] = Head(*row)
+        return head
+
+    def rows(self, statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """All rows of a query."""
+        return self._execute(statement, parameters).fetchall()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()

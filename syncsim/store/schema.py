@@ -1,0 +1,67 @@
+"""Whose database a file is, and making it ours where it is nobody's yet."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+from syncsim.store.sqlite_errors import refused
+from syncsim.store.statements import BEGIN
+
+SCHEMA_VERSION: Final = 1
+"""Kept as `PRAGMA user_version`; a newer one than this is refused."""
+
+APPLICATION_ID: Final = int.from_bytes(b"sync", "big")
+"""Kept as `PRAGMA application_id`; tells our files from everybody else's."""
+
+
+def prepare(connection: sqlite3.Connection, path: Path) -> None:
+    """Make the schema where the database is empty, and see that it is in WAL mode.
+
+    Raises `StoreUnavailableError` for the database of another program or of a newer version; a
+    `sqlite3.Error`, busy included, is left to the caller. All or nothing, so that it may be
+    repeated and that any number of processes may open a new file at once.
+    """
+    ours = _is_ours(connection, path)
+    if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+        connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    if ours:
+        return
+    connection.execute(BEGIN)
+    try:
+        if not _is_ours(connection, path):  # somebody may have been faster
+            _make_tables(connection)
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def _is_ours(connection: sqlite3.Connection, path: Path) -> bool:
+    """True if the tables are there, False if the database is empty."""
+    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if application_id == APPLICATION_ID:
+        if version > SCHEMA_VERSION:
+            raise refused(
+                path,
+                f"has schema version {version}, and this syncsim knows versions up to "
+                f"{SCHEMA_VERSION}; upgrade syncsim",
+            )
+        return True
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if tables or version:
+        raise refused(path, "is the database of another program; choose another file")
+    return False
+
+
+def _make_tables(connection: sqlite3.Connection) -> None:
+    from sqlalchemy.dialects import sqlite
+
+    from syncsim.store.tables import create_statements
+
+    for statement in create_statements(sqlite.dialect()):
+        connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

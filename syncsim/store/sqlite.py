@@ -1,0 +1,95 @@
+"""The store in a SQLite file: shared by threads and processes of one host, kept over crashes.
+
+Not for network file systems, where SQLite's log does not work.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Final
+
+from syncsim.contract import Clock, Head, Revision, Row
+from syncsim.store.address import Synchronous, parse_address
+from syncsim.store.freshness_marks import Reader
+from syncsim.store.records import AuditEntry, Record
+from syncsim.store.sqlite_file import SQLiteFile
+from syncsim.store.statements import AUDIT, FIND, HISTORY, REVISION, TEMPLATES
+from syncsim.store.write_transaction import WriteTransaction
+from syncsim.store.writes import VersionedWrites, check_limit, is_text, unknown
+
+
+class SQLiteStore(VersionedWrites):
+    """Versioned templates in a database file; every method may be called from any thread.
+
+    `url_or_path`: ``sqlite:///relative.db``, ``sqlite:////absolute.db``, either with
+    ``?synchronous=NORMAL``, or a path. The file is made if need be (0600), its folder is not.
+    `clock` stamps the commits. `StoreUnavailableError` says what is wrong with the file, here and
+    in every method; a write that raises it has surely not been committed.
+    """
+
+    def __init__(self, url_or_path: str | os.PathLike[str], *, clock: Clock) -> None:
+        super().__init__(clock)
+        address = parse_address(url_or_path)
+        self.synchronous: Final[Synchronous] = address.synchronous
+        self._file = SQLiteFile(address)
+
+    def templates(self) -> Sequence[str]:
+        """The ids of all templates, sorted."""
+        return [template_id for (template_id,) in self._file.ask(None, Reader.rows, TEMPLATES, ())]
+
+    def read(self, template_id: str) -> Row:
+        """The head, with its document; raises `TemplateNotFoundError`."""
+        rows = self._file.ask(template_id, Reader.rows, HISTORY, (template_id, 1))
+        if not rows:
+            raise unknown(template_id)
+        return Record._make(rows[0]).row()
+
+    def head(self, template_id: str) -> Head:
+        """The head without its document, as of this call, for little more than a PRAGMA.
+
+        Sees every commit of every process. Only if the file itself is replaced by another, it may
+        answer from the old one for a quarter of a second.
+        """
+        head = self._file.ask(template_id, Reader.head, template_id)
+        if head is None:
+            raise unknown(template_id)
+        return head
+
+    def history(self, template_id: str, *, limit: int | None = None) -> Sequence[Revision]:
+        """Every committed version, or the newest `limit`; newest first."""
+        return [record.as_revision() for record in self._newest(HISTORY, template_id, limit)]
+
+    def audit(self, template_id: str, limit: int | None = None) -> list[AuditEntry]:
+        """Who changed the template when and why, newest first."""
+        return [record.audit_entry() for record in self._newest(AUDIT, template_id, limit)]
+
+    def revision(self, template_id: str, version: str) -> Revision | None:
+        """One version of a template, or None where it never existed."""
+        return self._revision(REVISION, template_id, version)
+
+    def find_update(self, update_id: str) -> Revision | None:
+        """The revision that this update committed, or None."""
+        return self._revision(FIND, update_id)
+
+    def close(self) -> None:
+        """Close every connection; idempotent. Calls under way end, later ones are refused."""
+        self._file.close()
+
+    def _transaction(self, template_id: str, timeout_s: float | None) -> WriteTransaction:
+        return WriteTransaction(self._file, template_id, timeout_s)
+
+    def _newest(self, query: str, template_id: str, limit: int | None) -> list[Record]:
+        check_limit(limit)
+        rows = self._file.ask(
+            template_id, Reader.rows, query, (template_id, -1 if limit is None else limit)
+        )
+        if not rows:
+            raise unknown(template_id)
+        return [Record._make(row) for row in rows]
+
+    def _revision(self, query: str, *key: str) -> Revision | None:
+        if not all(map(is_text, key)):
+            return None
+        rows = self._file.ask(None, Reader.rows, query, key)
+        return Record._make(rows[0]).as_revision() if rows else None

@@ -1,0 +1,102 @@
+"""What a failing SQLite call means, in words a person can act on."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from syncsim.errors import StoreUnavailableError
+from syncsim.locks import pauses
+
+BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL})
+"""Somebody else has the lock: try again."""
+
+NOT_COMMITTED: Final = frozenset(
+    {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE}
+)
+"""Failures of COMMIT after which its mark is surely not in the log, because it is written last.
+
+After any other failure it may be. Take an fsync that failed: this process rolls back and no reader
+sees the commit, but its frames stand in the log until the next commit overwrites them, and a crash
+before that brings them to life.
+"""
+
+_MEANINGS: Final = {
+    sqlite3.SQLITE_NOTADB: ("is not a SQLite database; choose another file", False),
+    sqlite3.SQLITE_CORRUPT: (
+        "is damaged; keep a copy, then restore a backup or try `sqlite3 FILE .recover`",
+        False,
+    ),
+    sqlite3.SQLITE_READONLY: ("cannot be written; make the file and its folder writable", False),
+    sqlite3.SQLITE_PERM: ("cannot be opened; allow this user to read and write it", False),
+    sqlite3.SQLITE_AUTH: ("cannot be opened; allow this user to read and write it", False),
+    sqlite3.SQLITE_CANTOPEN: (
+        "cannot be opened; make the file and its folder readable and writable for this user, "
+        "and see that the limit of open files is not reached",
+        True,
+    ),
+    sqlite3.SQLITE_FULL: ("could not grow: the disk is full; free some space", True),
+    sqlite3.SQLITE_IOERR: (
+        "could not be read or written: the disk reports an error, or a size limit is reached",
+        True,
+    ),
+    sqlite3.SQLITE_NOMEM: ("could not be used: no memory is left", True),
+}
+
+
+def code(error: BaseException) -> int:
+    """SQLite's extended result code; 0 for an error that the driver raised by itself."""
+    return getattr(error, "sqlite_errorcode", 0)
+
+
+def is_busy(error: BaseException) -> bool:
+    """Whether another connection holds the lock that was needed."""
+    return code(error) & 0xFF in BUSY
+
+
+def until_free(action: Callable[[], object], timeout_s: float) -> None:
+    """Repeat `action` while another connection holds the lock that it needs.
+
+    After `timeout_s` the error is let out; any other error at once.
+    """
+    pausing = pauses(timeout_s)
+    while True:
+        try:
+            action()
+        except sqlite3.OperationalError as error:
+            if not is_busy(error) or next(pausing, None) is None:
+                raise
+        else:
+            return
+
+
+def unavailable(
+    error: BaseException, path: Path, template_id: str | None = None
+) -> StoreUnavailableError:
+    """The one error of the contract for a driver's error: what happened, where, what to do."""
+    if is_busy(error):
+        return StoreUnavailableError(
+            template_id, f"busy: another process keeps {path} locked; try again, or allow more time"
+        )
+    meaning, retryable = _MEANINGS.get(code(error) & 0xFF, ("cannot be used", False))
+    return StoreUnavailableError(
+        template_id, f"{path} {meaning} (SQLite says: {error})", retryable=retryable
+    )
+
+
+def check_place(path: Path) -> None:
+    """Raise `StoreUnavailableError` where no database file can be, in plainer words than SQLite."""
+    if path.is_dir():
+        raise refused(path, "is a folder; name a file in it")
+    if not path.parent.is_dir():
+        raise refused(path, f"cannot be made: the folder {path.parent} does not exist; create it")
+    if path.exists() and not os.access(path, os.R_OK):
+        raise refused(path, "may not be read by this user; change its permissions")
+
+
+def refused(path: Path, why: str) -> StoreUnavailableError:
+    """A file that cannot serve as it is; trying again will not help."""
+    return StoreUnavailableError(None, f"{path} {why}", retryable=False)

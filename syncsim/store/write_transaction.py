@@ -1,0 +1,142 @@
+"""One write transaction on SQLite: its turn, its rows, its COMMIT; what a failed COMMIT means."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import suppress
+from time import monotonic
+from types import TracebackType
+from typing import Any, Self
+
+from syncsim.errors import OutcomeUnknownError, StoreUnavailableError
+from syncsim.store.freshness_marks import Reader
+from syncsim.store.records import Record, Tip
+from syncsim.store.sqlite_errors import NOT_COMMITTED, code, unavailable, until_free
+from syncsim.store.sqlite_file import SQLiteFile
+from syncsim.store.statements import APPEND, BEGIN, FIND, FIRST, HISTORY, TIP
+from syncsim.store.writes import WRITE_TIMEOUT_S, busy, nested_write
+from syncsim.template import check_template_id
+
+
+class WriteTransaction:
+    """Alone among the writers of all processes from `with` to the end of the block.
+
+    Losing the swap, a callback that raises and a failing statement all leave the block by an
+    exception, and an exception rolls back.
+    """
+
+    __slots__ = ("_cursor", "_file", "_lock", "_new_ids", "_template_id", "_wait_s")
+
+    def __init__(self, file: SQLiteFile, template_id: str, timeout_s: float | None) -> None:
+        self._file = file
+        self._template_id = template_id
+        self._wait_s = WRITE_TIMEOUT_S if timeout_s is None else timeout_s
+        self._new_ids: list[str | None] = []
+
+    def __enter__(self) -> Self:
+        self._lock = self._file.lock
+        if self._lock.depth:
+            raise nested_write()
+        deadline = monotonic() + self._wait_s
+        if not self._lock.acquire(self._wait_s):
+            raise busy(self._template_id, self._wait_s)
+        try:
+            self._cursor = self._file.writer()
+            until_free(self._begin, deadline - monotonic())
+        except BaseException as error:
+            self._file.drop_writer()  # an interrupt may have come after the BEGIN
+            self._lock.release()
+            if isinstance(error, sqlite3.Error):
+                raise self._failure(error) from error
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            if error is None:
+                self._commit()
+        finally:
+            self._end()
+            self._lock.release()
+
+    def find(self, update_id: str | None) -> Record | None:
+        """The commit under this id, one of this transaction included; None for no id."""
+        if update_id is None:
+            return None
+        row = self._run(FIND, (update_id,)).fetchone()
+        return None if row is None else Record._make(row)
+
+    def tip(self, template_id: str) -> Tip | None:
+        """What the next commit stands on; None where there is no such template."""
+        row = self._run(TIP, (template_id,)).fetchone()
+        return None if row is None else Tip._make(row)
+
+    def last(self, template_id: str) -> Record | None:
+        """The newest commit; None where there is no such template."""
+        row = self._run(HISTORY, (template_id, 1)).fetchone()
+        return None if row is None else Record._make(row)
+
+    def append(self, record: Record) -> bool:
+        """Make this the newest commit of its template; False if its update id was used before.
+
+        That it stands on the head was decided on a row read in this transaction, where nobody else
+        can write; `UNIQUE (template_id, revision)` would refuse it otherwise.
+        """
+        if record.parent is None:
+            self._run(FIRST, (record.template_id,))
+        if self._run(APPEND, record).rowcount == 0:
+            return False
+        self._new_ids.append(record.update_id)
+        return True
+
+    def _begin(self) -> None:
+        self._cursor.execute(BEGIN)
+
+    def _run(self, statement: str, parameters: Sequence[Any]) -> sqlite3.Cursor:
+        try:
+            return self._cursor.execute(statement, parameters)
+        except (sqlite3.Error, UnicodeEncodeError) as error:
+            self._file.drop_writer()
+            raise self._failure(error) from error
+
+    def _commit(self) -> None:
+        self._file.check_usable()
+        try:
+            self._cursor.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._file.drop_writer()
+            if not self._took_effect(error):
+                raise self._failure(error) from error
+
+    def _took_effect(self, error: sqlite3.Error) -> bool:
+        """Whether a COMMIT that failed has committed; `OutcomeUnknownError` if nobody can tell."""
+        if code(error) in NOT_COMMITTED or not self._new_ids:
+            return False
+        update_id = next((known for known in self._new_ids if known is not None), None)
+        if update_id is not None:
+            with suppress(StoreUnavailableError):
+                if self._file.ask(None, Reader.rows, FIND, (update_id,)):
+                    return True
+        raise OutcomeUnknownError(self._template_id, update_id or "(none)") from error
+
+    def _end(self) -> None:
+        """Roll back what was not committed.
+
+        Nothing is touched after a fork in the middle of the block: the connection is the parent's.
+        """
+        try:
+            self._file.check_usable()
+            if self._cursor.connection.in_transaction:
+                self._cursor.execute("ROLLBACK")
+        except (sqlite3.Error, StoreUnavailableError):
+            self._file.drop_writer()
+
+    def _failure(self, error: Exception) -> StoreUnavailableError:
+        check_template_id(self._template_id)
+        return unavailable(error, self._file.path, self._template_id)

@@ -1,0 +1,249 @@
+"""What a write does, said once over a transaction: who may commit what on which head.
+
+A store adds the transaction itself and the reads. Two stores that share these lines cannot differ
+in what a lost swap, a used update id or a failing callback means.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Final, Protocol
+
+from syncsim.contract import JSON, Clock, Document, QueuedWrite, Row, Write
+from syncsim.errors import (
+    OutcomeUnknownError,
+    StoreUnavailableError,
+    TemplateExistsError,
+    TemplateNotFoundError,
+    UsageError,
+    VersionConflictError,
+)
+from syncsim.store.records import ROOT, Record, Tip, successor
+from syncsim.template import check_template_id, check_user, encode
+
+WRITE_TIMEOUT_S: Final = 2.0
+"""How long a write waits for its turn unless it is told otherwise."""
+
+CLOSED: Final = "it was closed; connect again"
+"""Why a store refuses every call after `close`."""
+
+MAX_ID: Final = 200
+"""Length limit of update ids, in characters."""
+
+Change = Callable[[Row], Document | Write | None]
+
+
+class Transaction(Protocol):
+    """A write transaction: alone from `with` to the end of the block, then all of it or nothing."""
+
+    def find(self, update_id: str | None) -> Record | None:
+        """The commit under this id, one of this transaction included; None for no id."""
+
+    def tip(self, template_id: str) -> Tip | None:
+        """What the next commit stands on; None where there is no such template."""
+
+    def last(self, template_id: str) -> Record | None:
+        """The newest commit; None where there is no such template."""
+
+    def append(self, record: Record) -> bool:
+        """Make this the newest commit of its template; False if its update id was used before."""
+
+
+class VersionedWrites(ABC):
+    """The writing half of the contract's `CandidateStore` and `SupportsBatches`."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._now = clock.now
+
+    @abstractmethod
+    def _transaction(
+        self, template_id: str, timeout_s: float | None
+    ) -> AbstractContextManager[Transaction]:
+        """The transaction to enter; entering waits at most `timeout_s` (None: `WRITE_TIMEOUT_S`).
+
+        Then `StoreUnavailableError`. `UsageError` where this thread is inside a transaction
+        already: a `change` must not write.
+        """
+
+    def create(self, template_id: str, document: Document, *, by: str) -> Row:
+        """Write the first version; raises `TemplateExistsError` where there is one."""
+        check_template_id(template_id)
+        check_author(by)
+        body = encode(document, template_id)
+        with self._transaction(template_id, None) as transaction:
+            tip = transaction.tip(template_id)
+            if tip is not None:
+                raise TemplateExistsError(template_id, tip.version)
+            record = successor(ROOT, template_id, body, by, self._now(), None, {"kind": "create"})
+            transaction.append(record)
+            return record.row()
+
+    def put(self, template_id: str, document: Document, *, by: str) -> Row:
+        """Write over whatever is there: the lost update, laid out for solutions to fall into."""
+        check_author(by)
+        body = encode(document, template_id)
+        with self._transaction(template_id, None) as transaction:
+            tip = transaction.tip(template_id)
+            if tip is None:
+                raise unknown(template_id)
+            record = successor(tip, template_id, body, by, self._now(), None, {"kind": "put"})
+            transaction.append(record)
+            return record.row()
+
+    def compare_and_swap(
+        self,
+        template_id: str,
+        expected_version: str,
+        document: Document,
+        *,
+        by: str,
+        update_id: str | None = None,
+        detail: JSON = None,
+        timeout_s: float | None = None,
+    ) -> Row:
+        """Write if the head is `expected_version`, else raise `VersionConflictError`.
+
+        Under an `update_id` that has committed before, nothing is written and that commit's row is
+        returned, before the version is looked at. `timeout_s` bounds the wait for the write lock
+        (None: 2 s); after it `StoreUnavailableError`. `OutcomeUnknownError` only where the answer
+        to the commit was lost and the store cannot settle it.
+        """
+        check_author(by, update_id)
+        body = encode(document, template_id)
+        with self._transaction(template_id, timeout_s) as transaction:
+            tip = transaction.tip(template_id)
+            if tip is not None and tip.version == expected_version:
+                record = successor(tip, template_id, body, by, self._now(), update_id, detail)
+                if transaction.append(record):
+                    return record.row()
+            # Not swapped, so the id decides; a swap has looked at it, and costs no query for it.
+            done = transaction.find(update_id)
+            if done is not None:
+                return done.row()
+            if tip is None:
+                raise unknown(template_id)
+            raise VersionConflictError(template_id, expected_version, tip.version)
+
+    def update_locked(
+        self,
+        template_id: str,
+        change: Change,
+        *,
+        by: str,
+        update_id: str | None = None,
+        timeout_s: float | None = None,
+    ) -> Row:
+        """Read, change and write under the write lock; a change of None writes nothing.
+
+        `change` may read from this store, may raise (then nothing is written), and must not write.
+        A document equal to the head is written all the same. Under a used `update_id` it is not
+        called, and that commit's row is returned.
+        """
+        check_author(by, update_id)
+        with self._transaction(template_id, timeout_s) as transaction:
+            done = transaction.find(update_id)
+            if done is not None:
+                return done.row()
+            last = transaction.last(template_id)
+            if last is None:
+                raise unknown(template_id)
+            record = self._changed(last, QueuedWrite(change, by, update_id))
+            if record is not last:
+                transaction.append(record)
+            return record.row()
+
+    def update_many(
+        self, template_id: str, writes: Sequence[QueuedWrite], *, timeout_s: float | None = None
+    ) -> list[Row | Exception]:
+        """Commit several writes in one transaction, a version each, in order.
+
+        Each answer is what `update_locked` would have returned or raised; a write that fails leaves
+        the others as they are. Where the store itself fails it raises, and none is committed. With
+        the outcome unknown, each write that would have been committed gets `OutcomeUnknownError`.
+        """
+        for write in writes:
+            check_author(write.by, write.update_id)
+        answers: list[Row | Exception] = []
+        appended: list[int] = []
+        if not writes:
+            return answers
+        try:
+            with self._transaction(template_id, timeout_s) as transaction:
+                last = transaction.last(template_id)
+                if last is None:
+                    raise unknown(template_id)
+                for index, write in enumerate(writes):
+                    record = transaction.find(write.update_id)
+                    if record is None:
+                        try:
+                            record = self._changed(last, write)
+                        except Exception as error:
+                            answers.append(error)
+                            continue
+                        if record is not last:
+                            transaction.append(record)
+                            appended.append(index)
+                            last = record
+                    answers.append(record.row())
+        except OutcomeUnknownError:
+            for index in appended:
+                answers[index] = OutcomeUnknownError(template_id, writes[index].update_id or "")
+        return answers
+
+    def _changed(self, last: Record, write: QueuedWrite) -> Record:
+        """The commit that a change makes of the newest one; the newest itself where it has none."""
+        answer = write.change(last.row())
+        if answer is None:
+            return last
+        wanted = answer if isinstance(answer, Write) else Write(answer)
+        return successor(
+            last.tip,
+            last.template_id,
+            encode(wanted.document, last.template_id),
+            write.by,
+            self._now(),
+            write.update_id,
+            wanted.detail,
+        )
+
+
+def unknown(template_id: str) -> TemplateNotFoundError:
+    """The error for a template that is not there; `UsageError` for an id that none can have."""
+    check_template_id(template_id)
+    return TemplateNotFoundError(template_id)
+
+
+def nested_write() -> UsageError:
+    """The error for a write inside a `change`, which would wait for itself."""
+    return UsageError("change", "a write inside a write", "a function that only reads the store")
+
+
+def busy(template_id: str | None, timeout_s: float) -> StoreUnavailableError:
+    """The error for a write whose turn did not come in time."""
+    return StoreUnavailableError(
+        template_id,
+        f"busy: its turn did not come within {timeout_s:.3f} s; try again, or allow more time",
+    )
+
+
+def check_author(by: str, update_id: str | None = None) -> None:
+    """`UsageError` unless `by` is a user or the job, and `update_id` short text or None."""
+    check_user(by, reserved_ok=True)
+    if update_id is not None and not (is_text(update_id) and 0 < len(update_id) <= MAX_ID):
+        raise UsageError("update_id", update_id, f"text of 1 to {MAX_ID} characters, or None")
+
+
+def is_text(value: object) -> bool:
+    """Whether a database could hold it as text: a str without lone surrogates."""
+    try:
+        return isinstance(value, str) and (value.isascii() or bool(value.encode()))
+    except UnicodeEncodeError:
+        return False
+
+
+def check_limit(limit: int | None) -> None:
+    """`UsageError` unless None or a whole number from 1 on."""
+    if limit is not None and (not isinstance(limit, int) or limit < 1):
+        raise UsageError("limit", limit, "a whole number from 1 on, or None for all")

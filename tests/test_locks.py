@@ -1,0 +1,379 @@
+"""Locks: first come first served, nobody forgotten, freed by death."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pytest
+
+from syncsim.errors import LockTimeoutError, StoreUnavailableError
+from syncsim.locks import FairLock, NamedLocks, pauses
+
+LONG_S = 30.0
+"""Longer than any wait that ends; a test that hangs fails at this."""
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Until another thread has come to where the test wants it."""
+    for _ in pauses(LONG_S):
+        if condition():
+            return
+    raise AssertionError("it never came to that")
+
+
+class Waiter(threading.Thread):
+    """A thread that asks for a lock, notes that it got it, and gives it back."""
+
+    def __init__(self, lock: FairLock, notes: list[object], note: object) -> None:
+        super().__init__(daemon=True)
+        self._lock = lock
+        self._notes = notes
+        self._note = note
+
+    def run(self) -> None:
+        assert self._lock.acquire(LONG_S)
+        self._notes.append(self._note)
+        self._lock.release()
+
+
+# -- FairLock --------------------------------------------------------------------------------------
+
+
+def test_waiters_get_the_lock_in_the_order_in_which_they_asked() -> None:
+    lock, notes = FairLock(), list[object]()
+    lock.acquire()
+    waiters = []
+    for number in range(20):
+        waiter = Waiter(lock, notes, number)
+        waiters.append(waiter)
+        waiter.start()
+        wait_until(lambda: len(lock._line) == number + 1)  # noqa: B023
+    lock.release()
+    for waiter in waiters:
+        waiter.join()
+    assert notes == list(range(20))
+
+
+def test_who_releases_cannot_overtake_who_waits() -> None:
+    """A plain lock may be won again and again by the thread that has just let it go."""
+    lock, notes = FairLock(), list[object]()
+    lock.acquire()
+    waiter = Waiter(lock, notes, "waiter")
+    waiter.start()
+    wait_until(lambda: len(lock._line) == 1)
+    lock.release()
+    with lock:
+        notes.append("again")
+    waiter.join()
+    assert notes == ["waiter", "again"]
+
+
+def test_the_holder_may_take_it_again_and_must_give_it_back_as_often() -> None:
+    lock = FairLock()
+    with lock, lock:
+        assert lock.depth == 2
+        with ThreadPoolExecutor(1) as other:
+            assert other.submit(lambda: (lock.depth, lock.acquire(0.0))).result() == (0, False)
+    assert lock.depth == 0
+    with ThreadPoolExecutor(1) as other:
+        assert other.submit(lock.acquire, 0.0).result()
+
+
+def test_only_the_holder_may_release() -> None:
+    lock = FairLock()
+    with pytest.raises(RuntimeError):
+        lock.release()
+    lock.acquire()
+    with ThreadPoolExecutor(1) as other, pytest.raises(RuntimeError):
+        other.submit(lock.release).result()
+    lock.release()
+
+
+def test_an_exception_in_the_block_frees_the_lock() -> None:
+    lock = FairLock()
+    with pytest.raises(ZeroDivisionError), lock:
+        raise ZeroDivisionError
+    with ThreadPoolExecutor(1) as other:
+        assert other.submit(lock.acquire, 0.0).result()
+
+
+@pytest.mark.parametrize("timeout_s", [-1.0, 0.0, 0.001, 0.02])
+def test_a_waiter_that_gives_up_leaves_the_line(timeout_s: float) -> None:
+    lock, notes = FairLock(), list[object]()
+    lock.acquire()
+    with ThreadPoolExecutor(1) as other:
+        assert not other.submit(lock.acquire, timeout_s).result()
+    assert not lock._line
+    waiter = Waiter(lock, notes, "next")
+    waiter.start()
+    lock.release()
+    waiter.join()
+    assert notes == ["next"]
+
+
+def test_a_waiter_that_is_served_just_as_it_gives_up_keeps_the_lock() -> None:
+    """If it did not, nobody who could ever release the lock would own it."""
+    giving_up, served = threading.Event(), threading.Event()
+
+    class ServedLate(FairLock):
+        def _leave(self, place: tuple[int, threading.Lock]) -> bool:
+            giving_up.set()
+            served.wait(LONG_S)
+            return super()._leave(place)
+
+    lock = ServedLate()
+    lock.acquire()
+    with ThreadPoolExecutor(1) as other:
+        answer = other.submit(lambda: (lock.acquire(0.0), lock.depth, lock.release()))
+        giving_up.wait(LONG_S)
+        lock.release()
+        served.set()
+        assert answer.result() == (True, 1, None)
+    assert lock.acquire(0.0)
+
+
+@pytest.mark.real
+def test_waiters_that_give_up_all_the_time_break_nothing() -> None:
+    """Waits about as long as the lock is held: turns come just as the waiter gives up."""
+    lock, inside, most = FairLock(), 0, 0
+
+    def use(seed: int) -> int:
+        nonlocal inside, most
+        served = 0
+        for number in range(300):
+            if lock.acquire(timeout_s=(seed * 7 + number) % 5 * 0.00005):
+                inside += 1
+                most = max(most, inside)
+                for _ in range(200):
+                    pass
+                inside -= 1
+                served += 1
+                lock.release()
+        return served
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(0.00001)  # so that threads meet inside
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            served = sum(pool.map(use, range(8)))
+    finally:
+        sys.setswitchinterval(before)
+    assert most == 1
+    assert 0 < served < 8 * 300, "every turn came in time, or none did"
+    assert lock.acquire(0.0)
+    assert not lock._line
+
+
+@pytest.mark.real
+def test_an_interrupted_waiter_leaves_the_line() -> None:
+    class Interrupt(Exception):
+        pass
+
+    def interrupt(*_: object) -> None:
+        raise Interrupt
+
+    lock = FairLock()
+    held, go_on = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with lock:
+            held.set()
+            go_on.wait(LONG_S)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait(LONG_S)
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.02)
+        with pytest.raises(Interrupt):
+            lock.acquire(LONG_S)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert not lock._line
+    go_on.set()
+    holder.join()
+    assert lock.acquire(0.0)
+
+
+@pytest.mark.real
+def test_under_contention_every_thread_gets_its_share() -> None:
+    """While all want it all the time, nobody is served twice before everybody was served once."""
+    lock, start, order = FairLock(), threading.Barrier(6), list[int]()
+
+    def use(name: int) -> None:
+        start.wait()
+        for _ in range(200):
+            with lock:
+                order.append(name)
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(use, range(6)))
+    counts = [order.count(name) for name in range(6)]
+    assert counts == [200] * 6
+    crowded = [
+        order[place : place + 6]
+        for place in range(len(order) - 6)
+        if all(name in order[place + 6 :] and name in order[:place] for name in range(6))
+    ]
+    fair = sum(len(set(six)) == 6 for six in crowded)
+    assert fair >= 0.9 * len(crowded)
+
+
+# -- NamedLocks ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["threads", "processes"])
+def locks(request: pytest.FixtureRequest, tmp_path: Path) -> NamedLocks:
+    return NamedLocks(None if request.param == "threads" else tmp_path / "locks")
+
+
+def test_one_name_excludes_and_another_does_not(locks: NamedLocks) -> None:
+    def try_lock(name: str) -> None:
+        with locks.lock(name, timeout_s=0.01):
+            pass
+
+    with locks.lock("a"), ThreadPoolExecutor(1) as other:
+        other.submit(try_lock, "b").result()
+        with pytest.raises(LockTimeoutError) as failure:
+            other.submit(try_lock, "a").result()
+    assert (failure.value.name, failure.value.timeout_s) == ("a", 0.01)
+    assert failure.value.retryable
+    try_lock("a")
+
+
+def test_the_holder_of_a_name_may_lock_it_again(locks: NamedLocks) -> None:
+    with locks.lock("a"):
+        with locks.lock("a", timeout_s=0.0), locks.lock("b"):
+            pass
+        with ThreadPoolExecutor(1) as other, pytest.raises(LockTimeoutError):
+            other.submit(locks.lock("a", timeout_s=0.0).__enter__).result()
+    with locks.lock("a", timeout_s=0.0):
+        pass
+
+
+def test_an_exception_frees_the_name(locks: NamedLocks) -> None:
+    with pytest.raises(ZeroDivisionError), locks.lock("a"):
+        raise ZeroDivisionError
+    with ThreadPoolExecutor(1) as other:
+        other.submit(lambda: locks.lock("a", timeout_s=0.0).__enter__()).result()
+
+
+def test_names_that_nobody_uses_take_no_memory_and_no_descriptor(locks: NamedLocks) -> None:
+    for number in range(300):
+        name = f"name {number}"
+        with ThreadPoolExecutor(1) as other, locks.lock(name), pytest.raises(LockTimeoutError):
+            other.submit(locks.lock(name, timeout_s=0.0).__enter__).result()
+    assert locks._in_use == {}
+    if Path("/proc/self/fd").is_dir():
+        names = [os.readlink(f"/proc/self/fd/{fd}") for fd in descriptors()]
+        assert not [name for name in names if name.endswith(".lock")]
+
+
+def descriptors() -> list[str]:
+    return [fd for fd in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{fd}")]
+
+
+@pytest.mark.parametrize(
+    "name", ["", "../../etc/passwd", "a/b", "x" * 5000, "ü😀", "a\0b", "\ud800"]
+)
+def test_any_text_is_a_name(tmp_path: Path, name: str) -> None:
+    with NamedLocks(tmp_path / "locks").lock(name):
+        (file,) = (tmp_path / "locks").iterdir()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+    assert file.stat().st_size == 0
+
+
+def test_a_folder_that_cannot_be_made_is_said_to_be_so(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    locks = NamedLocks(tmp_path / "file" / "locks")
+    with pytest.raises(StoreUnavailableError, match="lock file") as failure, locks.lock("a"):
+        raise AssertionError
+    assert failure.value.definite
+    assert locks._in_use == {}
+
+
+# -- processes -------------------------------------------------------------------------------------
+
+processes = get_context("forkserver")
+processes.set_forkserver_preload([__name__])
+
+
+def hold(folder: Path, told: Connection) -> None:
+    with NamedLocks(folder).lock("a"):
+        told.send("held")
+        told.recv()
+
+
+def count_up(folder: Path, file: Path, times: int) -> None:
+    """Read, add one, write: loses counts unless somebody excludes the others."""
+    locks = NamedLocks(folder)
+    for _ in range(times):
+        with locks.lock("counter", timeout_s=LONG_S):
+            file.write_text(str(int(file.read_text()) + 1))
+
+
+@pytest.mark.real
+def test_a_name_excludes_other_processes_and_is_freed_when_its_holder_is_killed(
+    tmp_path: Path,
+) -> None:
+    here, there = processes.Pipe()
+    holder = processes.Process(target=hold, args=(tmp_path, there))
+    holder.start()
+    assert here.recv() == "held"
+    locks = NamedLocks(tmp_path)
+    with pytest.raises(LockTimeoutError), locks.lock("a", timeout_s=0.02):
+        raise AssertionError
+    with locks.lock("b", timeout_s=0.0):
+        pass
+    os.kill(holder.pid or 0, signal.SIGKILL)
+    holder.join()
+    with locks.lock("a", timeout_s=LONG_S):
+        pass
+
+
+@pytest.mark.real
+def test_threads_of_several_processes_lose_no_count(tmp_path: Path) -> None:
+    file = tmp_path / "counter"
+    file.write_text("0")
+    workers = [
+        processes.Process(target=count_up, args=(tmp_path / "locks", file, 200)) for _ in range(2)
+    ]
+    for worker in workers:
+        worker.start()
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda _: count_up(tmp_path / "locks", file, 100), range(3)))
+    for worker in workers:
+        worker.join()
+        assert worker.exitcode == 0
+    assert int(file.read_text()) == 2 * 200 + 3 * 100
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
+def test_a_lock_given_back_is_free_though_a_forked_child_lives_on(tmp_path: Path) -> None:
+    """The child has a copy of the descriptor; closing the original would not be enough."""
+    locks = NamedLocks(tmp_path)
+    reading, writing = os.pipe()
+    with locks.lock("a"):
+        child = os.fork()
+        if child == 0:
+            os.close(writing)
+            os.read(reading, 1)
+            os._exit(0)
+    other = NamedLocks(tmp_path)  # as another process would see it
+    with other.lock("a", timeout_s=0.0):
+        pass
+    os.close(writing)
+    os.close(reading)
+    os.waitpid(child, 0)
