@@ -1,0 +1,89 @@
+"""The caches of all users below one folder: who has one, and how many are open at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from pathlib import Path
+from typing import Final
+from weakref import WeakValueDictionary
+
+from syncsim.cache import forks
+from syncsim.cache.user_cache import USER, UserCache
+from syncsim.errors import CacheError
+
+MAX_OPEN: Final = 32
+"""How many caches of a folder stay open, at three files each."""
+
+
+class CacheFolder:
+    """The caches of all users below one folder, to which no other user of the computer may write.
+
+    `path` None is the user's cache folder of the operating system. Nothing is made or opened until
+    a cache is used, so a folder that cannot be had shows as `CacheError` there.
+    """
+
+    def __init__(self, path: Path | None = None, *, max_open: int = MAX_OPEN) -> None:
+        self.path = path if path is not None else _default_folder()
+        self._max_open = max_open
+        self._is_closed = False
+        self._known: WeakValueDictionary[str, UserCache] = WeakValueDictionary()
+        self._recent: OrderedDict[str, UserCache] = OrderedDict()  # the open ones, oldest first
+        self._guard = threading.Lock()
+        forks.start_after_fork(self)
+
+    def of(self, user: str) -> UserCache:
+        """The cache of this user; the same object each time, as long as anybody has it."""
+        with self._guard:
+            if self._is_closed:
+                raise CacheError(f"the cache folder {self.path} is closed")
+            cache = self._known.get(user)
+            if cache is None:
+                path = self.path / _folder_name(user)
+                cache = self._known[user] = UserCache(path, user, on_open=self._keep_open)
+            elif user in self._recent:
+                self._recent.move_to_end(user)
+            return cache
+
+    def users(self) -> list[str]:
+        """The names of all users who have a cache here, other processes' included, sorted."""
+        try:
+            names = [path.read_bytes() for path in self.path.glob(f"*.cache/{USER}")]
+        except OSError as error:
+            raise CacheError(f"the cache folder {self.path} cannot be read: {error}") from error
+        return sorted(name.decode("utf-8", "replace") for name in names)
+
+    def close(self) -> None:
+        """Close every cache; idempotent. Later calls raise `CacheError`."""
+        with self._guard:
+            self._is_closed = True
+            known = list(self._known.values())
+        for cache in known:
+            cache.close()
+
+    def _keep_open(self, cache: UserCache) -> None:
+        with self._guard:
+            self._recent[cache.user] = cache
+            surplus = list(self._recent.values())[: -self._max_open]
+            for other in surplus:
+                del self._recent[other.user]
+        for other in surplus:
+            if not other.rest():
+                self._recent.setdefault(other.user, other)
+
+    def start_after_fork(self) -> None:
+        """In a forked child: a lock that another thread of the parent held is nobody's now."""
+        self._guard = threading.Lock()
+
+
+def _default_folder() -> Path:
+    from platformdirs import user_cache_path
+
+    return user_cache_path("syncsim")
+
+
+def _folder_name(user: str) -> str:
+    """A name that says nothing and leads nowhere: users may be called ``../../x`` or ``a/b``."""
+    digest = hashlib.blake2b(user.encode("utf-8", "surrogatepass"), digest_size=16)
+    return f"{digest.hexdigest()}.cache"

@@ -1,0 +1,263 @@
+"""One user's cache on disk: exact between threads and processes, and never in the way.
+
+The contract's `Cache` and nothing more: no memory tier, no idea of versions (`freshness` has both).
+Whatever goes wrong with files leaves as `CacheError`; files that are damaged or foreign are put
+aside and made anew.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final, ParamSpec, TypeVar
+
+from syncsim.cache import forks
+from syncsim.cache.private_files import make_private_file, make_private_folder
+from syncsim.cache.safe_disk import SafeDiskCache, UnsafeRowError
+from syncsim.contract import JSON
+from syncsim.errors import CacheError, SyncError, UsageError, excerpt
+from syncsim.locks import FairLock, ProcessLock, pauses
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+TIMEOUT_S: Final = 0.5
+"""How long a call waits for other threads and processes before it gives up with `CacheError`."""
+
+SIZE_LIMIT_BYTES: Final = 64 * 2**20
+"""Bound of one user's cache on disk; beyond it, the entries stored longest ago go first."""
+
+DATABASE: Final = "cache.db"
+USER: Final = "user"
+_PASSING: Final = frozenset(
+    {
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_INTERRUPT,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+    }
+)
+"""Failures of SQLite that lie in the circumstances: new files would fare no better."""
+
+_logger = logging.getLogger(__name__)
+
+
+class UserCache:
+    """One user's cache on disk: the contract's `Cache`, exact between threads and processes.
+
+    Every call runs alone, in a write transaction of SQLite, so that `transact` in one process
+    excludes a single `get` in another; outside a transaction that would read past it. Values are
+    copied in and out. A call that cannot have the cache in time raises `CacheError`, and so does
+    every failure of the files. They are opened by the first call, and again after somebody replaced
+    or removed them.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        user: str,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        size_limit_bytes: int = SIZE_LIMIT_BYTES,
+        on_open: Callable[[UserCache], None] | None = None,
+    ) -> None:
+        self.path = path
+        self.user = user
+        self._database = str(path / DATABASE)
+        self._timeout_s = timeout_s
+        self._size_limit_bytes = size_limit_bytes
+        self._on_open = on_open
+        self._is_closed = False
+        self._lock = FairLock()
+        self._opened: SafeDiskCache | None = None
+        self._identity: tuple[int, int] | None = None  # of the file that is open
+        self._damage: str | None = None  # what that file said last, if new ones are needed
+        forks.start_after_fork(self)
+
+    # -- the contract's Cache ----------------------------------------------------------------------
+
+    def get(self, key: str) -> JSON:
+        """The value, or None where there is none; a row that is not safe to read is dropped."""
+        with self._alone() as opened:
+            try:
+                return self._guarded(opened.get, key)
+            except UnsafeRowError as error:
+                _logger.warning("an entry of %s was dropped: %s", self, error.reason)
+                self._guarded(opened.delete, key)
+                return None
+
+    def set(self, key: str, value: JSON) -> None:
+        """Store a value under the key; `UsageError` where it is not JSON."""
+        with self._alone() as opened:
+            self._guarded(opened.set, key, value)
+
+    def delete(self, key: str) -> None:
+        """Forget the key; no error where it is unknown."""
+        with self._alone() as opened:
+            self._guarded(opened.delete, key)
+
+    def add(self, key: str, value: JSON) -> bool:
+        """Store only if the key is unknown; True if stored."""
+        with self._alone() as opened:
+            return bool(self._guarded(opened.add, key, value))
+
+    def clear(self) -> None:
+        """Forget every key."""
+        with self._alone() as opened:
+            self._guarded(opened.clear)
+
+    @contextmanager
+    def transact(self) -> Iterator[None]:
+        """Exclude every other call, of other processes too; re-entrant.
+
+        What the block did is written at its end, and undone where it raises.
+        """
+        with self._alone():
+            yield
+
+    # -- one at a time -----------------------------------------------------------------------------
+
+    @contextmanager
+    def _alone(self) -> Iterator[SafeDiskCache]:
+        """The open files, for the calling thread of this process only."""
+        lock = self._lock
+        if not lock.acquire(self._timeout_s):
+            raise CacheError(f"{self} was in use by another thread for {self._timeout_s} s")
+        try:
+            opened = self._guarded(self._current)
+            if lock.depth > 1 and opened.is_in_transaction:
+                yield opened
+                return
+            self._guarded(self._begin, opened)
+            try:
+                yield opened
+            except BaseException:
+                with suppress(CacheError):
+                    self._guarded(opened.end, "ROLLBACK")
+                raise
+            self._guarded(opened.end, "COMMIT")
+        finally:
+            if self._is_closed and lock.depth == 1:
+                self._shut()
+            lock.release()
+
+    def _begin(self, opened: SafeDiskCache) -> None:
+        if opened.begin() or any(opened.begin() for _ in pauses(self._timeout_s)):
+            return
+        raise CacheError(f"{self} was locked by another process for {self._timeout_s} s")
+
+    def _guarded(self, call: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
+        """What the call returns; an error that says nothing to our callers becomes `CacheError`."""
+        try:
+            return call(*args, **named)
+        except (CacheError, UsageError):
+            raise
+        except Exception as error:
+            if _is_damage(error):
+                self._damage = str(error)
+            self._shut()
+            raise CacheError(f"{self} failed: {error or type(error).__name__}") from error
+
+    # -- the files ---------------------------------------------------------------------------------
+
+    def rest(self) -> bool:
+        """Close the files until the next call; False where a call is running."""
+        lock = self._lock
+        if not lock.acquire(0.0):
+            return False
+        is_idle = lock.depth == 1
+        if is_idle:
+            self._shut()
+        lock.release()
+        return is_idle
+
+    def close(self) -> None:
+        """Close the files, or have the call that is running do it; later calls raise."""
+        self._is_closed = True
+        self.rest()
+
+    def _current(self) -> SafeDiskCache:
+        if self._is_closed:
+            raise CacheError(f"{self} is closed")
+        if self._opened is not None and self._identity != self._identity_now():
+            self._shut()
+        if self._opened is None:
+            self._opened = self._open()
+            self._identity = self._identity_now()
+            if self._on_open is not None:
+                self._on_open(self)
+        return self._opened
+
+    def _open(self) -> SafeDiskCache:
+        make_private_folder(self.path.parent)
+        only_here = ProcessLock(self.path.with_suffix(".lock"))  # two that make one cache collide
+        if not only_here.acquire(self._timeout_s):
+            raise CacheError(f"{self} was being opened elsewhere for {self._timeout_s} s")
+        try:
+            damage, self._damage = self._damage, None
+            if damage and self._identity and self._identity == self._identity_now():
+                self._put_aside(damage)
+            try:
+                return self._connect()
+            except Exception as error:
+                if not _is_damage(error):
+                    raise
+                self._put_aside(str(error))
+            return self._connect()
+        finally:
+            only_here.release()
+
+    def _connect(self) -> SafeDiskCache:
+        make_private_folder(self.path)
+        make_private_file(self.path / USER, self.user.encode("utf-8", "replace"))
+        make_private_file(self.path / DATABASE)  # SQLite gives its other files the same mode
+        return SafeDiskCache(self.path / DATABASE, self._timeout_s, self._size_limit_bytes)
+
+    def _put_aside(self, reason: str) -> None:
+        aside = self.path.with_suffix(".broken")
+        shutil.rmtree(aside, ignore_errors=True)
+        self.path.rename(aside)
+        _logger.warning("%s was damaged (%s); moved to %s and made anew", self, reason, aside)
+
+    def _identity_now(self) -> tuple[int, int] | None:
+        """Which file it is that has the name; None where there is none."""
+        try:
+            status = os.stat(self._database)
+        except FileNotFoundError:
+            return None
+        return status.st_dev, status.st_ino
+
+    def _shut(self) -> None:
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            with suppress(sqlite3.Error):
+                opened.shut()
+
+    def start_after_fork(self) -> None:
+        """In a forked child: leave the parent's connection, and locks that nobody will release."""
+        self._lock = FairLock()
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            opened.disown()
+
+    def __str__(self) -> str:
+        return f"the cache of {excerpt(self.user)} in {self.path}"
+
+
+def _is_damage(error: Exception) -> bool:
+    """Whether new files would help; a lock, a full disk or a closed connection would stay."""
+    if isinstance(error, (SyncError, OSError, MemoryError, sqlite3.ProgrammingError)):
+        return False
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is None or code & 0xFF not in _PASSING

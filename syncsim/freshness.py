@@ -1,0 +1,222 @@
+"""Reads that are never stale: an entry is served only if its version is the store's head, now.
+
+A bounded memory tier for all users above the cache that each has on disk. Nothing here is ever told
+that something changed: every read asks `store.head()`, which is cheap and always the truth, so a
+commit by another process, or one whose writer died before telling anybody, is seen by the next
+read. Sending invalidations could make entries fresh sooner, never make reads right.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from syncsim.contract import Cache, Clock, EventLog, Head, Row, Snapshot, Store
+from syncsim.errors import CacheError
+from syncsim.memory_tier import Entry, MemoryTier
+
+CAPACITY: Final = 4_096
+"""How many entries, one per user and template, memory holds."""
+
+CAPACITY_BYTES: Final = 256 * 2**20
+"""How much they may weigh together, views included."""
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CacheState:
+    """What one user's cache holds of a template, judged against the store's head.
+
+    Fresh: the head's `version`. Stale: an older one, which no read will return. Empty: nothing, and
+    `version` and `age_s` (seconds since it was put there) are None. `hits` and `misses` count the
+    reads of this process since the entry came to its memory.
+    """
+
+    state: Literal["Fresh", "Stale", "Empty"]
+    version: str | None
+    age_s: float | None
+    hits: int
+    misses: int
+
+
+class FreshReads:
+    """Reads for all users of a process, through their caches and past them.
+
+    A hit is a document that was served without reading its body from the store. A `CacheError`
+    never fails a read: the store is asked instead, and `cache.fault` says so. Safe from any thread;
+    no lock is held while a store, a cache or an event log is called.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        cache_of: Callable[[str], Cache],
+        clock: Clock,
+        events: EventLog,
+        *,
+        capacity: int = CAPACITY,
+        capacity_bytes: int = CAPACITY_BYTES,
+    ) -> None:
+        self._store = store
+        self._head = store.head
+        self._cache_of = cache_of
+        self._now = clock.now
+        self._emit = events.emit
+        self._memory = MemoryTier(capacity, capacity_bytes)
+        self._slots = self._memory.slots
+        self._has_warned = False
+
+    def read(self, template_id: str, user: str, *, view: bool = False) -> Snapshot:
+        """The head, in a copy of the caller's own; with `view` in one that nobody can change.
+
+        Raises `TemplateNotFoundError`, and `StoreUnavailableError` where the store cannot say what
+        the head is: a cached document that may be old is not served in its place.
+        """
+        # The way of nearly all reads takes no lock: one lookup in a dict gives a slot, one look at
+        # the slot gives an entry, and entries never change. Whatever other threads do meanwhile,
+        # this entry was or was not the head when the store was asked, after the call had begun.
+        head = self._head(template_id)
+        slot = self._slots.get((user, template_id))
+        entry = None if slot is None else slot.entry
+        if slot is not None and entry is not None and entry.version == head.version:
+            slot.hits += 1
+            self._emit("cache.hit", template_id=template_id, user=user, version=entry.version)
+        else:
+            entry = self._read_past_memory(template_id, user, entry, head)
+        if view:
+            return entry.view or entry.make_view()
+        return entry.copy()
+
+    def learn(self, row: Row, user: str) -> None:
+        """After an acknowledged update: the writer's entry becomes what the update committed.
+
+        In memory only, in the bytes the store has: writing to disk costs more than all the rest of
+        an update. Such entries go to disk in `flush`, or when memory has to let them go; a process
+        that dies before costs its successor one read from the store.
+        """
+        self._remember(user, Entry.of(row, self._now()), unsaved=True)
+
+    def forget(self, template_id: str, user: str) -> None:
+        """After an update of unknown outcome: drop the entry in memory.
+
+        The one on disk was head once, and is served again only if it proves to be so still.
+        """
+        self._memory.forget((user, template_id))
+
+    def flush(self) -> None:
+        """Write what only memory holds to the caches on disk."""
+        for user, entry in self._memory.take_unsaved():
+            self._save(user, entry)
+
+    def states(self, template_id: str, users: Iterable[str] | None = None) -> dict[str, CacheState]:
+        """The state of every user that memory knows for this template, and of `users`.
+
+        Asks the disk where memory has nothing fresh. Raises `TemplateNotFoundError`.
+        """
+        names = self._memory.users(template_id).union(users or ())
+        head = self._head(template_id)
+        found = {user: self._entries(template_id, user, head) for user in sorted(names)}
+        head = self._head(template_id)  # again: what was found may be newer than the first answer
+        return {user: self._state(user, template_id, found[user], head) for user in found}
+
+    # -- past memory -------------------------------------------------------------------------------
+
+    def _read_past_memory(
+        self, template_id: str, user: str, in_memory: Entry | None, head: Head
+    ) -> Entry:
+        slot = self._memory.slot((user, template_id))
+        on_disk, disk_works = self._load(template_id, user)
+        if on_disk is not None and on_disk.version == head.version:
+            slot.hits += 1
+            self._emit("cache.hit", template_id=template_id, user=user, version=on_disk.version)
+            self._remember(user, on_disk)
+            return on_disk
+        slot.misses += 1
+        reason = "empty" if in_memory is None and on_disk is None else "stale"
+        self._emit("cache.miss", template_id=template_id, user=user, reason=reason)
+        entry = Entry.of(self._store.read(template_id), self._now())
+        if self._remember(user, entry, seen=in_memory) and disk_works:
+            self._save(user, entry, seen=on_disk)
+        return entry
+
+    def _remember(
+        self, user: str, entry: Entry, *, seen: Entry | None = None, unsaved: bool = False
+    ) -> bool:
+        """Put the entry into memory unless that would step back; True if it did."""
+        is_new, evicted = self._memory.put(user, entry, seen=seen, unsaved=unsaved)
+        if is_new:
+            self._emit(
+                "cache.filled", template_id=entry.template_id, user=user, version=entry.version
+            )
+        for other, unsaved_entry in evicted:
+            self._save(other, unsaved_entry)
+        return is_new
+
+    def _load(self, template_id: str, user: str) -> tuple[Entry | None, bool]:
+        """The entry on disk, and whether the disk can be asked at all."""
+        try:
+            value = self._cache_of(user).get(_key(template_id))
+        except CacheError as error:
+            self._fault("get", template_id, user, error)
+            return None, False
+        return Entry.from_json(template_id, value), True
+
+    def _save(self, user: str, entry: Entry, *, seen: Entry | None = None) -> None:
+        """Put the entry on disk unless that would step back.
+
+        A late fill must not restore an old version, so a higher revision stays. Only `seen`, which
+        was on disk before the store was read, may be replaced whatever its revision: if it is the
+        higher one, it was left by a store that is gone.
+        """
+        key = _key(entry.template_id)
+        try:
+            cache = self._cache_of(user)
+            with cache.transact():
+                kept = Entry.from_json(entry.template_id, cache.get(key))
+                if (
+                    kept is None
+                    or kept.revision < entry.revision
+                    or (seen is not None and kept.version == seen.version)
+                ):
+                    cache.set(key, entry.to_json())
+        except CacheError as error:
+            self._fault("set", entry.template_id, user, error)
+
+    def _fault(self, call: str, template_id: str, user: str, error: CacheError) -> None:
+        self._emit(
+            "cache.fault", template_id=template_id, user=user, call=call, reason=error.reason
+        )
+        if not self._has_warned:
+            self._has_warned = True
+            _logger.warning(
+                "reads go past the cache of %r: %s (said once; cache.fault events tell of more)",
+                user,
+                error.reason,
+            )
+
+    # -- states ------------------------------------------------------------------------------------
+
+    def _entries(self, template_id: str, user: str, head: Head) -> list[Entry]:
+        """What the user's cache holds: the fresh entry of memory, or else whatever there is."""
+        slot = self._slots.get((user, template_id))
+        entry = None if slot is None else slot.entry
+        if entry is not None and entry.version == head.version:
+            return [entry]
+        on_disk, _ = self._load(template_id, user)
+        return [found for found in (entry, on_disk) if found is not None]
+
+    def _state(self, user: str, template_id: str, entries: list[Entry], head: Head) -> CacheState:
+        slot = self._slots.get((user, template_id))
+        hits, misses = (0, 0) if slot is None else (slot.hits, slot.misses)
+        if not entries:
+            return CacheState("Empty", None, None, hits, misses)
+        entry = max(entries, key=lambda entry: (entry.version == head.version, entry.revision))
+        state: Literal["Fresh", "Stale"] = "Fresh" if entry.version == head.version else "Stale"
+        return CacheState(state, entry.version, max(self._now() - entry.since, 0.0), hits, misses)
+
+
+def _key(template_id: str) -> str:
+    return f"template:{template_id}"
