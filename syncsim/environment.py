@@ -1,0 +1,81 @@
+"""The real environment: wall-clock time, real chance, real stores, caches and locks.
+
+The other environments (recording, simulation) wrap or replace this one; a solution cannot tell.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from syncsim.contract import Cache, EventLog, Store
+
+
+class SystemClock:
+    """The wall clock, made monotonic: a step backwards is held at the last value seen.
+
+    A cooldown is an age, and an age must not turn negative because a time service stepped the
+    clock. Steps forward are followed.
+    """
+
+    def __init__(self) -> None:
+        self._latest = 0.0
+
+    def now(self) -> float:
+        """Seconds since the epoch; never less than an answer given before in this thread's past."""
+        now = time.time()
+        if now < self._latest:
+            return self._latest
+        self._latest = now
+        return now
+
+    def sleep(self, seconds: float) -> None:
+        """Wait in real time; nothing for zero or less."""
+        if seconds > 0:
+            time.sleep(seconds)
+
+
+class Locks(Protocol):
+    """Named locks, as `syncsim.locks.NamedLocks` gives them."""
+
+    def lock(self, name: str, *, timeout_s: float | None = None) -> AbstractContextManager[None]:
+        """The lock of this name, to be entered."""
+
+
+class LiveEnvironment:
+    """What `build(env)` gets in a real run: real parts behind the contract's `Environment`."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        users: tuple[str, ...],
+        clock: SystemClock,
+        rng: random.Random,
+        events: EventLog,
+        cache_of: Callable[[str], Cache],
+        locks: Locks,
+    ) -> None:
+        self.store = store
+        self.users = users
+        self.clock = clock
+        self.random = rng
+        self.events = events
+        self._cache_of = cache_of
+        self._locks = locks
+
+    def cache(self, user: str) -> Cache:
+        """The disk cache of this user; the same object each time."""
+        return self._cache_of(user)
+
+    def lock(self, name: str, *, timeout_s: float | None = None) -> AbstractContextManager[None]:
+        """FIFO between threads, a file lock between processes; `LockTimeoutError` when too late."""
+        return self._locks.lock(name, timeout_s=timeout_s)
+
+    def new_id(self) -> str:
+        """Thirty-two hex digits of a version 4 UUID."""
+        return uuid.uuid4().hex

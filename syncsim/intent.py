@@ -1,0 +1,154 @@
+"""What a writer means, as a function of the head: changes against a base, or a return to a version.
+
+An intent is applied anew to every head it is shown, so a retry can only re-apply and never re-send.
+It does not know how it is committed (`committing`) nor what is said about it (`service`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from syncsim.contract import JSON, Conflict, Document, Revision, Row, Snapshot, Write
+from syncsim.crediting import LOOK_BACK, credited
+from syncsim.errors import InvalidTemplateError
+from syncsim.merging import changed_paths, merge, overlay, same
+from syncsim.template import canonical, validate
+
+
+class Past(Protocol):
+    """What an intent may ask of a template's history."""
+
+    def find(self, template_id: str, version: str) -> Revision | None:
+        """One version; None where the template never had it."""
+
+    def newest(self, template_id: str, limit: int) -> Sequence[Revision]:
+        """The newest versions, the head first."""
+
+
+@dataclass(slots=True)
+class Edit:
+    """`changes` made against `base`; without a base, against the first head it is shown.
+
+    After each application `conflicts` and `merged` tell what it met on that head, and `written`
+    whether the head had to change.
+    """
+
+    template_id: str
+    changes: Document
+    base: Snapshot | None
+    past: Past
+    kind: str = "update"
+    fingerprint: str | None = None
+    """Kept with the commit where the caller chose the update id, to tell a replay from a reuse."""
+    conflicts: tuple[Conflict, ...] = ()
+    written: bool = False
+    _met: Document | None = None
+    _base_version: str | None = None
+    _base_document: Document | None = None
+    _mine: Document | None = None
+
+    def __call__(self, row: Row) -> Write | None:
+        """The head with the changes merged in; None where the head holds them already."""
+        head = row.document
+        if self._mine is None:
+            self._begin(row)
+        base, mine = self._base_document, self._mine
+        assert base is not None
+        assert mine is not None
+        if row.version == self._base_version:
+            self.conflicts, self._met = (), None
+            result, kind = mine, self.kind
+        else:
+            validate(mine, self.template_id)
+            merged = merge(base, head, mine, earlier_by=row.updated_by)
+            self.conflicts = self._credited(merged.conflicts, row)
+            self._met = head
+            result, kind = merged.document, "merge" if self.kind == "update" else self.kind
+        self.written = not same(result, head)
+        if not self.written:
+            return None
+        return Write(result, self._detail(kind))
+
+    @property
+    def merged(self) -> tuple[str, ...]:
+        """The deepest paths that others changed since the base and that stayed.
+
+        Worked out when asked for, which is after the commit: the application itself may run under
+        the write lock, where others wait.
+        """
+        if self._met is None:
+            return ()
+        return _stayed(changed_paths(self._base_document, self._met), self.conflicts)
+
+    def _begin(self, row: Row) -> None:
+        """Settle on the base: what the store holds under its version counts, not what came back."""
+        base = self.base
+        if base is None or base.version == row.version:
+            self._base_version, self._base_document = row.version, row.document
+        else:
+            stored = self.past.find(self.template_id, base.version)
+            if stored is None:
+                validate(base.document, self.template_id)
+            self._base_version = base.version
+            self._base_document = base.document if stored is None else stored.document
+        self._mine = self._wanted(self._base_document)
+
+    def _credited(self, conflicts: tuple[Conflict, ...], row: Row) -> tuple[Conflict, ...]:
+        if not conflicts:
+            return ()
+        newest = self.past.newest(self.template_id, LOOK_BACK)
+        return credited(conflicts, [past for past in newest if past.revision <= row.revision])
+
+    def _wanted(self, base: Document) -> Document:
+        return overlay(base, self.changes)
+
+    def _detail(self, kind: str) -> dict[str, JSON]:
+        detail: dict[str, JSON] = {"kind": kind, "base": self._base_version}
+        if self.conflicts:
+            detail["conflicts"] = [conflict.to_json() for conflict in self.conflicts]
+        if self.fingerprint is not None:
+            detail["intent"] = self.fingerprint
+        return detail
+
+
+@dataclass(slots=True)
+class Return(Edit):
+    """The document of an old version, whole, as a new version; others' later commits are merged."""
+
+    restored: str = ""
+
+    def _wanted(self, base: Document) -> Document:
+        return self.changes
+
+    def _detail(self, kind: str) -> dict[str, JSON]:
+        # Named, because zero-argument super() is lost in a dataclass that was remade with slots.
+        return {**Edit._detail(self, kind), "restored": self.restored}
+
+
+def fingerprint(changes: Document, base: Snapshot | None) -> str:
+    """A digest of what the caller asked for: the changes and the version they were made against."""
+    intent = {"changes": changes, "base": None if base is None else base.version}
+    return hashlib.sha256(canonical(intent)).hexdigest()[:32]
+
+
+def check_changes(template_id: str, changes: JSON) -> None:
+    """Refuse what is no set of changes at all; the values are checked with the whole document."""
+    if not isinstance(changes, dict):
+        raise InvalidTemplateError(
+            template_id, "", changes, "an object of top-level keys and their whole new values"
+        )
+
+
+def _stayed(theirs: tuple[str, ...], conflicts: tuple[Conflict, ...]) -> tuple[str, ...]:
+    """Those of their paths that no recorded conflict lies at, above or below."""
+    met = [conflict.path + "/" for conflict in conflicts if conflict.kept == "later"]
+    if not met:
+        return theirs
+    return tuple(
+        path
+        for path in theirs
+        if not any((path + "/").startswith(at) or at.startswith(path + "/") for at in met)
+    )

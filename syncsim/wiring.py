@@ -1,0 +1,118 @@
+"""The one place that picks real parts: a URL to a store, a folder to caches, a name to a policy."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from syncsim.cache import CacheFolder
+from syncsim.connection import Connection
+from syncsim.contract import Store
+from syncsim.environment import LiveEnvironment, SystemClock
+from syncsim.errors import UsageError
+from syncsim.events import BoundedEventLog
+from syncsim.locks import NamedLocks
+from syncsim.retry import RetryPolicy
+from syncsim.service import COOLDOWN_S, DEADLINE_S
+
+
+class OpenEnvironment(LiveEnvironment):
+    """A live environment together with the parts to close at its end."""
+
+    def __init__(
+        self,
+        url: str | None,
+        cache: Path | str | None,
+        users: tuple[str, ...],
+        seed: str | int | None,
+    ) -> None:
+        with ExitStack() as parts:
+            clock = SystemClock()
+            store, close_store = open_store(url, clock)
+            parts.callback(close_store)
+            caches = CacheFolder(Path(cache) if cache is not None else None)
+            parts.callback(caches.close)
+            self.log = BoundedEventLog(clock)
+            super().__init__(
+                store,
+                users=users,
+                clock=clock,
+                rng=random.Random(seed),
+                events=self.log,
+                cache_of=caches.of,
+                locks=NamedLocks(caches.path / "locks"),
+            )
+            self.close: Callable[[], None] = parts.pop_all().close
+
+
+def default_url() -> str:
+    """``SYNCSIM_STORE_URL``, else a SQLite file in the user's data folder, which is made."""
+    url = os.environ.get("SYNCSIM_STORE_URL")
+    if url:
+        return url
+    from platformdirs import user_data_path
+
+    return f"sqlite:///{user_data_path('syncsim', ensure_exists=True) / 'templates.db'}"
+
+
+def open_store(url: str | None, clock: SystemClock) -> tuple[Store, Callable[[], None]]:
+    """The store behind a URL, and how to close it. `UsageError` for what is no URL of a store."""
+    url = url or default_url()
+    if url == "memory://":
+        from syncsim.store.memory import MemoryStore
+
+        memory = MemoryStore(clock=clock)
+        return memory, memory.close
+    from syncsim.store.sqlite import SQLiteStore
+
+    sqlite = SQLiteStore(url, clock=clock)
+    return sqlite, sqlite.close
+
+
+def open_environment(
+    url: str | None = None,
+    *,
+    cache: Path | str | None = None,
+    users: tuple[str, ...] = (),
+    seed: str | int | None = None,
+) -> OpenEnvironment:
+    """Real parts for a solution: store, caches, locks, clock; `close()` it at the end."""
+    return OpenEnvironment(url, cache, users, seed)
+
+
+def connect(
+    url: str | None = None,
+    *,
+    cache: Path | str | None = None,
+    retry: RetryPolicy | str | None = None,
+    cooldown_s: float = COOLDOWN_S,
+    deadline_s: float = DEADLINE_S,
+) -> Connection:
+    """Open a store of templates and everything around it; close it, or use it in a `with`.
+
+    `url`: ``sqlite:///templates.db``, with ``?synchronous=NORMAL`` for faster and less durable
+    commits (the default FULL survives a power cut); ``memory://`` for a store that ends with the
+    process; None for ``SYNCSIM_STORE_URL`` or else a file in the user's data folder. `cache`: the
+    folder of the per-user caches, None for the user's cache folder. `retry`: a policy or its name
+    (``third``, ``full/queue=2``). Times in seconds.
+
+        with connect("sqlite:///templates.db") as sync:
+            base = sync.get_template("event_registration", user="ann")
+            sync.update_template("event_registration", {"name": "New"}, user="ann", base=base)
+    """
+    for name, value in (("cooldown_s", cooldown_s), ("deadline_s", deadline_s)):
+        if not isinstance(value, int | float) or not value >= 0:
+            raise UsageError(name, value, "a number of seconds, zero or more")
+    policy = RetryPolicy.parse(retry) if isinstance(retry, str) else retry
+    env = open_environment(url, cache=cache)
+    return Connection(
+        env,
+        env.log,
+        on_close=env.close,
+        retry=policy,
+        cooldown_s=cooldown_s,
+        deadline_s=deadline_s,
+    )

@@ -1,0 +1,90 @@
+"""What the job derives, as a function of the document alone."""
+
+from __future__ import annotations
+
+from syncsim.background import MaintenanceRun, derive, reading_level
+from syncsim.contract import BACKGROUND, Row
+from syncsim.samples import sample, sample_names
+from syncsim.template import encode
+
+NOW = 1_700_000_000.0
+
+
+def row(user_updated_at: float | None, by: str = "ann") -> Row:
+    return Row("t", "2-x", 2, encode(sample("contact_card")), NOW, by, user_updated_at)
+
+
+def test_counts_and_shares_are_those_of_the_document() -> None:
+    document = {
+        "schema_version": 1,
+        "name": "n",
+        "sections": [{"id": "a", "title": "A"}, {"id": "b", "title": "B"}],
+        "fields": [
+            {"id": "x", "section": "a", "label": "Same", "type": "text", "required": True},
+            {"id": "y", "section": "a", "label": "Same", "type": "text"},
+            {
+                "id": "z",
+                "section": "a",
+                "label": "Pick",
+                "type": "choice",
+                "options": [{"value": "1", "label": "One"}],
+            },
+        ],
+    }
+    derived = derive(document)
+    assert (derived["fields"], derived["sections"], derived["required"]) == (3, 2, 1)
+    assert derived["required_share"] == 0.333
+    assert derived["types"] == {"choice": 1, "text": 2}
+    assert derived["options"] == 1
+    assert derived["warnings"] == [
+        "field 'z' offers one option only",
+        "section 'a' has 2 fields labelled 'Same'",
+        "section 'b' has no fields",
+    ]
+
+
+def test_an_empty_template_derives_without_a_division_by_zero() -> None:
+    derived = derive({"schema_version": 1, "name": "n", "fields": [], "sections": []})
+    assert (derived["required_share"], derived["reading_level"]) == (0.0, 0.0)
+
+
+def test_the_reading_level_is_the_published_formula() -> None:
+    """Four words of 4.5 characters in two sentences: 4.71 * 4.5 + 0.5 * 2 - 21.43."""
+    assert reading_level(["Your name", "Full address"]) == round(4.71 * 19 / 4 + 1 - 21.43, 1)
+
+
+def test_every_shipped_template_stays_valid_with_its_derived_data() -> None:
+    for name in sample_names():
+        document = sample(name)
+        document.setdefault("metadata", {})["derived"] = derive(document)
+        encode(document)
+
+
+def test_exactly_the_cooldown_is_old_enough() -> None:
+    assert MaintenanceRun(5.0, lambda: NOW)(row(NOW - 5.0)) is not None
+    run = MaintenanceRun(5.0, lambda: NOW)
+    assert run(row(NOW - 4.9)) is None
+    assert run.reason == "Skipped - recent user update (ann, 4.9 s ago, cooldown 5.0 s)"
+
+
+def test_a_template_no_user_has_written_is_never_too_recent() -> None:
+    assert MaintenanceRun(5.0, lambda: NOW)(row(None, BACKGROUND)) is not None
+
+
+def test_the_last_user_is_not_named_where_somebody_else_wrote_since() -> None:
+    run = MaintenanceRun(5.0, lambda: NOW)
+    run(row(NOW - 1.0, BACKGROUND))
+    assert run.reason == "Skipped - recent user update (1.0 s ago, cooldown 5.0 s)"
+
+
+def test_a_second_look_forgets_the_first() -> None:
+    """The job looks again after a lost swap; what it said before must not leak into its answer."""
+    run = MaintenanceRun(5.0, lambda: NOW)
+    assert run(row(NOW - 1.0)) is None
+    write = run(row(NOW - 9.0))
+    assert write is not None
+    assert run.reason is None
+    assert run.written
+    again = Row("t", "3-x", 3, encode(write.document), NOW, BACKGROUND, NOW - 9.0)
+    assert run(again) is None
+    assert not run.written

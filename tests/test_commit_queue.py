@@ -1,0 +1,167 @@
+"""The line is fair, commits in batches, and answers everybody exactly once."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from syncsim.commit_queue import BATCH, CommitQueue
+from syncsim.contract import Row, Write
+from syncsim.environment import LiveEnvironment, SystemClock
+from syncsim.errors import InvalidTemplateError, OutcomeUnknownError, StoreUnavailableError
+from syncsim.samples import sample
+from syncsim.store.sqlite import SQLiteStore
+from tests.parts import environment
+
+TID = "contact_card"
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> Any:
+    clock = SystemClock()
+    store = SQLiteStore(f"sqlite:///{tmp_path / 't.db'}?synchronous=NORMAL", clock=clock)
+    store.create(TID, sample(TID), by="ann")
+    yield environment(tmp_path, clock, store)
+    store.close()
+
+
+def adding(n: int) -> Any:
+    def change(row: Row) -> Write:
+        document = dict(row.document)
+        document["settings"] = {**document.get("settings", {}), f"x_{n}": n}
+        return Write(document, {"n": n})
+
+    return change
+
+
+def crowd(env: LiveEnvironment, queue: CommitQueue, changes: list[Any], deadline: float) -> Any:
+    """Queue every change on a thread of its own while the line's lock is held, then let go."""
+    answers: list[Any] = [None] * len(changes)
+
+    def work(n: int) -> None:
+        try:
+            answers[n] = queue.commit(
+                TID, changes[n], by="ann", update_id=f"u{n}", deadline=deadline
+            )
+        except Exception as error:
+            answers[n] = error
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(len(changes))]
+    with env.lock(f"commit:{TID}"):
+        for n, thread in enumerate(threads):
+            thread.start()
+            while len(queue.pending(TID)) <= n:
+                threading.Event().wait(0.0005)
+    for thread in threads:
+        thread.join()
+    return answers
+
+
+def test_a_crowd_is_committed_in_order_in_few_transactions(env: Any) -> None:
+    queue = CommitQueue(env)
+    answers = crowd(env, queue, [adding(n) for n in range(100)], env.clock.now() + 30)
+    assert [row.revision for row in answers] == list(range(2, 102)), "first come, first committed"
+    written = [r.detail["n"] for r in env.store.history(TID, limit=100)]
+    assert written == list(reversed(range(100)))
+    batches = [e.facts["batch"] for e in env.events.read() if e.kind == "update.dequeued"]
+    assert max(batches) == BATCH
+    assert queue.pending(TID) == []
+
+
+def test_a_bad_change_fails_alone(env: Any) -> None:
+    def invalid(row: Row) -> Write:
+        return Write({**row.document, "name": ""})
+
+    def raising(row: Row) -> Write:
+        raise ZeroDivisionError
+
+    changes = [adding(0), invalid, adding(2), raising, adding(4)]
+    answers = crowd(env, CommitQueue(env), changes, env.clock.now() + 30)
+    kinds = [type(a) for a in answers]
+    assert kinds == [Row, InvalidTemplateError, Row, ZeroDivisionError, Row]
+    assert {"x_0", "x_2", "x_4"} <= env.store.read(TID).document["settings"].keys()
+
+
+def test_a_change_whose_turn_comes_too_late_is_withdrawn_and_surely_not_written(env: Any) -> None:
+    queue = CommitQueue(env)
+    with env.lock(f"commit:{TID}"):
+        answers: list[Any] = []
+
+        def late() -> None:
+            try:
+                queue.commit(
+                    TID, adding(1), by="ann", update_id="u", deadline=env.clock.now() + 0.05
+                )
+            except StoreUnavailableError as error:
+                answers.append(error)
+
+        thread = threading.Thread(target=late)
+        thread.start()
+        thread.join()
+    assert answers[0].definite
+    assert "deadline" in str(answers[0])
+    assert queue.pending(TID) == []
+    assert env.store.head(TID).revision == 1
+
+
+def test_a_change_that_a_leader_took_and_did_not_answer_is_of_unknown_outcome(env: Any) -> None:
+    """The follower's deadline passes while the leader sits in the transaction with its change."""
+    queue = CommitQueue(env)
+    inside, leave = threading.Event(), threading.Event()
+    answers: dict[str, Any] = {}
+
+    def slow(row: Row) -> Write:
+        inside.set()
+        leave.wait(20)
+        return adding(1)(row)
+
+    def work(name: str, change: Any, allowed_s: float) -> None:
+        try:
+            answers[name] = queue.commit(
+                TID, change, by="ann", update_id=name, deadline=env.clock.now() + allowed_s
+            )
+        except Exception as error:
+            answers[name] = error
+
+    leader = threading.Thread(target=work, args=("leader", slow, 20))
+    follower = threading.Thread(target=work, args=("follower", adding(2), 1.0))
+    with env.lock(f"commit:{TID}"):
+        leader.start()
+        while not queue.pending(TID):
+            threading.Event().wait(0.0005)
+        follower.start()
+        while len(queue.pending(TID)) < 2:
+            threading.Event().wait(0.0005)
+    inside.wait(20)
+    follower.join()
+    leave.set()
+    leader.join()
+    assert isinstance(answers["follower"], OutcomeUnknownError)
+    assert isinstance(answers["leader"], Row)
+    assert env.store.find_update("follower") is not None, "and indeed it was committed"
+
+
+def test_an_interrupted_leader_puts_the_unanswered_back_at_the_front(
+    env: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = CommitQueue(env)
+    real = env.store.update_locked
+    calls = []
+
+    def interrupted(*args: Any, **kwargs: Any) -> Row:
+        calls.append(kwargs["update_id"])
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        row: Row = real(*args, **kwargs)
+        return row
+
+    monkeypatch.setattr(env.store, "update_locked", interrupted)
+    deadline = env.clock.now() + 30
+    with pytest.raises(KeyboardInterrupt):
+        queue.commit(TID, adding(1), by="ann", update_id="a", deadline=deadline)
+    assert queue.pending(TID) == [], "its own change is withdrawn with the caller"
+    row = queue.commit(TID, adding(2), by="ben", update_id="b", deadline=deadline)
+    assert row.revision == 2

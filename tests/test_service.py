@@ -1,0 +1,622 @@
+"""The reference solution keeps the contract's promises, verb by verb."""
+
+from __future__ import annotations
+
+import threading
+from itertools import repeat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from syncsim.contract import ABSENT, Snapshot
+from syncsim.errors import (
+    CacheError,
+    InvalidTemplateError,
+    OutcomeUnknownError,
+    RetriesExhaustedError,
+    StoreUnavailableError,
+    TemplateNotFoundError,
+    UpdateIdReusedError,
+    UsageError,
+    VersionConflictError,
+    VersionNotFoundError,
+)
+from syncsim.retry import RetryPolicy
+from syncsim.samples import sample
+from syncsim.service import SyncService
+from tests.parts import HookedStore, ManualClock, environment
+
+TID = "event_registration"
+
+
+class Bench:
+    """A service on a memory store, with its hooks, clock and events at hand."""
+
+    def __init__(self, folder: Path, **settings: Any) -> None:
+        self.clock = ManualClock()
+        self.env = environment(folder, self.clock)
+        self.store: HookedStore = self.env.store  # type: ignore[assignment]
+        self.store.create(TID, sample(TID), by="ann")
+        self.sync = SyncService(self.env, **settings)
+
+    def rename(self, name: str, by: str = "rival") -> None:
+        row = self.store.inner.read(TID)
+        document = {**row.document, "name": name}
+        self.store.inner.compare_and_swap(TID, row.version, document, by=by)
+
+    def kinds(self) -> list[str]:
+        return [event.kind for event in self.env.events.read()]
+
+    def events(self, kind: str) -> list[dict[str, Any]]:
+        return [dict(event.facts) for event in self.env.events.read() if event.kind == kind]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def relabel(snapshot: Snapshot, field: int, label: str) -> dict[str, Any]:
+    fields = [dict(f) for f in snapshot.document["fields"]]
+    fields[field]["label"] = label
+    return {"fields": fields}
+
+
+# -- update ----------------------------------------------------------------------------------------
+
+
+def test_changes_of_two_users_to_different_leaves_are_both_kept(bench: Bench) -> None:
+    base = bench.sync.get_template(TID, user="ann")
+    first = base.document["fields"][0]["id"]
+    bench.sync.update_template(TID, {"name": "Spring"}, user="ann", base=base)
+    outcome = bench.sync.update_template(TID, relabel(base, 0, "Who?"), user="ben", base=base)
+
+    document = bench.sync.get_template(TID, user="cem").document
+    assert (document["name"], document["fields"][0]["label"]) == ("Spring", "Who?")
+    assert (outcome.status, outcome.attempts) == ("committed", 1), "an old base is no conflict"
+    assert (outcome.merged, outcome.conflicts) == (("/name",), ())
+    assert document["fields"][0]["id"] == first
+
+
+def test_on_the_same_leaf_the_later_writer_wins_and_the_overridden_value_is_kept(
+    bench: Bench,
+) -> None:
+    base = bench.sync.get_template(TID, user="ann")
+    bench.sync.update_template(TID, {"name": "Ann's"}, user="ann", base=base)
+    outcome = bench.sync.update_template(TID, {"name": "Ben's"}, user="ben", base=base)
+
+    (conflict,) = outcome.conflicts
+    assert conflict.path == "/name"
+    assert (conflict.base, conflict.earlier, conflict.later) == (
+        base.document["name"],
+        "Ann's",
+        "Ben's",
+    )
+    assert (conflict.kept, conflict.earlier_by) == ("later", "ann")
+    assert outcome.merged == ()
+    assert bench.sync.history(TID)[0].detail["conflicts"] == [conflict.to_json()]
+
+
+def test_the_author_of_an_overridden_value_is_found_behind_later_commits(bench: Bench) -> None:
+    base = bench.sync.get_template(TID, user="ann")
+    bench.sync.update_template(TID, {"name": "Ann's"}, user="ann", base=base)
+    bench.sync.update_template(TID, {"description": "by Cem"}, user="cem", base=base)
+    outcome = bench.sync.update_template(TID, {"name": "Ben's"}, user="ben", base=base)
+    assert outcome.conflicts[0].earlier_by == "ann"
+
+
+def test_a_change_equal_to_the_head_commits_nothing(bench: Bench) -> None:
+    base = bench.sync.get_template(TID, user="ann")
+    outcome = bench.sync.update_template(
+        TID, {"name": base.document["name"]}, user="ann", base=base
+    )
+    assert (outcome.status, outcome.version, outcome.attempts) == ("unchanged", base.version, 0)
+    assert len(bench.sync.history(TID)) == 1
+
+
+def test_the_stored_base_counts_whatever_became_of_the_document_that_was_handed_out(
+    bench: Bench,
+) -> None:
+    base = bench.sync.get_template(TID, user="ann")
+    bench.sync.update_template(TID, {"description": "new"}, user="ben", base=base)
+    base.document["description"] = "scribbled over"
+    base.document["fields"].clear()
+    bench.sync.update_template(TID, {"name": "Spring"}, user="ann", base=base)
+    document = bench.sync.get_template(TID, user="ann").document
+    assert document["description"] == "new"
+    assert len(document["fields"]) == len(sample(TID)["fields"])
+
+
+def test_without_a_base_the_head_at_the_first_attempt_is_the_base(bench: Bench) -> None:
+    bench.store.before_swap = iter([lambda: bench.rename("Rival's")])
+    document = sample(TID)
+    outcome = bench.sync.update_template(TID, {"description": "mine"}, user="ann")
+    head = bench.store.read(TID).document
+    assert (head["name"], head["description"]) == ("Rival's", "mine")
+    assert outcome.attempts == 2
+    assert outcome.merged == ("/name",)
+    assert document["name"] != "Rival's"
+
+
+def test_a_user_cannot_write_or_remove_derived_data(bench: Bench) -> None:
+    bench.clock.sleep(6)
+    assert bench.sync.run_background_job(TID).status == "committed"
+    base = bench.sync.get_template(TID, user="ann")
+    derived = base.document["metadata"]["derived"]
+    bench.sync.update_template(TID, {"metadata": {"owner": "ann"}}, user="ann", base=base)
+    assert bench.sync.get_template(TID, user="ann").document["metadata"] == {
+        "owner": "ann",
+        "derived": derived,
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"name": ""}, "/name"),
+        ({"name": {1, 2}}, "/name"),
+        ({"nmae": "typo"}, "/nmae"),
+        ({"settings": {"theme": float("nan")}}, "/settings/theme"),
+        ({"fields": "none"}, "/fields"),
+        ({"metadata": 5}, "/metadata"),
+    ],
+)
+@pytest.mark.parametrize("behind", [False, True], ids=["head is the base", "head moved on"])
+def test_an_invalid_change_names_its_path_and_writes_nothing(
+    bench: Bench, changes: dict[str, Any], path: str, behind: bool
+) -> None:
+    base = bench.sync.get_template(TID, user="ann")
+    if behind:
+        bench.rename("Rival's")
+    before = bench.store.head(TID).version
+    with pytest.raises(InvalidTemplateError) as caught:
+        bench.sync.update_template(TID, changes, user="ann", base=base)
+    assert caught.value.path == path
+    assert caught.value.template_id == TID
+    assert bench.store.head(TID).version == before
+    assert "update.failed" in bench.kinds()
+
+
+@pytest.mark.parametrize("changes", [None, [], "name", 5])
+def test_changes_that_are_no_object_are_refused(bench: Bench, changes: Any) -> None:
+    with pytest.raises(InvalidTemplateError):
+        bench.sync.update_template(TID, changes, user="ann")
+
+
+@pytest.mark.parametrize("user", ["", "x" * 201, "background", None, 7, "nul\0", "\ud800"])
+def test_odd_user_names_are_refused_before_anything_happens(bench: Bench, user: Any) -> None:
+    for verb in (
+        lambda: bench.sync.update_template(TID, {"name": "x"}, user=user),
+        lambda: bench.sync.update_with_version(TID, {"name": "x"}, "1-x", user=user),
+        lambda: bench.sync.rollback(TID, "1-x", user=user),
+    ):
+        with pytest.raises(UsageError):
+            verb()
+
+
+@pytest.mark.parametrize("user", ["Zoë", "../../evil", "a/b", "x" * 200, "🐙", " ", "a\nb"])
+def test_any_other_non_empty_name_is_a_user(bench: Bench, user: str) -> None:
+    base = bench.sync.get_template(TID, user=user)
+    assert bench.sync.update_template(TID, {"name": "x"}, user=user, base=base).version
+    assert bench.sync.get_template(TID, user=user).updated_by == user
+
+
+def test_a_base_of_another_template_is_refused(bench: Bench) -> None:
+    bench.store.create("other", sample(TID), by="ann")
+    base = bench.sync.get_template("other", user="ann")
+    for wrong in (base, {"version": "1"}, "1-x"):
+        with pytest.raises(UsageError):
+            bench.sync.update_template(TID, {"name": "x"}, user="ann", base=wrong)  # type: ignore[arg-type]
+
+
+def test_an_unknown_template_is_named_by_every_verb(bench: Bench) -> None:
+    for verb in (
+        lambda: bench.sync.get_template("nope", user="ann"),
+        lambda: bench.sync.update_template("nope", {"name": "x"}, user="ann"),
+        lambda: bench.sync.update_with_version("nope", {"name": "x"}, "1-x", user="ann"),
+        lambda: bench.sync.run_background_job("nope"),
+        lambda: bench.sync.rollback("nope", "1-x", user="ann"),
+    ):
+        with pytest.raises(TemplateNotFoundError) as caught:
+            verb()
+        assert caught.value.template_id == "nope"
+
+
+# -- retries ---------------------------------------------------------------------------------------
+
+
+def test_the_default_policy_commits_at_retry_one_against_a_tireless_rival(bench: Bench) -> None:
+    bench.store.before_swap = repeat(lambda: bench.rename(f"rival {bench.store.swaps}"))
+    outcome = bench.sync.update_template(TID, {"description": "mine"}, user="ann")
+    assert (outcome.status, outcome.attempts) == ("committed", 2)
+    assert bench.store.read(TID).document["description"] == "mine"
+    (delay,) = bench.clock.slept
+    assert 0.2 / 3 <= delay <= 0.4 / 3
+    kinds = [k for k in bench.kinds() if k.startswith("update.")]
+    assert kinds == [
+        "update.started",
+        "update.conflict",
+        "update.retry",
+        "update.waited",
+        "update.queued",
+        "update.dequeued",
+        "update.committed",
+    ]
+
+
+def test_without_the_queue_three_retries_are_spent_and_the_error_says_everything(
+    tmp_path: Path,
+) -> None:
+    bench = Bench(tmp_path, retry=RetryPolicy(queue_from=None))
+    bench.store.before_swap = repeat(lambda: bench.rename(f"rival {bench.store.swaps}"))
+    with pytest.raises(RetriesExhaustedError) as caught:
+        bench.sync.update_template(TID, {"description": "mine"}, user="ann")
+    error = caught.value
+    assert error.template_id == TID
+    assert error.attempts == 4 == bench.store.swaps
+    assert error.waited_s == pytest.approx(sum(bench.clock.slept))
+    assert error.last_actual == bench.store.head(TID).version
+    assert error.last_expected == bench.store.history(TID)[1].version
+    first, second, third = bench.clock.slept
+    assert first < second < third, "a third of jitter keeps the delays apart"
+    assert [e["attempt"] for e in bench.events("update.conflict")] == [1, 2, 3, 4]
+    assert bench.store.read(TID).document["description"] != "mine"
+
+
+def test_the_deadline_ends_the_retries_early(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, retry=RetryPolicy(queue_from=None), deadline_s=0.19)
+    bench.store.before_swap = repeat(lambda: bench.rename(f"rival {bench.store.swaps}"))
+    before = bench.clock.now()
+    with pytest.raises(RetriesExhaustedError) as caught:
+        bench.sync.update_template(TID, {"description": "mine"}, user="ann")
+    assert caught.value.attempts == 2
+    assert bench.clock.now() - before < 0.19
+
+
+def test_an_outage_is_retried_and_then_reported_with_the_attempts(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down(*_: Any, **__: Any) -> None:
+        raise StoreUnavailableError(TID, "down for maintenance")
+
+    bench.store.before_swap = iter([down])
+    assert bench.sync.update_template(TID, {"name": "a"}, user="ann").attempts == 2
+
+    monkeypatch.setattr(bench.store.inner, "read", down)
+    monkeypatch.setattr(bench.store.inner, "update_locked", down)
+    with pytest.raises(StoreUnavailableError, match="down for maintenance") as caught:
+        bench.sync.update_template(TID, {"name": "b"}, user="ann")
+    assert caught.value.facts["attempts"] == 4
+
+
+def test_a_fault_not_worth_retrying_leaves_at_once(bench: Bench) -> None:
+    def broken() -> None:
+        raise StoreUnavailableError(TID, "no database", retryable=False)
+
+    bench.store.before_swap = iter([broken])
+    with pytest.raises(StoreUnavailableError):
+        bench.sync.update_template(TID, {"name": "a"}, user="ann")
+    assert bench.clock.slept == []
+
+
+# -- lost answers and replays ----------------------------------------------------------------------
+
+
+def lose(row: Any) -> None:
+    raise OutcomeUnknownError(TID, "lost on the way")
+
+
+def test_a_commit_whose_answer_was_lost_is_found_and_not_applied_twice(bench: Bench) -> None:
+    bench.store.after_swap = iter([lose])
+    outcome = bench.sync.update_template(TID, {"name": "once"}, user="ann")
+    assert outcome.status == "committed"
+    assert outcome.version == bench.store.head(TID).version
+    assert len(bench.sync.history(TID)) == 2
+
+
+def test_a_lost_answer_behind_which_others_committed_is_still_found(bench: Bench) -> None:
+    def lose_and_move_on(row: Any) -> None:
+        bench.rename("Rival's")
+        lose(row)
+
+    bench.store.after_swap = iter([lose_and_move_on])
+    outcome = bench.sync.update_template(TID, {"name": "mine"}, user="ann")
+    assert outcome.version == bench.sync.history(TID)[1].version, "the commit, not the head"
+    assert bench.store.read(TID).document["name"] == "Rival's", "nothing was applied again"
+
+
+def test_when_the_store_goes_down_with_the_answer_the_outcome_is_unknown_and_not_called_failed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down(*_: Any, **__: Any) -> None:
+        raise StoreUnavailableError(TID, "down for maintenance")
+
+    def lose_and_go_down(row: Any) -> None:
+        monkeypatch.setattr(bench.store.inner, "read", down)
+        monkeypatch.setattr(bench.store.inner, "update_locked", down)
+        lose(row)
+
+    bench.store.after_swap = iter([lose_and_go_down])
+    with pytest.raises(OutcomeUnknownError) as caught:
+        bench.sync.update_template(TID, {"name": "mine"}, user="ann", update_id="u-1")
+    assert caught.value.update_id == "u-1"
+    monkeypatch.undo()
+    again = bench.sync.update_template(TID, {"name": "mine"}, user="ann", update_id="u-1")
+    assert (again.status, again.version) == ("committed", bench.store.head(TID).version)
+    assert len(bench.sync.history(TID)) == 2
+
+
+def test_repeating_an_update_id_answers_from_history(bench: Bench) -> None:
+    base = bench.sync.get_template(TID, user="ann")
+    bench.rename("Rival's")
+    first = bench.sync.update_template(
+        TID, {"name": "Ann's"}, user="ann", base=base, update_id="u-1"
+    )
+    again = bench.sync.update_template(
+        TID, {"name": "Ann's"}, user="ann", base=base, update_id="u-1"
+    )
+    assert (again.status, again.version) == ("committed", first.version)
+    assert again.conflicts == first.conflicts
+    assert len(bench.sync.history(TID)) == 3
+
+
+def test_an_update_id_used_for_another_intent_is_refused(bench: Bench) -> None:
+    bench.store.create("other", sample(TID), by="ann")
+    base = bench.sync.get_template(TID, user="ann")
+    first = bench.sync.update_template(TID, {"name": "A"}, user="ann", base=base, update_id="u-1")
+    after = bench.sync.get_template(TID, user="ann")
+    for template_id, changes, base_ in (
+        (TID, {"name": "B"}, base),
+        (TID, {"name": "A"}, after),
+        ("other", {"name": "A"}, None),
+    ):
+        with pytest.raises(UpdateIdReusedError) as caught:
+            bench.sync.update_template(
+                template_id, changes, user="ann", base=base_, update_id="u-1"
+            )
+        assert caught.value.version == first.version
+    assert len(bench.sync.history(TID)) == 2
+
+
+def test_an_update_id_reused_while_the_first_use_is_under_way_is_refused(bench: Bench) -> None:
+    def overtake() -> None:
+        bench.sync.update_template(TID, {"name": "first"}, user="ben", update_id="u-1")
+
+    bench.store.before_swap = iter([overtake])
+    with pytest.raises(UpdateIdReusedError):
+        bench.sync.update_template(TID, {"name": "second"}, user="ann", update_id="u-1")
+    assert bench.store.read(TID).document["name"] == "first"
+
+
+# -- strict ----------------------------------------------------------------------------------------
+
+
+def test_a_stale_version_is_refused_and_nothing_is_written(bench: Bench) -> None:
+    base = bench.sync.get_template(TID, user="ann")
+    bench.rename("Rival's")
+    with pytest.raises(VersionConflictError) as caught:
+        bench.sync.update_with_version(TID, {"name": "Ann's"}, base.version, user="ann")
+    head = bench.store.head(TID).version
+    assert (caught.value.expected, caught.value.actual) == (base.version, head)
+    assert bench.store.read(TID).document["name"] == "Rival's"
+    assert bench.clock.slept == []
+
+
+def test_a_strict_update_that_loses_its_swap_is_refused_too(bench: Bench) -> None:
+    bench.store.before_swap = iter([lambda: bench.rename("Rival's")])
+    version = bench.store.head(TID).version
+    with pytest.raises(VersionConflictError):
+        bench.sync.update_with_version(TID, {"description": "mine"}, version, user="ann")
+    assert bench.store.swaps == 1
+
+
+def test_a_strict_update_of_the_head_commits(bench: Bench) -> None:
+    base = bench.sync.get_template(TID, user="ann")
+    outcome = bench.sync.update_with_version(TID, {"name": "A"}, base.version, user="ann")
+    assert (outcome.status, outcome.attempts) == ("committed", 1)
+    again = bench.sync.update_with_version(TID, {"name": "A"}, str(outcome.version), user="ann")
+    assert again.status == "unchanged"
+
+
+# -- the job ---------------------------------------------------------------------------------------
+
+
+def test_the_job_skips_within_the_cooldown_and_says_who_and_when(bench: Bench) -> None:
+    bench.sync.update_template(TID, {"name": "A"}, user="ann")
+    bench.clock.sleep(1.2)
+    outcome = bench.sync.run_background_job(TID)
+    assert (outcome.status, outcome.attempts) == ("skipped", 0)
+    assert outcome.reason == "Skipped - recent user update (ann, 1.2 s ago, cooldown 5.0 s)"
+    assert bench.events("job.skipped")[0]["reason"] == outcome.reason
+
+
+def test_after_the_cooldown_the_job_writes_derived_data_and_nothing_else(bench: Bench) -> None:
+    before = bench.sync.get_template(TID, user="ann").document
+    bench.clock.sleep(5.0)
+    assert bench.sync.run_background_job(TID).status == "committed"
+    after = bench.sync.get_template(TID, user="ann").document
+    assert after["metadata"].pop("derived")["fields"] == len(before["fields"])
+    assert after == before
+    assert bench.sync.run_background_job(TID).status == "unchanged", "its own write is no user's"
+
+
+def test_a_user_who_commits_between_the_jobs_read_and_write_is_not_overwritten(
+    bench: Bench,
+) -> None:
+    bench.clock.sleep(6)
+    bench.store.before_swap = iter([lambda: bench.rename("Ann's", by="ann")])
+    outcome = bench.sync.run_background_job(TID)
+    assert outcome.status == "skipped"
+    assert outcome.reason is not None
+    assert outcome.reason.startswith("Skipped - recent user update (ann, 0.1 s ago")
+    assert bench.store.read(TID).updated_by == "ann"
+
+
+def test_the_cooldown_is_looked_at_before_asking_whether_anything_would_change(
+    bench: Bench,
+) -> None:
+    bench.clock.sleep(6)
+    bench.sync.run_background_job(TID)
+    bench.sync.update_template(TID, {"name": "A"}, user="ann")
+    assert bench.sync.run_background_job(TID).status == "skipped"
+
+
+# -- rollback --------------------------------------------------------------------------------------
+
+
+def test_rollback_is_a_new_version_with_the_old_content(bench: Bench) -> None:
+    first = bench.store.head(TID).version
+    bench.sync.update_template(TID, {"name": "A"}, user="ann")
+    outcome = bench.sync.rollback(TID, first, user="ben")
+    newest, _, oldest = bench.sync.history(TID)
+    assert newest.document == oldest.document
+    assert newest.detail["kind"] == "rollback"
+    assert newest.detail["restored"] == first
+    assert len({outcome.version, first, bench.sync.history(TID)[1].version}) == 3
+    assert "rollback.committed" in bench.kinds()
+    assert bench.sync.get_template(TID, user="cem").version == outcome.version
+
+
+def test_rollback_merges_what_others_commit_meanwhile(bench: Bench) -> None:
+    first = bench.store.head(TID).version
+    bench.sync.update_template(TID, {"name": "A"}, user="ann")
+
+    def describe() -> None:
+        row = bench.store.inner.read(TID)
+        document = {**row.document, "description": "meanwhile"}
+        bench.store.inner.compare_and_swap(TID, row.version, document, by="cem")
+
+    bench.store.before_swap = iter([describe])
+    bench.sync.rollback(TID, first, user="ben")
+    document = bench.store.read(TID).document
+    assert document["name"] == sample(TID)["name"]
+    assert document["description"] == "meanwhile"
+
+
+def test_rollback_to_a_version_that_never_was_names_it(bench: Bench) -> None:
+    with pytest.raises(VersionNotFoundError) as caught:
+        bench.sync.rollback(TID, "99-deadbeef", user="ann")
+    assert caught.value.version == "99-deadbeef"
+
+
+def test_rollback_to_the_head_changes_nothing(bench: Bench) -> None:
+    head = bench.store.head(TID).version
+    assert bench.sync.rollback(TID, head, user="ann").status == "unchanged"
+
+
+# -- reads and caches ------------------------------------------------------------------------------
+
+
+def test_every_user_reads_what_was_just_committed(bench: Bench) -> None:
+    for n in range(5):
+        base = bench.sync.get_template(TID, user="ann")
+        outcome = bench.sync.update_template(TID, {"name": f"n{n}"}, user="ann", base=base)
+        for user in ("ann", "ben", "cem"):
+            assert bench.sync.get_template(TID, user=user).version == outcome.version
+
+
+def test_a_caller_may_do_anything_to_what_it_got(bench: Bench) -> None:
+    bench.sync.get_template(TID, user="ann").document.clear()
+    assert bench.sync.get_template(TID, user="ann").document == sample(TID)
+    outcome_base = bench.sync.get_template(TID, user="ann")
+    changes = relabel(outcome_base, 0, "Mine")
+    bench.sync.update_template(TID, changes, user="ann", base=outcome_base)
+    changes["fields"][0]["label"] = "scribble"
+    assert bench.sync.get_template(TID, user="ann").document["fields"][0]["label"] == "Mine"
+
+
+def test_a_view_is_read_only_to_the_bottom_and_can_be_handed_back_as_a_change(
+    bench: Bench,
+) -> None:
+    view = bench.sync.get_template(TID, user="ann", view=True)
+    for attempt in (
+        lambda: view.document.update(name="x"),
+        lambda: view.document["fields"].append({}),
+        lambda: view.document["fields"][0].pop("label"),
+    ):
+        with pytest.raises(TypeError):
+            attempt()
+    fields = [dict(view.document["fields"][0], label="New"), *view.document["fields"][1:]]
+    outcome = bench.sync.update_template(TID, {"fields": fields}, user="ann", base=view)
+    assert outcome.status == "committed"
+
+
+def test_no_cache_fault_fails_a_verb(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: object, *args: object, **kwargs: object) -> None:
+        raise CacheError("on fire")
+
+    from syncsim.cache import UserCache
+
+    for call in ("get", "set", "delete", "add", "transact", "clear"):
+        monkeypatch.setattr(UserCache, call, broken)
+    base = bench.sync.get_template(TID, user="ann")
+    outcome = bench.sync.update_template(TID, {"name": "A"}, user="ann", base=base)
+    assert bench.sync.get_template(TID, user="ben").version == outcome.version
+    bench.clock.sleep(6)
+    assert bench.sync.run_background_job(TID).status == "committed"
+
+
+# -- several at once -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("writers", [24])
+def test_many_threads_on_one_template_all_commit_and_lose_nothing(
+    tmp_path: Path, writers: int
+) -> None:
+    from syncsim.environment import SystemClock
+    from syncsim.store.sqlite import SQLiteStore
+
+    clock = SystemClock()
+    store = SQLiteStore(f"sqlite:///{tmp_path / 't.db'}?synchronous=NORMAL", clock=clock)
+    store.create(TID, sample(TID), by="ann")
+    sync = SyncService(environment(tmp_path, clock, store))
+    barrier = threading.Barrier(writers)
+    failures: list[BaseException] = []
+
+    def write(n: int) -> None:
+        try:
+            base = sync.get_template(TID, user=f"user{n}")
+            barrier.wait()
+            settings = {**base.document["settings"], f"x_{n}": n}
+            sync.update_template(TID, {"settings": settings}, user=f"user{n}", base=base)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=write, args=(n,)) for n in range(writers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    settings = store.read(TID).document["settings"]
+    assert {f"x_{n}" for n in range(writers)} <= settings.keys()
+    assert len(store.history(TID)) == writers + 1
+    assert sync.pending(TID) == []
+    store.close()
+
+
+def test_pending_shows_who_waits_between_two_attempts(bench: Bench) -> None:
+    seen: list[Any] = []
+    sleep = bench.clock.sleep
+
+    def watch(seconds: float) -> None:
+        seen.extend(bench.sync.pending(TID))
+        sleep(seconds)
+
+    bench.clock.sleep = watch  # type: ignore[method-assign]
+    bench.store.before_swap = iter([lambda: bench.rename("Rival's")])
+    bench.sync.update_template(TID, {"description": "mine"}, user="ann", update_id="u-1")
+    (row,) = seen
+    assert (row["update_id"], row["user"], row["state"], row["attempts"]) == (
+        "u-1",
+        "ann",
+        "waiting",
+        1,
+    )
+    assert bench.sync.pending(TID) == []
+
+
+def test_absent_is_not_null() -> None:
+    assert ABSENT is not None
+    assert not ABSENT
