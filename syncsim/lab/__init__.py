@@ -1,0 +1,1 @@
+"""The laboratory: scenarios, recorded histories, and judges that trust nobody's word."""

@@ -1,0 +1,212 @@
+"""Actors on real threads of this process: started, let loose together, waited for, reported on.
+
+Everybody waits at real barriers, so nobody starts before the last one is ready. Whoever hangs is a
+finding and does not hang the run: the threads are daemons and are waited for until a deadline.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from syncsim.contract import Environment, TemplateSync
+from syncsim.errors import UsageError
+from syncsim.lab.culprit import line_of_error, line_of_thread
+from syncsim.lab.findings import Finding
+from syncsim.lab.loading import Solution, load, name_of
+from syncsim.lab.playing import play
+from syncsim.lab.recording import ObservedLog, Recorder
+from syncsim.lab.scenarios import Actor, Part, parties
+from syncsim.lab.tape import Records
+from syncsim.retry import RetryPolicy
+
+MANY: Final = 100
+SMALL_STACK_BYTES: Final = 1 << 20
+"""Above `MANY` threads each gets this stack: of the usual 8 MB thousands may not be had."""
+
+POLL_S: Final = 0.05
+
+
+class RemoteBarrier(Protocol):
+    """A barrier between processes, one party each."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait until every process has come; `threading.BrokenBarrierError` if that cannot be."""
+
+    def abort(self) -> None:
+        """Let nobody wait any more."""
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What one process has to do: some actors of a part, on a template, with a solution.
+
+    `retry` is handed to the solution's `build` where not None. Whoever is not done after
+    `timeout_s` hangs.
+    """
+
+    part: Part
+    actors: tuple[Actor, ...]
+    template_id: str
+    solution: Solution
+    retry: RetryPolicy | None
+    timeout_s: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of an assignment; `hung`: some threads are still running."""
+
+    records: Records
+    findings: tuple[Finding, ...] = ()
+    hung: bool = False
+
+
+@dataclass
+class Crew:
+    """The threads of one assignment. `remote` are the barriers shared with other processes."""
+
+    assignment: Assignment
+    env: Environment
+    log: ObservedLog
+    remote: Mapping[str, RemoteBarrier] = field(default_factory=dict)
+
+    def perform(
+        self, *, called: Callable[[], object], tick: Callable[[], object] = lambda: None
+    ) -> Report:
+        """Play all actors to the end, or to the deadline. `tick` is called now and then meanwhile.
+
+        `UsageError` for a solution that cannot be loaded or built.
+        """
+        assignment = self.assignment
+        recorder = Recorder(
+            self.env,
+            self.log,
+            order=time.monotonic_ns,
+            elapsed_s=time.monotonic,
+            name=assignment.part.name,
+            work_s=assignment.part.work_ms / 1000,
+            rival=assignment.part.rival,
+        )
+        try:
+            solution = _build(assignment, recorder)
+            self._deadline_s = time.monotonic() + assignment.timeout_s
+            self._barriers = dict(self._local_barriers())
+            self._deaths: list[Finding] = []
+            threads = self._start(recorder, solution, called)
+            self._wait(threads, tick)
+            hung = [thread for thread in threads if thread.is_alive()]
+            findings = (*self._deaths, *map(_hung, hung))
+            return Report(recorder.records(), findings, hung=bool(hung))
+        finally:
+            recorder.close()
+
+    def _local_barriers(self) -> Iterator[tuple[str, threading.Barrier]]:
+        """The last thread to come to a barrier goes on to the other processes for all."""
+        for name, count in parties(self.assignment.actors).items():
+            remote = self.remote.get(name)
+            action = None if remote is None else lambda remote=remote: remote.wait(self._left_s())
+            yield name, threading.Barrier(count, action)
+
+    def _start(
+        self, recorder: Recorder, solution: TemplateSync, called: Callable[[], object]
+    ) -> list[threading.Thread]:
+        threads = []
+        with _stack_for(len(self.assignment.actors)):
+            for actor in self.assignment.actors:
+                job = (actor, recorder, solution, called)
+                threads.append(
+                    threading.Thread(target=self._play, args=job, name=actor.user, daemon=True)
+                )
+                threads[-1].start()
+        return threads
+
+    def _play(
+        self,
+        actor: Actor,
+        recorder: Recorder,
+        solution: TemplateSync,
+        called: Callable[[], object],
+    ) -> None:
+        try:
+            play(
+                actor,
+                recorder.sync(solution, actor.user),
+                self.assignment.template_id,
+                clock=self.env.clock,
+                meet=self._meet,
+                called=called,
+            )
+        except threading.BrokenBarrierError:
+            pass  # somebody else hangs or has died, which is found there
+        except Exception as error:
+            where = line_of_error(error)
+            self._deaths.append(
+                Finding(
+                    "D3",
+                    "actor-died",
+                    f"{actor.user} could not go on with what it had read ({where}): {error!r}",
+                )
+            )
+            self._release()
+
+    def _meet(self, name: str) -> None:
+        try:
+            self._barriers[name].wait(self._left_s())
+        except threading.BrokenBarrierError:
+            self._release()
+            raise
+
+    def _release(self) -> None:
+        """Let nobody wait for one who will not come."""
+        for barrier in (*self._barriers.values(), *self.remote.values()):
+            barrier.abort()
+
+    def _wait(self, threads: Sequence[threading.Thread], tick: Callable[[], object]) -> None:
+        for thread in threads:
+            while thread.is_alive() and self._left_s() > 0:
+                thread.join(POLL_S)
+                tick()
+
+    def _left_s(self) -> float:
+        return max(self._deadline_s - time.monotonic(), 0.0)
+
+
+def _build(assignment: Assignment, recorder: Recorder) -> TemplateSync:
+    build = load(assignment.solution)
+    settings: dict[str, Any] = {} if assignment.retry is None else {"retry": assignment.retry}
+    try:
+        return build(recorder.environment, **settings)
+    except Exception as error:
+        where = line_of_error(error)
+        raise UsageError(
+            "solution",
+            name_of(assignment.solution),
+            f"a build(env) that returns; it raised {error!r} ({where})",
+        ) from error
+
+
+def _hung(thread: threading.Thread) -> Finding:
+    where = line_of_thread(thread.ident) or "a place unknown"
+    return Finding("D3", "hung", f"{thread.name} never came to an end; it is in {where}")
+
+
+_stack_lock = threading.Lock()
+
+
+@contextmanager
+def _stack_for(count: int) -> Iterator[None]:
+    """Small stacks for the threads started meanwhile, if there will be many of them."""
+    if count <= MANY:
+        yield
+        return
+    with _stack_lock:
+        before = threading.stack_size(SMALL_STACK_BYTES)
+        try:
+            yield
+        finally:
+            threading.stack_size(before)

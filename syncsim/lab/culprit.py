@@ -1,0 +1,58 @@
+"""Which line of a solution is to blame: where an exception passed, where a thread hangs."""
+
+from __future__ import annotations
+
+import sys
+import sysconfig
+from collections.abc import Iterable
+from pathlib import Path
+from types import FrameType, TracebackType
+
+_PACKAGE = Path(__file__).parents[1]
+_BROKEN = str(_PACKAGE / "lab" / "broken")
+_MACHINERY = str(_PACKAGE / "lab")
+_LIBRARIES = tuple(
+    sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")
+)
+
+
+def line_of_error(error: BaseException) -> str | None:
+    """`candidate.py:41`, the innermost line of the solution that the exception passed."""
+    return _innermost(_passed(error.__traceback__))
+
+
+def line_of_thread(ident: int | None) -> str | None:
+    """Where in the solution the thread of this identity is now."""
+    return _innermost(_standing(sys._current_frames().get(ident or -1)))
+
+
+def _innermost(lines: Iterable[tuple[str, int]]) -> str | None:
+    """The solution's own line; the package's own where there is none, as with the reference."""
+    lines = list(lines)
+    own = [line for line in lines if _is_solution(line[0])]
+    rest = [line for line in lines if not line[0].startswith(_MACHINERY)]
+    for name, number in own or rest:
+        return f"{Path(name).name}:{number}"
+    return None
+
+
+def _is_solution(name: str) -> bool:
+    if name.startswith(_BROKEN):
+        return True
+    return not name.startswith((str(_PACKAGE), *_LIBRARIES, "<"))
+
+
+def _passed(traceback: TracebackType | None) -> list[tuple[str, int]]:
+    lines = []
+    while traceback is not None:
+        lines.append((traceback.tb_frame.f_code.co_filename, traceback.tb_lineno))
+        traceback = traceback.tb_next
+    return lines[::-1]
+
+
+def _standing(frame: FrameType | None) -> list[tuple[str, int]]:
+    lines = []
+    while frame is not None:
+        lines.append((frame.f_code.co_filename, frame.f_lineno))
+        frame = frame.f_back
+    return lines

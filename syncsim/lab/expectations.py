@@ -1,0 +1,133 @@
+"""Does a scenario hold? What must be true of a run besides the judges finding nothing wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from syncsim.background import SKIPPED
+from syncsim.lab.figures import SUCCEEDED, UPDATES, Figures
+from syncsim.lab.findings import INCONCLUSIVE, NOTE, Finding
+from syncsim.lab.history import Operation
+from syncsim.lab.ledger import Ledger
+from syncsim.lab.scenarios import Expectations, Part
+
+_GRAIN_MS: Final = 1e-6
+
+
+def judge_expectations(
+    part: Part, template_id: str, ledger: Ledger, figures: Figures, *, follows_policy: bool
+) -> Iterator[Finding]:
+    """What of a part's expectations does not hold.
+
+    `follows_policy`: whether the solution was given the part's retry policy. One that was not
+    retries as it sees fit, so the ladder is none of its promises.
+    """
+    expect = part.expect
+    operations = [o for o in ledger.history.operations if o.template_id == template_id]
+    updates = [o for o in operations if o.kind in UPDATES]
+    yield from _judge_rates(expect, figures, updates)
+    yield from _judge_jobs(expect, [o for o in operations if o.kind == "job"])
+    if follows_policy:
+        for operation in updates:
+            yield from _judge_ladder(expect, part, ledger, operation)
+    if expect.needs_conflict and not _contended(ledger, updates):
+        yield Finding(
+            INCONCLUSIVE,
+            "no-contention",
+            f"no swap lost among {len(updates)} updates: nobody met anybody, so nothing was "
+            "proved; use more users, more --work-ms, or run again",
+        )
+
+
+def _judge_rates(
+    expect: Expectations, figures: Figures, updates: list[Operation]
+) -> Iterator[Finding]:
+    rate, over = figures.success_rate, expect.success_over
+    if over is not None and rate is not None and rate <= over:
+        failed = tuple(o.id for o in updates if o.ended not in SUCCEEDED)
+        yield Finding(
+            NOTE,
+            "success-rate",
+            f"{figures.succeeded} of {figures.attempted} updates succeeded ({rate:.1%}); "
+            f"more than {over:.0%} must",
+            failed,
+        )
+    hit_rate, over = figures.hit_rate, expect.hits_over
+    if over is not None and hit_rate is not None and hit_rate <= over:
+        yield Finding(
+            NOTE,
+            "hit-rate",
+            f"{figures.hits} of {figures.reads} reads came from a cache ({hit_rate:.1%}); "
+            f"more than {over:.0%} must",
+        )
+
+
+def _judge_jobs(expect: Expectations, jobs: list[Operation]) -> Iterator[Finding]:
+    for job in jobs:
+        if job.ended == "skipped" and not (job.reason or "").startswith(SKIPPED):
+            yield Finding(
+                NOTE,
+                "skip-reason",
+                f"{job.id} skipped because {job.reason!r}; a reason begins with {SKIPPED!r}",
+                (job.id,),
+            )
+    for turn, (job, wanted) in enumerate(zip(jobs, expect.jobs, strict=False), 1):
+        came = "processed" if job.ended in SUCCEEDED else job.ended
+        if came != wanted:
+            why = f" ({job.failure.name}: {job.failure.message})" if job.failure else ""
+            yield Finding(
+                "M5",
+                "job-outcome",
+                f"run {turn} of the background job, {job.id}, must be {wanted} and was {came}{why}",
+                (job.id,),
+            )
+
+
+def _judge_ladder(
+    expect: Expectations, part: Part, ledger: Ledger, operation: Operation
+) -> Iterator[Finding]:
+    ended = operation.failure.name if operation.failure is not None else operation.ended
+    if expect.ends is not None and ended != expect.ends:
+        yield Finding(
+            NOTE,
+            "ending",
+            f"{part.name}: {operation.id} must end as {expect.ends} and ended as {ended}",
+            (operation.id,),
+        )
+    if expect.ladder is None:
+        return
+    delays_ms = [a.waited_s * 1000 for a in ledger.attempts.get(operation.id, [])[1:]]
+    bounds_ms = [(low * 1000, high * 1000) for low, high in expect.ladder]
+    fits = len(delays_ms) == len(bounds_ms) and all(
+        low - _GRAIN_MS <= delay <= high + _GRAIN_MS
+        for delay, (low, high) in zip(delays_ms, bounds_ms, strict=True)
+    )
+    if not fits:
+        wanted = ", ".join(f"{low:.0f}-{high:.0f}" for low, high in bounds_ms)
+        waited = ", ".join(f"{delay:.0f}" for delay in delays_ms) or "none"
+        yield Finding(
+            NOTE,
+            "ladder",
+            f"{part.name}: {operation.id} must wait {wanted} ms before its retries; it waited "
+            f"{waited} ms",
+            (operation.id,),
+        )
+
+
+def _contended(ledger: Ledger, updates: list[Operation]) -> bool:
+    """Whether somebody lost a swap; for writers that never swap, whether two updates overlapped.
+
+    Who merges under the write lock cannot lose, and is not to be called unproved for that.
+    """
+    attempts = [attempt for o in updates for attempt in ledger.attempts.get(o.id, ())]
+    if any(attempt.fate == "lost" for attempt in attempts):
+        return True
+    if any(attempt.way not in ("locked", "batch") for attempt in attempts):
+        return False
+    latest = -1
+    for operation in updates:  # in the order of their calls
+        if operation.called < latest:
+            return True
+        latest = max(latest, operation.returned or operation.called)
+    return False

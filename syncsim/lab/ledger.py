@@ -1,0 +1,144 @@
+"""A history joined up for the judges: whose commit is whose, what a token stands for, and which
+versions can have been the head while something else was going on.
+
+Order comes from the store's commit numbers and never from comparing tokens: any scheme of unique
+tokens is legal, a solution's own included.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Final
+
+from syncsim.contract import BACKGROUND, Document
+from syncsim.lab.history import Attempt, Commit, History, Operation, digest
+
+NEVER: Final = float("inf")
+
+
+class Timeline:
+    """The commits of one template in order; a *position* is an index into them, the first is 0.
+
+    `spans` tell between which sequence numbers each commit took effect. `positions` maps a token
+    to where it stands, or to None where two commits share it.
+    """
+
+    def __init__(self, commits: Sequence[Commit], spans: Sequence[tuple[float, float]]) -> None:
+        self.commits = commits
+        self.positions: dict[str, int | None] = {}
+        for position, commit in enumerate(commits):
+            self.positions[commit.version] = None if commit.version in self.positions else position
+        # A commit is not earlier than the one before it, nor later than the one after it.
+        self._earliest = list(accumulate((began for began, _ in spans), max))
+        self._latest = list(accumulate((ended for _, ended in reversed(spans)), min))[::-1]
+        self._user_times = sorted(c.at for c in commits if c.by != BACKGROUND)
+        self._digests: dict[int, str] = {}
+
+    def heads(self, began: float, ended: float) -> range:
+        """The positions that can have been the head at some moment of this closed interval."""
+        first = max(bisect_left(self._latest, began) - 1, 0)
+        return range(first, bisect_right(self._earliest, ended))
+
+    def last_user_commit(self, at: float) -> float | None:
+        """When a user last committed, up to this time on the store's clock; None if none had."""
+        before = bisect_right(self._user_times, at)
+        return self._user_times[before - 1] if before else None
+
+    def document(self, position: int) -> Document:
+        """The document at a position."""
+        return self.commits[position].document
+
+    def digest(self, position: int) -> str:
+        """The digest of the document at a position."""
+        if position not in self._digests:
+            self._digests[position] = digest(self.document(position))
+        return self._digests[position]
+
+    def with_digest(self, wanted: str) -> list[int]:
+        """The positions whose document has this digest."""
+        return [p for p in range(len(self.commits)) if self.digest(p) == wanted]
+
+
+class Ledger:
+    """A history with its joins.
+
+    `reused` maps (template, token) to the operations that were given this token for different
+    commits.
+    """
+
+    def __init__(self, history: History) -> None:
+        self.history = history
+        self.operations: dict[str, Operation] = {o.id: o for o in history.operations}
+        self.attempts: dict[str, list[Attempt]] = defaultdict(list)
+        for attempt in history.attempts:
+            if attempt.operation is not None:
+                self.attempts[attempt.operation].append(attempt)
+        self._won = {
+            (a.template_id, a.actual): a for a in reversed(history.attempts) if a.fate == "won"
+        }
+        self.commits: dict[str, list[tuple[int, Commit]]] = defaultdict(list)
+        """Operation id to its commits, each with its position."""
+        self.timelines: dict[str, Timeline] = {}
+        self._join_commits()
+        self.reused: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._learn_tokens()
+
+    def position(self, template_id: str, version: str | None) -> int | None:
+        """Where a token stands; None where nobody can tell."""
+        timeline = self.timelines.get(template_id)
+        return None if timeline is None or version is None else timeline.positions.get(version)
+
+    def _join_commits(self) -> None:
+        by_template: dict[str, list[Commit]] = defaultdict(list)
+        for commit in self.history.commits:
+            by_template[commit.template_id].append(commit)
+        for template_id, commits in by_template.items():
+            spans = []
+            for position, commit in enumerate(commits):
+                spans.append(self._span(commit, position))
+                if commit.operation is not None:
+                    self.commits[commit.operation].append((position, commit))
+            self.timelines[template_id] = Timeline(commits, spans)
+
+    def _span(self, commit: Commit, position: int) -> tuple[float, float]:
+        attempt = self._won.get((commit.template_id, commit.version))
+        if attempt is not None:
+            return attempt.began, attempt.ended
+        operation = self.operations.get(commit.operation or "")
+        if operation is None:
+            return (-1, -1) if position == 0 else (-1, NEVER)
+        returned = operation.returned
+        return operation.called, NEVER if returned is None else returned
+
+    def _learn_tokens(self) -> None:
+        """Read the tokens of a solution that makes its own.
+
+        Such a token belongs to the commit whose outcome answered it, else to the one commit whose
+        content a read showed under it.
+        """
+        store_tokens = {t: set(line.positions) for t, line in self.timelines.items()}
+        givers: dict[tuple[str, str], str] = {}
+        reads: list[Operation] = []
+        for operation in self.history.operations:
+            template_id, token = operation.template_id, operation.version
+            if token is None or token in store_tokens.get(template_id, {token}):
+                continue
+            positions = self.timelines[template_id].positions
+            own = self.commits.get(operation.id)
+            if operation.ended == "committed" and own:
+                giver = givers.setdefault((template_id, token), operation.id)
+                if positions.setdefault(token, own[-1][0]) != own[-1][0]:
+                    positions[token] = None
+                    known = self.reused.get((template_id, token), (giver,))
+                    self.reused[template_id, token] = (*known, operation.id)
+            elif operation.ended == "read":
+                reads.append(operation)
+        for operation in reads:
+            line, token = self.timelines[operation.template_id], operation.version
+            if token not in line.positions and operation.digest is not None:
+                found = line.with_digest(operation.digest)
+                if len(found) == 1:
+                    line.positions[str(token)] = found[0]

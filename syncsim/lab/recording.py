@@ -1,0 +1,234 @@
+"""A solution on record: every call of a verb becomes an operation of the history.
+
+The solution cannot tell, and nothing it says of itself is needed: whose write it was is known from
+the operation in whose context it was made, or from an id that the operation drew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from itertools import count
+from typing import Any, Protocol, TypeVar
+
+from syncsim.contract import (
+    BACKGROUND,
+    JSON,
+    Conflict,
+    Document,
+    Environment,
+    Outcome,
+    Snapshot,
+    TemplateSync,
+)
+from syncsim.errors import SyncError
+from syncsim.event_kinds import Event
+from syncsim.lab.culprit import line_of_error
+from syncsim.lab.history import Ended, Failure, Kind, Operation, digest
+from syncsim.lab.recorded_environment import RecordedEnvironment
+from syncsim.lab.scenarios import Rival
+from syncsim.lab.tape import Call, Records, Tape
+
+T = TypeVar("T")
+
+
+class ObservedLog(Protocol):
+    """What the recorder needs of an event log besides `emit`."""
+
+    def operation(self, user: str | None, update_id: str | None) -> AbstractContextManager[None]:
+        """A block whose events carry this user and id."""
+
+    def subscribe(self, see: Callable[[Event], object]) -> Callable[[], None]:
+        """Have every new event shown; returns the way out."""
+
+
+class Recorder:
+    """Records what a solution does on `env`, in this process.
+
+    `name` goes before the ids of operations, where several recordings are joined. `order` gives
+    growing numbers and `elapsed_s` seconds, both comparable with those of the other recorders of a
+    run. `work_s` and `rival`: see `scenarios.Part`.
+    """
+
+    def __init__(
+        self,
+        env: Environment,
+        log: ObservedLog,
+        *,
+        order: Callable[[], int],
+        elapsed_s: Callable[[], float],
+        name: str = "",
+        work_s: float = 0.0,
+        rival: Rival | None = None,
+    ) -> None:
+        self._env = env
+        self._log = log
+        self._prefix = f"{name}/" if name else ""
+        self._rival = rival
+        self._tape = Tape(order, elapsed_s)
+        self._numbers = count(1)
+        self.environment = RecordedEnvironment(
+            env, self._tape, work_s=work_s, before_write=self._strike
+        )
+        self._unsubscribe = log.subscribe(self._tape.events.append)
+
+    def sync(self, solution: TemplateSync, actor: str) -> RecordedSync:
+        """The solution's verbs as this actor calls them; `actor` is unique in the run."""
+        return RecordedSync(solution, self._env, self._log, self._tape, self._prefix + actor)
+
+    def records(self) -> Records:
+        """Everything so far, to be pickled or assembled."""
+        return self._tape.records()
+
+    def close(self) -> None:
+        """Listen to events no more."""
+        self._unsubscribe()
+
+    def _strike(self, call: Call, template_id: str) -> None:
+        """Let the rival commit before this write attempt, if the scenario has one."""
+        rival, operation = self._rival, call.operation
+        if rival is None or operation.kind != "update":
+            return
+        if rival.first is not None and call.writes > rival.first:
+            return
+        number = next(self._numbers)
+        changes = {"description": f"{rival.user} {number}, before {operation.id}"}
+        probe = Operation(
+            f"{self._prefix}{rival.user}-{number}",
+            "probe",
+            rival.user,
+            template_id,
+            called_at=self._env.clock.now(),
+            changes=changes,
+        )
+        self._tape.perform(
+            probe,
+            lambda: self._env.store.update_locked(
+                template_id,
+                lambda head: {**head.document, **changes},
+                by=rival.user,
+                update_id=probe.id,
+            ),
+            lambda row: {"ended": "committed", "version": row.version},
+            lambda error: {"ended": "failed", "failure": _failure(error)},
+        )
+
+
+class RecordedSync:
+    """The four verbs, each call on record; answers and exceptions pass through as they are."""
+
+    def __init__(
+        self, solution: TemplateSync, env: Environment, log: ObservedLog, tape: Tape, actor: str
+    ) -> None:
+        self._solution = solution
+        self._env = env
+        self._log = log
+        self._tape = tape
+        self._actor = actor
+        self._numbers = count(1)
+
+    def get_template(self, template_id: str, *, user: str) -> Snapshot:
+        """Read, on record."""
+        return self._record(
+            "get",
+            user,
+            template_id,
+            lambda: self._solution.get_template(template_id, user=user),
+            _read,
+        )
+
+    def update_template(
+        self, template_id: str, changes: Document, *, user: str, base: Snapshot | None = None
+    ) -> Outcome:
+        """Update, on record."""
+        return self._record(
+            "update",
+            user,
+            template_id,
+            lambda: self._solution.update_template(template_id, changes, user=user, base=base),
+            _outcome,
+            changes=changes,
+            base_version=None if base is None else base.version,
+        )
+
+    def update_with_version(
+        self, template_id: str, changes: Document, version: str, *, user: str
+    ) -> Outcome:
+        """Update strictly, on record."""
+        return self._record(
+            "update_with_version",
+            user,
+            template_id,
+            lambda: self._solution.update_with_version(template_id, changes, version, user=user),
+            _outcome,
+            changes=changes,
+            base_version=version,
+        )
+
+    def run_background_job(self, template_id: str) -> Outcome:
+        """Run the job, on record."""
+        return self._record(
+            "job",
+            BACKGROUND,
+            template_id,
+            lambda: self._solution.run_background_job(template_id),
+            _outcome,
+        )
+
+    def _record(
+        self,
+        kind: Kind,
+        user: str,
+        template_id: str,
+        verb: Callable[[], T],
+        told: Callable[[T], dict[str, Any]],
+        **asked: Any,
+    ) -> T:
+        operation_id = f"{self._actor}-{next(self._numbers)}"
+        at = self._env.clock.now()
+        call = Operation(operation_id, kind, user, template_id, called_at=at, **asked)
+        with self._log.operation(user, operation_id):
+            return self._tape.perform(call, verb, told, self._raised)
+
+    def _raised(self, error: Exception) -> dict[str, Any]:
+        return {"ended": "failed", "failure": _failure(error)}
+
+
+def _read(snapshot: Snapshot) -> dict[str, JSON]:
+    return {
+        "ended": "read",
+        "version": snapshot.version,
+        "digest": digest(snapshot.document),
+    }
+
+
+def _outcome(outcome: Outcome) -> dict[str, JSON]:
+    ended: Ended = outcome.status
+    if ended not in ("committed", "unchanged", "skipped"):
+        raise ValueError(f"an outcome cannot be {ended!r}")
+    return {
+        "ended": ended,
+        "version": outcome.version,
+        "attempts": outcome.attempts,
+        "conflicts": tuple(
+            conflict.to_json() for conflict in outcome.conflicts if isinstance(conflict, Conflict)
+        ),
+        "reason": outcome.reason,
+    }
+
+
+def _failure(error: Exception) -> Failure:
+    is_ours = isinstance(error, SyncError)
+    return Failure(
+        name=type(error).__name__,
+        message=str(error),
+        expected=is_ours,
+        definite=is_ours and error.definite,  # type: ignore[attr-defined]
+        facts=_plain_facts(error) if is_ours else {},
+        line=line_of_error(error),
+    )
+
+
+def _plain_facts(error: Exception) -> dict[str, JSON]:
+    facts: dict[str, JSON] = getattr(error, "facts", {})
+    return {k: v for k, v in facts.items() if v is None or isinstance(v, str | int | float | bool)}

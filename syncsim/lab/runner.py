@@ -1,0 +1,269 @@
+"""Run a scenario for real, on threads or on processes, and judge it from its recorded history."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from tempfile import TemporaryDirectory
+from typing import Final, TypeAlias
+
+from syncsim.contract import BACKGROUND, Document
+from syncsim.errors import TemplateExistsError, UsageError
+from syncsim.lab import scenarios
+from syncsim.lab.assembly import assemble, final
+from syncsim.lab.checkers import check
+from syncsim.lab.crew import Assignment, Crew, Report
+from syncsim.lab.expectations import judge_expectations
+from syncsim.lab.figures import count
+from syncsim.lab.findings import Finding, settle
+from syncsim.lab.history import History
+from syncsim.lab.ledger import Ledger
+from syncsim.lab.loading import Solution, load, name_of, takes_policy
+from syncsim.lab.result import Run, Setting
+from syncsim.lab.scenarios import DEFAULT_TEMPLATE, Part, Scenario, Wait
+from syncsim.lab.workers import Place, perform_in_processes
+from syncsim.retry import RetryPolicy
+from syncsim.samples import sample
+from syncsim.wiring import OpenEnvironment, open_environment
+
+__all__ = ["Run", "run"]
+
+Progress: TypeAlias = Callable[[int, int], object]
+"""Told now and then how many verbs have been called, of how many."""
+
+MOST_PROCESSES: Final = 4
+PATIENCE_S: Final = 60.0
+"""How long a part may take; what it waits for and has to do comes on top."""
+
+
+def run(
+    scenario: str | Scenario,
+    *,
+    solution: Solution = None,
+    on: str = "threads",
+    seed: int = 7,
+    users: int | None = None,
+    updates: int | None = None,
+    work_ms: float | None = None,
+    retry: str | RetryPolicy | None = None,
+    store: str | None = None,
+    synchronous: str | None = None,
+    processes: int | None = None,
+    template: str = DEFAULT_TEMPLATE,
+    progress: Progress | None = None,
+    timeout_s: float | None = None,
+) -> Run:
+    """Play a scenario, gather what happened, and judge it; `Run.passed` says whether it held.
+
+    `on`: "threads", or "processes" (at most `processes`, default 4, each with threads, an
+    environment and a solution of its own on one store). `solution`: a `build` function, a path
+    `FILE.py[:NAME]`, None for the reference. `users`, `updates`, `work_ms`: see
+    `scenarios.scenario`. `retry`: a policy or its name, for a solution whose `build` takes one.
+    `store`: a URL, "memory" (threads only), None for a SQLite file of the run's own;
+    `synchronous`, FULL or NORMAL, is for that file. `timeout_s`: when a part counts as hanging.
+
+    Raises `UsageError` for what cannot be honoured, `StoreUnavailableError` for a store that cannot
+    be opened. What goes wrong while running is a finding.
+    """
+    if on not in ("threads", "processes"):
+        raise UsageError("on", on, "threads or processes")
+    if not isinstance(scenario, Scenario):
+        plan = scenarios.scenario(
+            scenario, users=users, updates=updates, work_ms=work_ms, template=template, seed=seed
+        )
+    elif (users, updates, work_ms) == (None, None, None):
+        plan = scenario
+    else:
+        raise UsageError("scenario", scenario.name, "the name of one, where its size is given too")
+    document = sample(plan.template)
+    policies = _policies(plan, solution, retry)
+    count_of_processes = _processes(on, solution, store, processes)
+    temporary = TemporaryDirectory(prefix="syncsim-run-", ignore_cleanup_errors=True)
+    with temporary as folder, ExitStack() as stack:
+        url = _url(store, synchronous, folder)
+        place = Place(url, f"{folder}/caches", plan.users, f"{seed}/0")
+        env = open_environment(url, cache=place.cache, users=place.users, seed=place.seed)
+        stack.callback(env.close)
+        meter = _Meter(progress, plan.calls)
+        acts = []
+        for part, policy in zip(plan.parts, policies, strict=True):
+            template_id = _create(env, plan.template, document)
+            patience_s = _patience_s(part) if timeout_s is None else timeout_s
+            whole = Assignment(part, part.actors, template_id, solution, policy, patience_s)
+            if count_of_processes:
+                work = list(_split(whole, place, count_of_processes, seed))
+                reports = perform_in_processes(work, progress=meter.show)
+            else:
+                crew = Crew(whole, env, env.log)
+                reports = [crew.perform(called=meter.count, tick=meter.show)]
+            meter.finish(part)
+            acts.append(_Act(part, template_id, policy is not None, tuple(reports)))
+        history = _history(acts, env)
+        if not count_of_processes and any(report.hung for act in acts for report in act.reports):
+            stack.pop_all()  # closing would take the store away from threads that still run
+        setting = Setting(
+            scenario=plan.name,
+            on=on,
+            store="memory" if url.startswith("memory:") else url.partition(":")[0],
+            synchronous=getattr(env.store, "synchronous", None),
+            seed=seed,
+            users=len(plan.users),
+            template=plan.template,
+            solution=name_of(solution),
+            retry=", ".join(dict.fromkeys(str(policy) for policy in policies if policy)) or None,
+            work_ms=max(part.work_ms for part in plan.parts),
+        )
+    return Run(setting, history, tuple(_judge(acts, history)), _duration_s(acts))
+
+
+@dataclass(frozen=True, slots=True)
+class _Act:
+    """A part that has been played."""
+
+    part: Part
+    template_id: str
+    follows_policy: bool
+    reports: tuple[Report, ...]
+
+
+# -- before ----------------------------------------------------------------------------------------
+
+
+def _policies(
+    plan: Scenario, solution: Solution, retry: str | RetryPolicy | None
+) -> list[RetryPolicy | None]:
+    """The policy handed to the solution in each part; None for a solution that takes none."""
+    wanted = RetryPolicy.parse(retry) if isinstance(retry, str) else retry
+    takes_one = takes_policy(load(solution))
+    if wanted is not None and not takes_one:
+        raise UsageError("retry", retry, f"none, as build of {name_of(solution)} takes no retry=")
+    if wanted is not None and any(part.retry for part in plan.parts):
+        raise UsageError("retry", retry, f"none, as {plan.name} compares policies of its own")
+    if not takes_one:
+        return [None] * len(plan.parts)
+    return [
+        RetryPolicy.parse(part.retry) if part.retry else wanted or RetryPolicy()
+        for part in plan.parts
+    ]
+
+
+def _processes(on: str, solution: Solution, store: str | None, processes: int | None) -> int:
+    """How many processes at most; 0 for none but this one."""
+    if on == "threads":
+        if processes is not None:
+            raise UsageError("processes", processes, "none, as the run is on threads")
+        return 0
+    if processes is not None and (type(processes) is not int or processes < 1):
+        raise UsageError("processes", processes, "a whole number of at least 1")
+    if store is not None and store.startswith("memory"):
+        raise UsageError("store", store, "a file, as processes do not share memory")
+    if callable(solution):
+        try:
+            pickle.dumps(solution)
+        except Exception:
+            raise UsageError(
+                "solution", name_of(solution), "a function of a module, or FILE.py, for processes"
+            ) from None
+    return processes or MOST_PROCESSES
+
+
+def _url(store: str | None, synchronous: str | None, folder: str) -> str:
+    if store is None:
+        return f"sqlite:///{folder}/templates.db?synchronous={synchronous or 'FULL'}"
+    if synchronous is not None:
+        raise UsageError("synchronous", synchronous, "none, as the store's URL says it")
+    return "memory://" if store == "memory" else store
+
+
+def _create(env: OpenEnvironment, template: str, document: Document) -> str:
+    """A fresh template, by nobody: a user's would make the job wait before anything has begun."""
+    try:
+        env.store.create(template, document, by=BACKGROUND)
+        return template
+    except TemplateExistsError:
+        template_id = f"{template}-{env.new_id()[:12]}"
+        env.store.create(template_id, document, by=BACKGROUND)
+        return template_id
+
+
+def _patience_s(part: Part) -> float:
+    waits_s = [sum(s.seconds for s in a.steps if isinstance(s, Wait)) for a in part.actors]
+    calls = sum(len(actor.steps) for actor in part.actors)
+    return PATIENCE_S + max(waits_s) + 0.1 * len(part.actors) + 0.02 * calls
+
+
+def _split(
+    whole: Assignment, place: Place, processes: int, seed: int
+) -> Iterator[tuple[Place, Assignment]]:
+    """The actors dealt out over processes, no more of these than there are users."""
+    number = min(processes, len(whole.part.users) or 1)
+    for index in range(number):
+        yield (
+            replace(place, seed=f"{seed}/{index + 1}"),
+            replace(whole, actors=whole.actors[index::number]),
+        )
+
+
+class _Meter:
+    """Counts the verbs called, in all parts, and shows the count to whoever wants to see it."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._progress = progress
+        self._total = total
+        self._before = 0
+        self._calls: list[None] = []  # appending is atomic, adding to a number is not
+
+    def count(self) -> None:
+        """One more verb has been called in this process."""
+        self._calls.append(None)
+
+    def show(self, calls: int | None = None) -> None:
+        """Report progress; `calls` in this part where other processes count them."""
+        if self._progress is not None:
+            done = self._before + (len(self._calls) if calls is None else calls)
+            self._progress(min(done, self._total), self._total)
+
+    def finish(self, part: Part) -> None:
+        """A part is over."""
+        self._before += part.calls
+        self._calls.clear()
+        self.show()
+
+
+# -- after -----------------------------------------------------------------------------------------
+
+
+def _history(acts: Sequence[_Act], env: OpenEnvironment) -> History:
+    records = [report.records for act in acts for report in act.reports]
+    templates = [act.template_id for act in acts]
+    revisions = {template_id: env.store.history(template_id) for template_id in templates}
+    return assemble(records, revisions, [final(env.store, one) for one in templates])
+
+
+def _judge(acts: Sequence[_Act], history: History) -> list[Finding]:
+    findings = [f for act in acts for report in act.reports for f in report.findings]
+    findings += check(history)
+    ledger = Ledger(history)
+    for act in acts:
+        findings += judge_expectations(
+            act.part,
+            act.template_id,
+            ledger,
+            count(history, act.template_id),
+            follows_policy=act.follows_policy,
+        )
+    return settle(findings)
+
+
+def _duration_s(acts: Sequence[_Act]) -> float:
+    """From the first call to the last answer of each part; starting threads is not counted."""
+    total_ns = 0
+    for act in acts:
+        operations = [o for report in act.reports for o in report.records.operations]
+        called = [operation.called for operation in operations]
+        returned = [o.returned for o in operations if o.returned is not None]
+        if returned:
+            total_ns += max(returned) - min(called)
+    return total_ns / 1e9

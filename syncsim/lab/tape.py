@@ -1,0 +1,151 @@
+"""Where a recording is written: the calls of one process as they begin and end, and whose is what.
+
+Any thread may write. Order and elapsed time come in from outside, so the same tape serves real
+threads, whose stamps compare between the processes of a host, and a scheduler, which counts.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from syncsim.event_kinds import Event
+from syncsim.lab.history import Attempt, Operation
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """What one process recorded; sequence numbers are raw stamps until `assembly` has counted them.
+
+    `ids` maps every operation to itself and every id that it drew to it.
+    """
+
+    operations: tuple[Operation, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    events: tuple[Event, ...] = ()
+    ids: Mapping[str, str] = field(default_factory=dict)
+
+
+class Call:
+    """An operation under way: what was asked, and what has happened on its behalf so far."""
+
+    __slots__ = ("body_reads", "operation", "slept_s", "started_s", "writes")
+
+    def __init__(self, operation: Operation, started_s: float) -> None:
+        self.operation = operation
+        self.started_s = started_s
+        self.body_reads = 0
+        self.writes = 0
+        self.slept_s = 0.0  # since the write attempt before
+
+
+_current: ContextVar[Call | None] = ContextVar("syncsim_recorded_call", default=None)
+
+
+class Tape:
+    """`order` gives growing numbers, `elapsed_s` seconds on a clock that cannot step."""
+
+    def __init__(self, order: Callable[[], int], elapsed_s: Callable[[], float]) -> None:
+        self.order = order
+        self.elapsed_s = elapsed_s
+        self.attempts: list[Attempt] = []
+        self.events: list[Event] = []
+        self.ids = DrawnIds()
+        self._calls: dict[str, Call] = {}
+        self._lock = threading.Lock()
+
+    def perform(
+        self,
+        asked: Operation,
+        verb: Callable[[], T],
+        told: Callable[[T], dict[str, Any]],
+        raised: Callable[[Exception], dict[str, Any]],
+    ) -> T:
+        """Do `verb` as this operation; what it does meanwhile belongs to it.
+
+        `told` and `raised` say what of an answer or exception goes on record. An answer that
+        `told` cannot read counts as raised. What ends in no `Exception` at all stays open.
+        """
+        call = Call(replace(asked, called=self.order()), self.elapsed_s())
+        with self._lock:
+            self._calls[asked.id] = call
+        self.ids.add(asked.id, asked.id)
+        entered = _current.set(call)
+        try:
+            answer = verb()
+            end = self._end(call)
+            facts = told(answer)
+        except Exception as error:
+            self._answered(call, self._end(call), raised(error))
+            raise
+        finally:
+            _current.reset(entered)
+        self._answered(call, end, facts)
+        return answer
+
+    def _end(self, call: Call) -> tuple[int, float]:
+        return self.order(), self.elapsed_s() - call.started_s
+
+    def _answered(self, call: Call, end: tuple[int, float], facts: dict[str, Any]) -> None:
+        returned, latency_s = end
+        call.operation = replace(
+            call.operation,
+            returned=returned,
+            latency_s=latency_s,
+            body_reads=call.body_reads,
+            **facts,
+        )
+
+    def current(self) -> Call | None:
+        """The call in whose context this code runs."""
+        return _current.get()
+
+    def owner(self, update_id: str | None) -> Call | None:
+        """Whose write it is: by its id if that belongs to an operation, else by the context.
+
+        The id comes first because one thread may commit for others, as the leader of a queue does.
+        """
+        found = self.ids.owner(update_id)
+        return self.current() if found is None else self._calls[found]
+
+    def records(self) -> Records:
+        """Everything so far; calls that have not returned are open."""
+        with self._lock:
+            calls = list(self._calls.values())
+        return Records(
+            tuple(call.operation for call in calls),
+            tuple(self.attempts),
+            tuple(self.events),
+            dict(self.ids.owners),
+        )
+
+
+class DrawnIds:
+    """Ids and the operation each belongs to; so does an id that begins with one of them."""
+
+    def __init__(self, owners: Mapping[str, str] | None = None) -> None:
+        self.owners: dict[str, str] = {}
+        self._lengths: tuple[int, ...] = ()  # the longest first
+        for drawn, operation in (owners or {}).items():
+            self.add(drawn, operation)
+
+    def add(self, drawn: str, operation: str) -> None:
+        """From now on this id is the operation's."""
+        self.owners[drawn] = operation
+        if len(drawn) not in self._lengths:
+            self._lengths = tuple(sorted({*self._lengths, len(drawn)}, reverse=True))
+
+    def owner(self, update_id: str | None) -> str | None:
+        """The operation this id belongs to; None for an id that nobody drew."""
+        if update_id is None:
+            return None
+        for length in self._lengths:
+            found = self.owners.get(update_id[:length])
+            if found is not None:
+                return found
+        return None

@@ -1,0 +1,165 @@
+"""Actors in several processes that share a store file, a folder of caches and one of locks.
+
+A process that dies or hangs is a finding and does not hang the run: it is waited for until a
+deadline and then ended, by its own handle. Processes are spawned, never forked: a fork copies locks
+that other threads hold.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from typing import Any, Final
+
+from syncsim.errors import SyncError
+from syncsim.lab.crew import POLL_S, Assignment, Crew, RemoteBarrier, Report
+from syncsim.lab.findings import Finding
+from syncsim.lab.scenarios import parties
+from syncsim.lab.tape import Records
+
+GRACE_S: Final = 15.0
+"""How long after its actors' deadline a process may take to start up and hand over its report."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a process finds what it shares with the others; `seed` is its own."""
+
+    url: str
+    cache: str
+    users: tuple[str, ...]
+    seed: str
+
+
+def perform_in_processes(
+    work: Sequence[tuple[Place, Assignment]],
+    *,
+    progress: Callable[[int], object],
+) -> list[Report]:
+    """Have each assignment performed in a process of its own, all at once; the reports in order.
+
+    `progress` is told now and then how many verbs have been called in all. Raises the `SyncError`
+    with which a process could not begin: a solution that cannot be loaded, a store out of reach.
+    """
+    context = multiprocessing.get_context("spawn")
+    barriers: dict[str, Any] = {
+        name: context.Barrier(count) for name, count in _shared(work).items()
+    }
+    tally = context.Value("L", 0)
+    crew = [_Worker(context, place, one, barriers, tally) for place, one in work]
+    patience_s = max(one.timeout_s for _, one in work) + GRACE_S
+    deadline_s = time.monotonic() + patience_s
+    try:
+        waiting = list(crew)
+        while waiting and time.monotonic() < deadline_s:
+            wait([worker.pipe for worker in waiting], POLL_S)
+            for worker in [worker for worker in waiting if worker.has_answered()]:
+                waiting.remove(worker)
+                if worker.failed:
+                    for barrier in barriers.values():
+                        barrier.abort()
+            progress(tally.value)
+        return [worker.report(patience_s) for worker in crew]
+    finally:
+        for worker in crew:
+            worker.end()
+
+
+def _shared(work: Sequence[tuple[Place, Assignment]]) -> dict[str, int]:
+    """The barriers that actors of several processes come to, with the number of processes."""
+    counts: dict[str, int] = {}
+    for _, assignment in work:
+        for name in parties(assignment.actors):
+            counts[name] = counts.get(name, 0) + 1
+    return {name: count for name, count in counts.items() if count > 1}
+
+
+class _Worker:
+    """One process, from its start to its end."""
+
+    def __init__(
+        self,
+        context: Any,
+        place: Place,
+        assignment: Assignment,
+        barriers: Mapping[str, Any],
+        tally: Any,
+    ) -> None:
+        self.pipe, theirs = context.Pipe(duplex=False)
+        own = {name: barriers[name] for name in parties(assignment.actors) if name in barriers}
+        self._process = context.Process(
+            target=_work, args=(place, assignment, own, tally, theirs), daemon=True
+        )
+        self._process.start()
+        theirs.close()
+        self._answer: Report | SyncError | None = None
+        self._lost = False
+
+    @property
+    def failed(self) -> bool:
+        """Whether the others must not wait for this one."""
+        return self._lost or isinstance(self._answer, SyncError)
+
+    def has_answered(self) -> bool:
+        """Take in the answer if it is there; True also if there will be none."""
+        try:
+            if not self.pipe.poll():
+                return False
+            self._answer = self.pipe.recv()
+        except (EOFError, OSError):
+            self._lost = True
+        return True
+
+    def report(self, patience_s: float) -> Report:
+        """What the process answered, or that it died or hangs; raises the error it answered."""
+        if isinstance(self._answer, SyncError):
+            raise self._answer
+        if self._answer is not None:
+            return self._answer
+        pid = self._process.pid
+        if self._lost:
+            self._process.join(GRACE_S)
+            text = f"process {pid} died with exit code {self._process.exitcode}"
+            return Report(Records(), (Finding("D3", "process-died", text),))
+        text = f"process {pid} did not answer within {patience_s:.0f} s and was ended"
+        return Report(Records(), (Finding("D3", "process-hung", text),), hung=True)
+
+    def end(self) -> None:
+        """End the process if it has not ended, and let go of it."""
+        self._process.join(POLL_S if self._answer is None else GRACE_S)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+        self._process.close()
+        self.pipe.close()
+
+
+def _work(
+    place: Place,
+    assignment: Assignment,
+    barriers: Mapping[str, RemoteBarrier],
+    tally: Any,
+    pipe: Connection,
+) -> None:
+    """What a process does: its own environment and solution, its actors, its report."""
+    from syncsim.wiring import open_environment
+
+    def called() -> None:
+        with tally.get_lock():
+            tally.value += 1
+
+    try:
+        env = open_environment(place.url, cache=place.cache, users=place.users, seed=place.seed)
+        report = Crew(assignment, env, env.log, barriers).perform(called=called)
+    except SyncError as error:
+        pipe.send(error)
+        return
+    pipe.send(report)
+    pipe.close()
+    if report.hung:
+        os._exit(1)  # closing would wait for the threads that hang
+    env.close()

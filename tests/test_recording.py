@@ -1,0 +1,429 @@
+"""The recorder: what the store saw, whose it was, and a history put together from several tapes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from syncsim.contract import (
+    Document,
+    Outcome,
+    QueuedWrite,
+    Revision,
+    Row,
+    Snapshot,
+    SupportsBatches,
+    SupportsLookup,
+)
+from syncsim.errors import VersionConflictError
+from syncsim.lab.assembly import assemble, final
+from syncsim.lab.checkers import check
+from syncsim.lab.history import Attempt, History, Operation
+from syncsim.lab.recording import Recorder
+from syncsim.lab.scenarios import Rival
+from syncsim.lab.tape import DrawnIds, Records
+from syncsim.samples import sample
+from syncsim.service import build
+from syncsim.store.memory import MemoryStore
+from tests.lab_solutions import Careful
+from tests.parts import ManualClock, environment
+
+TEMPLATE = "contact_card"
+
+
+class Bench:
+    """A memory store, a clock moved by hand, and a solution on record."""
+
+    def __init__(self, folder: Path, solution: Callable[[Any], Any] = Careful, **how: Any) -> None:
+        self.clock = ManualClock()
+        self.store = MemoryStore(clock=self.clock)
+        env = environment(folder, self.clock, self.store)
+        self.recorder = Recorder(
+            env,
+            env.events,  # type: ignore[arg-type]  # it is a BoundedEventLog
+            order=count().__next__,
+            elapsed_s=self.clock.now,
+            **how,
+        )
+        self.env = self.recorder.environment
+        self.solution = solution(self.env)
+        self.store.create(TEMPLATE, sample(TEMPLATE), by="background")
+
+    def sync(self, actor: str) -> Any:
+        return self.recorder.sync(self.solution, actor)
+
+    def history(self) -> History:
+        revisions = {TEMPLATE: self.store.history(TEMPLATE)}
+        finals = [final(self.store, TEMPLATE)]
+        return assemble([self.recorder.records()], revisions, finals)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Callable[..., Bench]:
+    return lambda *args, **how: Bench(tmp_path, *args, **how)
+
+
+def test_a_call_is_on_record_with_what_it_asked_and_what_it_was_answered(
+    bench: Callable[..., Bench],
+) -> None:
+    stage = bench()
+    ann = stage.sync("ann")
+    base = ann.get_template(TEMPLATE, user="ann")
+    outcome = ann.update_template(TEMPLATE, {"name": "New"}, user="ann", base=base)
+    read, update = stage.history().operations
+    assert (read.id, read.kind, read.ended, read.version) == ("ann-1", "get", "read", base.version)
+    assert (update.id, update.ended, update.version) == ("ann-2", "committed", outcome.version)
+    assert (update.changes, update.base_version) == ({"name": "New"}, base.version)
+    assert read.called < (read.returned or 0) < update.called < (update.returned or 0)
+    assert update.latency_s == 0.0
+    assert check(stage.history()) == []
+
+
+def test_an_attempt_lies_within_its_operation_and_names_what_it_met(
+    bench: Callable[..., Bench],
+) -> None:
+    stage = bench(rival=Rival(first=1))
+    base = stage.store.head(TEMPLATE).version
+    stage.sync("ann").update_template(TEMPLATE, {"name": "New"}, user="ann")
+    history = stage.history()
+    (update,) = (o for o in history.operations if o.kind == "update")
+    lost, won = (a for a in history.attempts if a.operation == update.id)
+    rival = history.commits[1]
+    assert (lost.fate, lost.expected, lost.actual) == ("lost", base, rival.version)
+    assert (won.fate, won.expected, won.actual) == ("won", rival.version, update.version)
+    assert update.called < lost.began < lost.ended < won.began < won.ended < (update.returned or 0)
+    assert check(history) == []
+
+
+def test_the_delay_before_an_attempt_is_what_the_operation_slept_on_the_clock(
+    bench: Callable[..., Bench],
+) -> None:
+    stage = bench(rival=Rival(first=1), work_s=0.5)
+    stage.sync("ann").update_template(TEMPLATE, {"name": "New"}, user="ann")
+    work = [0.5, 0.5]
+    (delay_s,) = [slept for slept in stage.clock.slept if slept != 0.5]
+    assert stage.clock.slept == [work[0], delay_s, work[1]]
+    waits = [a.waited_s for a in stage.history().attempts if a.operation == "ann-1"]
+    assert waits == [0.0, delay_s]
+
+
+def test_the_rival_strikes_before_as_many_attempts_as_it_is_told_to(
+    bench: Callable[..., Bench],
+) -> None:
+    stage = bench(rival=Rival())
+    with pytest.raises(Exception, match="gave up"):
+        stage.sync("ann").update_template(TEMPLATE, {"name": "New"}, user="ann")
+    history = stage.history()
+    attempts = [a for a in history.attempts if a.operation == "ann-1"]
+    assert [a.fate for a in attempts] == ["lost"] * 4
+    assert [a.waited_s for a in attempts] == [0.0, *stage.clock.slept]
+    assert [o.id for o in history.operations if o.kind == "probe"] == [
+        f"rival-{n}" for n in (1, 2, 3, 4)
+    ]
+    assert [c.operation for c in history.commits[1:]] == [f"rival-{n}" for n in (1, 2, 3, 4)]
+
+
+def test_no_work_is_done_inside_the_write_lock(bench: Callable[..., Bench]) -> None:
+    stage = bench(work_s=0.5)
+    stage.env.store.update_locked(TEMPLATE, lambda row: {**row.document, "name": "N"}, by="ann")
+    assert stage.clock.slept == []
+    stage.env.store.put(TEMPLATE, sample(TEMPLATE), by="ann")
+    assert stage.clock.slept == [0.5]
+
+
+def test_a_change_of_none_is_an_attempt_that_left_things_unchanged(
+    bench: Callable[..., Bench],
+) -> None:
+    stage = bench()
+    stage.env.store.update_locked(TEMPLATE, lambda row: None, by="ann")
+    (attempt,) = stage.history().attempts
+    assert (attempt.way, attempt.fate) == ("locked", "unchanged")
+
+
+def test_a_write_that_raises_is_an_attempt_that_failed(bench: Callable[..., Bench]) -> None:
+    stage = bench()
+    with pytest.raises(Exception, match="not valid"):
+        stage.env.store.put(TEMPLATE, {"name": 1}, by="ann")
+    (attempt,) = stage.history().attempts
+    assert (attempt.way, attempt.fate, attempt.actual) == ("put", "failed", None)
+
+
+def test_a_hit_is_a_read_without_a_document_from_the_store_whatever_is_said(
+    bench: Callable[..., Bench],
+) -> None:
+    stage = bench(build)
+    ann = stage.sync("ann")
+    for _ in range(3):
+        ann.get_template(TEMPLATE, user="ann")
+    assert [o.body_reads for o in stage.history().operations] == [1, 0, 0]
+
+
+class Boastful(Careful):
+    """Says hit and reads the store."""
+
+    def get_template(self, template_id: str, *, user: str) -> Snapshot:
+        self.env.events.emit("cache.hit", template_id=template_id)
+        self.env.store.history(template_id, limit=1)
+        return super().get_template(template_id, user=user)
+
+
+def test_saying_hit_does_not_make_one(bench: Callable[..., Bench]) -> None:
+    stage = bench(Boastful)
+    stage.sync("ann").get_template(TEMPLATE, user="ann")
+    (read,) = stage.history().operations
+    assert read.body_reads == 2
+    assert [e.kind for e in stage.history().events] == ["cache.hit"]
+
+
+def test_events_carry_the_operation_in_which_they_were_said(bench: Callable[..., Bench]) -> None:
+    stage = bench(build)
+    stage.sync("ann").update_template(TEMPLATE, {"name": "New"}, user="ann")
+    history = stage.history()
+    assert {history.operation_of(event.update_id) for event in history.events} == {"ann-1"}
+    assert "update.committed" in {event.kind for event in history.events}
+    assert [event.seq for event in history.events] == list(range(1, len(history.events) + 1))
+
+
+class Delegating(Careful):
+    """Writes from a thread of its own, where no context tells whose write it is."""
+
+    uses_ids = True
+
+    def write(self, template_id: str, head: Row, wanted: Document, user: str) -> Row:
+        rows: list[Row] = []
+        update_id = self.env.new_id() + "/part" if self.uses_ids else None
+
+        def swap() -> None:
+            rows.append(
+                self.env.store.compare_and_swap(
+                    template_id, head.version, wanted, by=user, update_id=update_id
+                )
+            )
+
+        thread = threading.Thread(target=swap)
+        thread.start()
+        thread.join()
+        return rows[0]
+
+
+class DelegatingWithoutIds(Delegating):
+    """Only its answer tells whose write it was."""
+
+    uses_ids = False
+
+
+class OwnTokens(DelegatingWithoutIds):
+    """Answers with versions of its own making, so that not even the answer tells."""
+
+    def update_template(self, *args: Any, **kwargs: Any) -> Outcome:
+        outcome = super().update_template(*args, **kwargs)
+        return Outcome(outcome.status, f"mine-{outcome.version}", outcome.attempts)
+
+
+@pytest.mark.parametrize("solution", [Delegating, DelegatingWithoutIds, OwnTokens])
+def test_a_write_of_another_thread_is_the_operations_that_asked_for_it(
+    bench: Callable[..., Bench], solution: Any
+) -> None:
+    stage = bench(solution)
+    stage.sync("ann").update_template(TEMPLATE, {"name": "New"}, user="ann")
+    stage.sync("ben").update_template(TEMPLATE, {"name": "Other"}, user="ben")
+    history = stage.history()
+    assert [commit.operation for commit in history.commits] == [None, "ann-1", "ben-1"]
+    assert check(history) == []
+
+
+def renamed(row: Row, name: str) -> Document:
+    return {**row.document, "name": name}
+
+
+def test_a_leader_that_commits_for_others_makes_each_attempt_theirs(
+    bench: Callable[..., Bench],
+) -> None:
+    stage = bench()
+    ids: dict[str, str] = {}
+
+    class Queue(Careful):
+        def update_template(self, template_id: str, changes: Any, **_: Any) -> Outcome:
+            """Ann draws an id and leaves the work to Ben, who commits both."""
+            user = _["user"]
+            ids[user] = self.env.new_id()
+            if user == "ben":
+                writes = [
+                    QueuedWrite(partial(renamed, name=name), name, ids[name])
+                    for name in ("ann", "ben")
+                ]
+                self.env.store.update_many(template_id, writes)
+            return Outcome("committed", None, attempts=1)
+
+    queue = Queue(stage.env)
+    for user in ("ann", "ben"):
+        sync = stage.recorder.sync(queue, user)
+        sync.update_template(TEMPLATE, {"name": user}, user=user)
+    history = stage.history()
+    assert [a.operation for a in history.attempts] == ["ann-1", "ben-1"]
+    assert {a.way for a in history.attempts} == {"batch"}
+    assert [commit.operation for commit in history.commits] == [None, "ann-1", "ben-1"]
+
+
+def test_an_exception_passes_and_is_on_record_with_its_facts_and_line(
+    bench: Callable[..., Bench],
+) -> None:
+    stage = bench()
+    ann = stage.sync("ann")
+    with pytest.raises(VersionConflictError):
+        ann.update_with_version(TEMPLATE, {"name": "New"}, "none", user="ann")
+    (operation,) = stage.history().operations
+    failure = operation.failure
+    assert operation.ended == "failed"
+    assert failure is not None
+    assert (failure.name, failure.expected, failure.definite) == (
+        "VersionConflictError",
+        True,
+        True,
+    )
+    assert failure.facts["expected"] == "none"
+    assert (failure.line or "").startswith("lab_solutions.py:")
+
+
+class Speechless(Careful):
+    """Answers nothing."""
+
+    def get_template(self, template_id: str, *, user: str) -> Snapshot:
+        return None  # type: ignore[return-value]
+
+    def run_background_job(self, template_id: str) -> Outcome:
+        return Outcome("done", None)  # type: ignore[arg-type]
+
+
+def test_an_answer_that_is_none_counts_as_a_crash(bench: Callable[..., Bench]) -> None:
+    stage = bench(Speechless)
+    sync = stage.sync("ann")
+    with pytest.raises(AttributeError):
+        sync.get_template(TEMPLATE, user="ann")
+    with pytest.raises(ValueError, match="done"):
+        sync.run_background_job(TEMPLATE)
+    assert [finding.kind for finding in check(stage.history())] == ["crash", "crash"]
+
+
+def test_what_ends_in_no_exception_at_all_stays_open(bench: Callable[..., Bench]) -> None:
+    class Aborted(Careful):
+        def get_template(self, template_id: str, *, user: str) -> Snapshot:
+            raise KeyboardInterrupt
+
+    stage = bench(Aborted)
+    with pytest.raises(KeyboardInterrupt):
+        stage.sync("ann").get_template(TEMPLATE, user="ann")
+    (operation,) = stage.history().operations
+    assert (operation.ended, operation.returned) == ("open", None)
+
+
+def test_the_recorded_store_can_what_the_store_can(bench: Callable[..., Bench]) -> None:
+    store = bench().env.store
+    assert isinstance(store, SupportsBatches)
+    assert isinstance(store, SupportsLookup)
+    assert store.templates() == [TEMPLATE]
+
+
+def test_a_store_without_batches_is_not_said_to_have_them(tmp_path: Path) -> None:
+    class Plain:
+        def read(self, template_id: str) -> None: ...
+
+    env = environment(tmp_path, store=Plain())  # type: ignore[arg-type]
+    recorder = Recorder(env, env.events, order=count().__next__, elapsed_s=lambda: 0.0)  # type: ignore[arg-type]
+    assert not isinstance(recorder.environment.store, SupportsBatches)
+
+
+# -- ids -------------------------------------------------------------------------------------------
+
+
+def test_an_id_that_begins_with_a_drawn_one_belongs_to_the_same_operation() -> None:
+    ids = DrawnIds({"abc": "ann-1", "abcdef": "ben-1"})
+    assert ids.owner("abc") == "ann-1"
+    assert ids.owner("abc/2") == "ann-1"
+    assert ids.owner("abcdef/2") == "ben-1"
+    assert ids.owner("ab") is None
+    assert ids.owner(None) is None
+
+
+# -- assembly --------------------------------------------------------------------------------------
+
+
+def operation(name: str, called: int, returned: int, **facts: Any) -> Operation:
+    return Operation(name, "get", name, "t", called, returned, "read", **facts)
+
+
+def test_stamps_become_numbers_and_intervals_that_touch_overlap() -> None:
+    """Two processes may stamp alike: what began when another ended is concurrent with it."""
+    one = Records((operation("a", 100, 200),), (), (), {"a": "a"})
+    two = Records((operation("b", 200, 300),), (), (), {"b": "b", "x": "b"})
+    history = assemble([two, one], {}, [])
+    assert [o.id for o in history.operations] == ["a", "b"]
+    a, b = history.operations
+    assert b.called < (a.returned or 0)
+    assert sorted([a.called, a.returned or 0, b.called, b.returned or 0]) == [1, 2, 3, 4]
+    assert history.ids == {"x": "b"}
+
+
+def test_an_operation_that_was_never_answered_stays_so() -> None:
+    history = assemble([Records((Operation("a", "get", "a", "t", 7),))], {}, [])
+    assert history.operations[0].returned is None
+
+
+def revision(number: int, by: str, update_id: str | None = None) -> Revision:
+    return Revision("t", f"v{number}", number, f"v{number - 1}", by, 1.0, b"{}", update_id, None)
+
+
+def committed(name: str, version: str, user: str) -> Operation:
+    return Operation(name, "update", user, "t", 1, 9, "committed", version=version)
+
+
+def won(name: str, version: str) -> Attempt:
+    return Attempt(name, "t", "swap", "won", 2, 3, None, version)
+
+
+@pytest.mark.parametrize(
+    ("operations", "attempts", "by", "owners"),
+    [
+        pytest.param(
+            [committed("a", "v9", "ann")],
+            [won("a", "v2")],
+            ["ann"],
+            ["a"],
+            id="whoever was seen making it, whatever the answer names",
+        ),
+        pytest.param(
+            [committed("a", "v2", "ann"), committed("b", "v3", "ben")],
+            [won("a", "v2"), won("a", "v3")],
+            ["ann", "ben"],
+            ["a", "b"],
+            id="one thread made both, and the answers tell",
+        ),
+        pytest.param(
+            [committed("a", "v2", "ann"), committed("b", "v2", "ben")],
+            [won("a", "v2")],
+            ["ann", "cleo"],
+            ["a", None],
+            id="claiming what another made does not make it one's own",
+        ),
+        pytest.param(
+            [committed("a", "x", "ann"), committed("b", "y", "ben")],
+            [],
+            ["ben", "ann"],
+            ["b", "a"],
+            id="nobody was seen and no answer tells: by user, in order",
+        ),
+    ],
+)
+def test_a_commit_is_given_to_the_operation_that_made_it(
+    operations: list[Operation], attempts: list[Attempt], by: list[str], owners: list[str | None]
+) -> None:
+    commits = [revision(number, user) for number, user in enumerate(["background", *by], 1)]
+    records = Records(tuple(operations), tuple(attempts), (), {o.id: o.id for o in operations})
+    history = assemble([records], {"t": commits[::-1]}, [])
+    assert [commit.operation for commit in history.commits] == [None, *owners]

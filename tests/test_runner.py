@@ -1,0 +1,426 @@
+"""Scenarios for real: the reference passes, each mistake is found with exactly its code."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from syncsim.contract import Outcome
+from syncsim.errors import StoreUnavailableError, UsageError
+from syncsim.lab.edits import Edit
+from syncsim.lab.result import Run
+from syncsim.lab.runner import run
+from syncsim.lab.scenarios import (
+    Actor,
+    Barrier,
+    Expectations,
+    Job,
+    Part,
+    Read,
+    Scenario,
+    Step,
+    Update,
+    UpdateWithVersion,
+)
+from tests import lab_solutions
+from tests.lab_solutions import Careful
+
+QUICK = ["perfect-storm", "cache-consistency", "stress-test", "retry-ladder", "sustained"]
+
+
+def codes(played: Run) -> set[str]:
+    return {finding.code for finding in played.findings}
+
+
+def kinds(played: Run) -> set[str]:
+    return {finding.kind for finding in played.findings}
+
+
+# -- what is right passes --------------------------------------------------------------------------
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", QUICK)
+def test_the_reference_passes_on_threads(name: str) -> None:
+    played = run(name)
+    assert played.findings == ()
+    assert played.passed
+
+
+@pytest.mark.real
+def test_the_job_skips_after_a_user_and_runs_six_seconds_later() -> None:
+    played = run("background-job-respect", store="memory")
+    assert played.findings == ()
+    assert played.summary()["background"] == {"processed": 1, "skipped": 1}
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("solution", [Careful, lab_solutions.PessimisticLock])
+@pytest.mark.parametrize("name", QUICK)
+def test_another_right_solution_is_not_accused(name: str, solution: Any) -> None:
+    """Nothing is found but what they do not have: a cache, and swaps that could be lost."""
+    played = run(name, solution=solution, store="memory")
+    assert kinds(played) <= {"hit-rate"} | ({"no-contention"} if solution is not Careful else set())
+
+
+def test_the_first_read_is_a_miss_and_the_next_nineteen_are_hits() -> None:
+    assert run("sustained", users=1, updates=1, store="memory").summary()["cache"] == {
+        "reads": 20,
+        "hits": 19,
+        "hit_rate": 0.95,
+    }
+
+
+@pytest.mark.real
+def test_every_user_of_a_larger_storm_succeeds() -> None:
+    played = run("perfect-storm", users=30, store="memory")
+    report = played.summary()
+    assert played.findings == ()
+    assert report["updates"]["succeeded"] == 30
+    assert report["conflicts"]["detected"] == report["conflicts"]["merged"] >= 29
+    assert report["retries"]["max"] <= 3
+
+
+@pytest.mark.real
+def test_the_reference_passes_on_processes_that_share_a_file() -> None:
+    """Four users and the job in two processes, each with its own environment."""
+    played = run("perfect-storm", on="processes", users=4, processes=2, work_ms=100)
+    assert played.findings == ()
+    assert played.summary()["conflicts"]["detected"] > 0
+    assert {o.user for o in played.history.operations} == {
+        "ann",
+        "ben",
+        "cleo",
+        "dan",
+        "background",
+    }
+
+
+# -- what is wrong is found, with exactly its code -------------------------------------------------
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    ("mistake", "scenario", "code", "kind"),
+    [
+        ("BlindPut", "perfect-storm", "D1", "lost-update"),
+        ("LastWriteWins", "perfect-storm", "D1", "lost-update"),
+        ("Swallowing", "retry-ladder", "D1", "acknowledged-without-commit"),
+        ("NoRetry", "retry-ladder", "M3", "no-retry"),
+        ("TenAttempts", "retry-ladder", "S2", "too-many-attempts"),
+        ("NeverInvalidating", "cache-consistency", "M1", "stale-read"),
+        ("SharedDocument", "cache-consistency", "M1", "content-differs"),
+        ("Crashing", "perfect-storm", "D3", "crash"),
+    ],
+)
+def test_a_mistake_is_found_with_its_code(
+    mistake: str, scenario: str, code: str, kind: str
+) -> None:
+    solution = getattr(lab_solutions, mistake)
+    played = run(scenario, solution=solution, store="memory", work_ms=50)
+    assert codes(played) == {code}
+    assert kind in kinds(played)
+    assert not played.passed
+
+
+def job_after(*steps: Step, outcome: str) -> Scenario:
+    """Ann does these steps, then the job runs at once and must end so."""
+    ann = Actor("ann", (*steps, Barrier("done")))
+    job = Actor("background", (Barrier("done"), Job()))
+    part = Part("", (ann, job), Expectations(jobs=(outcome,)))
+    return Scenario("job", "Job", "contact_card", 1, (part,))
+
+
+def test_a_job_that_runs_right_after_an_update_is_found() -> None:
+    scenario = job_after(Update(Edit("rename", "ann", 1, 0)), outcome="skipped")
+    assert run(scenario, solution=Careful, store="memory").passed
+    played = run(scenario, solution=lab_solutions.RudeJob, store="memory")
+    assert codes(played) == {"M5"}
+    assert kinds(played) == {"cooldown-broken", "job-outcome"}
+
+
+def test_a_job_that_always_skips_is_found() -> None:
+    scenario = job_after(Read(), outcome="processed")
+    assert run(scenario, solution=Careful, store="memory").passed
+    played = run(scenario, solution=lab_solutions.LazyJob, store="memory")
+    assert codes(played) == {"M5"}
+    assert kinds(played) == {"skipped-for-nothing", "job-outcome"}
+
+
+def test_a_skip_must_say_why() -> None:
+    class Curt(Careful):
+        def run_background_job(self, template_id: str) -> Outcome:
+            return replace(super().run_background_job(template_id), reason="no")
+
+    scenario = job_after(Update(Edit("rename", "ann", 1, 0)), outcome="skipped")
+    assert kinds(run(scenario, solution=Curt, store="memory")) == {"skip-reason"}
+
+
+def test_a_crash_names_the_line_of_the_solution() -> None:
+    played = run("cache-consistency", solution=lab_solutions.Crashing, store="memory")
+    (finding,) = played.findings
+    assert "KeyError" in finding.message
+    assert "lab_solutions.py:" in finding.message
+
+
+def test_a_thread_that_hangs_is_found_with_its_line_and_does_not_hang_the_run() -> None:
+    played = run("perfect-storm", solution=lab_solutions.Hanging, store="memory", timeout_s=0.5)
+    assert codes(played) == {"D3"}
+    assert kinds(played) == {"hung"}
+    assert "lab_solutions.py:" in played.findings[0].message
+    assert {o.ended for o in played.history.operations if o.kind == "update"} == {"open"}
+
+
+@pytest.mark.real
+@pytest.mark.timeout(30)
+def test_a_process_that_dies_is_found_and_nobody_waits_for_it() -> None:
+    """Ben, in the other process, would wait for a minute at a barrier that Ann never reaches."""
+    late = Barrier("late")
+    ann = Actor("ann", (Update(Edit("rename", "ann", 1, 0)), late))
+    part = Part("", (ann, Actor("ben", (Read(), late, Read()))), Expectations())
+    scenario = Scenario("dying", "Dying", "contact_card", 1, (part,))
+    played = run(scenario, on="processes", solution=lab_solutions.Dying)
+    assert codes(played) == {"D3"}
+    assert kinds(played) == {"process-died"}
+    assert "exit code 9" in played.findings[0].message
+
+
+def test_a_storm_in_which_nobody_meets_anybody_is_inconclusive_and_not_passed() -> None:
+    played = run("stress-test", users=1, updates=1, store="memory")
+    assert kinds(played) == {"no-contention"}
+    assert played.inconclusive
+    assert not played.passed
+    assert played.summary()["inconclusive"] is True
+
+
+@pytest.mark.real
+def test_fixed_delays_without_a_queue_do_not_bring_a_herd_through() -> None:
+    played = run("perfect-storm", users=40, retry="fixed", work_ms=5, store="memory")
+    assert kinds(played) == {"success-rate"}
+
+
+# -- a scenario of one's own -----------------------------------------------------------------------
+
+
+def stale_strict_update() -> Scenario:
+    """Ben reads, Ann updates, Ben updates strictly against what he read."""
+    ann = Actor(
+        "ann", (Read(), Barrier("read"), Update(Edit("rename", "ann", 1, 0)), Barrier("up"))
+    )
+    strict = UpdateWithVersion(Edit("relabel", "ben", 1, 0))
+    ben = Actor("ben", (Read(), Barrier("read"), Barrier("up"), strict))
+    part = Part("", (ann, ben), Expectations(success_over=None))
+    return Scenario("strict", "Strict", "contact_card", 1, (part,))
+
+
+def test_a_strict_update_against_a_stale_version_is_refused() -> None:
+    played = run(stale_strict_update(), store="memory")
+    assert played.findings == ()
+    strict = next(o for o in played.history.operations if o.kind == "update_with_version")
+    assert strict.failure is not None
+    assert strict.failure.name == "VersionConflictError"
+
+
+def test_a_scenario_of_ones_own_has_its_own_size() -> None:
+    with pytest.raises(UsageError, match="strict"):
+        run(stale_strict_update(), users=3)
+
+
+# -- what it says ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def storm() -> Run:
+    return run("perfect-storm", store="memory", work_ms=100)
+
+
+def test_the_summary_has_the_keys_of_the_contract(storm: Run) -> None:
+    report = storm.summary()
+    assert json.loads(json.dumps(report)) == report
+    expected: dict[str, Any] = {
+        "scenario": "perfect-storm",
+        "on": "threads",
+        "store": "memory",
+        "synchronous": None,
+        "seed": 7,
+        "passed": True,
+        "users": 2,
+        "lost_updates": 0,
+        "stale_reads": 0,
+        "findings": [],
+    }
+    assert {key: report[key] for key in expected} == expected
+    assert report["updates"] == {
+        "attempted": 2,
+        "succeeded": 2,
+        "failed": 0,
+        "success_rate": 1.0,
+    }
+    assert report["attempts"].keys() == {"mean", "max"}
+    assert report["retries"].keys() == {"total", "max", "delays_ms"}
+    assert report["conflicts"].keys() == {"detected", "merged", "overridden"}
+    assert report["cache"].keys() == {"reads", "hits", "hit_rate"}
+    assert report["background"].keys() == {"processed", "skipped"}
+    assert report["latency_ms"].keys() == {"p50", "p95", "p99", "max"}
+    assert report["final_version"] == storm.history.commits[-1].version
+    assert report["duration_s"] > 0
+
+
+def test_every_lost_swap_has_its_conflict_and_its_retry_in_the_log(storm: Run) -> None:
+    operations = {o.id: o for o in storm.history.operations}
+    lost = [str(a.operation) for a in storm.history.attempts if a.fate == "lost"]
+    updates = [name for name in lost if operations[name].kind == "update"]
+    for kind in ("update.conflict", "update.retry"):
+        said = [e.update_id for e in storm.events if e.kind == kind]
+        assert sorted(str(storm.history.operation_of(one)) for one in said) == sorted(updates)
+
+
+def test_a_saved_run_reads_back_the_same(storm: Run) -> None:
+    text = json.dumps(storm.to_json())
+    again = Run.from_json(json.loads(text))
+    assert again.summary() == storm.summary()
+    assert again.history == storm.history
+
+
+@pytest.mark.parametrize("record", [{}, {"format": "syncsim-run/1"}, [], None, {"format": "x"}])
+def test_what_is_no_saved_run_is_refused(record: Any) -> None:
+    with pytest.raises(UsageError, match="saved run"):
+        Run.from_json(record)
+
+
+def test_the_frame_has_a_row_per_operation(storm: Run) -> None:
+    frame = storm.as_frame()
+    assert list(frame["operation"]) == [o.id for o in storm.history.operations]
+    updates = frame[frame["kind"] == "update"]
+    assert updates["attempts"].tolist() == list(storm.figures.attempts)
+    assert [len(delays) + 1 for delays in updates["delays_ms"]] == updates["attempts"].tolist()
+
+
+def test_progress_counts_up_to_the_number_of_verbs() -> None:
+    seen: list[tuple[int, int]] = []
+    run(
+        "cache-consistency", store="memory", progress=lambda done, total: seen.append((done, total))
+    )
+    assert seen[-1] == (10, 10)
+    assert seen == sorted(seen)
+
+
+def test_the_run_leaves_no_thread_behind() -> None:
+    before = set(threading.enumerate())
+    run("perfect-storm", users=5, store="memory")
+    assert set(threading.enumerate()) <= before
+
+
+def test_a_store_of_ones_own_keeps_the_run_under_a_template_of_its_own(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'mine.db'}?synchronous=NORMAL"
+    first, second = (run("cache-consistency", store=url) for _ in range(2))
+    assert first.summary()["synchronous"] == "NORMAL"
+    assert first.history.commits[0].template_id != second.history.commits[0].template_id
+
+
+# -- what cannot be honoured is refused ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"scenario": "perfect-strom"}, "perfect-strom"),
+        ({"on": "simulation"}, "simulation"),
+        ({"users": 0}, "users"),
+        ({"users": 2.5}, "users"),
+        ({"updates": -1}, "updates"),
+        ({"work_ms": -1}, "work_ms"),
+        ({"template": "nothing"}, "nothing"),
+        ({"retry": "sometimes"}, "sometimes"),
+        ({"retry": "fixed", "solution": Careful}, "Careful"),
+        ({"retry": "fixed", "scenario": "retry-ladder"}, "retry-ladder"),
+        ({"store": "memory", "on": "processes"}, "memory"),
+        ({"store": "sqlite:///x.db", "synchronous": "NORMAL"}, "synchronous"),
+        ({"processes": 2}, "processes"),
+        ({"processes": 0, "on": "processes"}, "processes"),
+        ({"solution": "nowhere.py"}, "nowhere.py"),
+        ({"solution": 7}, "solution"),
+        ({"solution": lambda env: None, "on": "processes"}, "function of a module"),
+    ],
+)
+def test_what_cannot_be_honoured_is_refused(arguments: dict[str, Any], named: str) -> None:
+    with pytest.raises(UsageError, match=named):
+        run(**{"scenario": "perfect-storm", **arguments})
+
+
+def test_a_store_out_of_reach_is_said_at_once(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailableError):
+        run("perfect-storm", store=f"sqlite:///{tmp_path / 'none' / 'x.db'}")
+
+
+CANDIDATE = """
+from tests.lab_solutions import {name}
+
+def build(env):
+    return {name}(env)
+
+def other(env):
+    raise RuntimeError("not today")
+"""
+
+
+@pytest.fixture
+def candidate(tmp_path: Path) -> Callable[[str], str]:
+    def written(name: str) -> str:
+        path = tmp_path / "candidate.py"
+        path.write_text(CANDIDATE.format(name=name))
+        return str(path)
+
+    return written
+
+
+def test_a_candidates_file_is_run(candidate: Callable[[str], str]) -> None:
+    path = candidate("NeverInvalidating")
+    played = run("cache-consistency", solution=path, store="memory")
+    assert codes(played) == {"M1"}
+    assert played.summary()["solution"] == path
+
+
+@pytest.mark.real
+def test_a_candidates_file_is_loaded_in_every_process(candidate: Callable[[str], str]) -> None:
+    played = run("cache-consistency", solution=candidate("NeverInvalidating"), on="processes")
+    assert codes(played) == {"M1"}
+
+
+def test_a_build_that_raises_is_a_usage_error(candidate: Callable[[str], str]) -> None:
+    with pytest.raises(UsageError, match=r"not today.*candidate.py:8"):
+        run("cache-consistency", solution=f"{candidate('Careful')}:other", store="memory")
+
+
+@pytest.mark.real
+def test_a_build_that_raises_in_a_process_is_the_same_error(
+    candidate: Callable[[str], str],
+) -> None:
+    with pytest.raises(UsageError, match=r"not today.*candidate.py:8"):
+        run("cache-consistency", solution=f"{candidate('Careful')}:other", on="processes")
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [("1/0", "ZeroDivisionError"), ("import nothing_like_it", "ModuleNotFound"), ("x =", "Syntax")],
+)
+def test_a_file_that_cannot_be_imported_is_a_usage_error(
+    tmp_path: Path, text: str, named: str
+) -> None:
+    path = tmp_path / "broken.py"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=named):
+        run("cache-consistency", solution=path, store="memory")
+
+
+def test_a_file_without_a_build_is_a_usage_error(tmp_path: Path) -> None:
+    path = tmp_path / "empty.py"
+    path.write_text("")
+    with pytest.raises(UsageError, match="build"):
+        run("cache-consistency", solution=path, store="memory")
