@@ -1,0 +1,56 @@
+"""`python -m benchmarks [PART ...]`: measure, print the table, keep it in benchmarks/results.*."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from benchmarks import contention, freshness, importing, one_client
+from benchmarks.table import Row, as_json, markdown
+
+HERE = Path(__file__).parent
+
+
+def parts(quick: bool) -> dict[str, Callable[[], Iterator[Row]]]:
+    rounds = 5 if quick else 11
+    return {
+        "update": lambda: one_client.updates("NORMAL", rounds),
+        "update-full": lambda: one_client.updates("FULL", rounds),
+        "hit": lambda: one_client.hits(rounds),
+        "history": lambda: one_client.long_history(rounds, 10_000 if quick else 100_000),
+        "merge": lambda: one_client.merges(rounds),
+        "import": lambda: importing.imports(rounds),
+        "work": lambda: contention.working(3 if quick else 5),
+        "stale": lambda: freshness.stale_reads(10_000 if quick else 100_000),
+        "sustained": freshness.sustained,
+        "storms": lambda: contention.storms(2 if quick else 20),
+    }
+
+
+def main() -> int:
+    """Exit 0 if every target measured here was reached, 1 otherwise."""
+    available = parts(quick=False)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("part", nargs="*", help=f"any of {', '.join(available)}; default: all")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds and seeds, about 2 min")
+    chosen = parser.parse_args()
+    unknown = set(chosen.part) - available.keys()
+    if unknown:
+        parser.error(f"unknown part {', '.join(sorted(unknown))}; there are {', '.join(available)}")
+    available = parts(chosen.quick)
+    rows: list[Row] = []
+    for name in chosen.part or available:
+        print(f"measuring {name} ...", file=sys.stderr, flush=True)
+        rows += available[name]()
+    print(markdown(rows))
+    if not chosen.part:
+        (HERE / "results.md").write_text(markdown(rows) + "\n", "utf-8")
+        (HERE / "results.json").write_text(json.dumps(as_json(rows), indent=2) + "\n", "utf-8")
+    return 0 if all(row.reached is not False for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
