@@ -77,7 +77,7 @@ class FreshReads:
         """
         # The way of nearly all reads takes no lock: one lookup in a dict gives a slot, one look at
         # the slot gives an entry, and entries never change. Whatever other threads do meanwhile,
-        # this entry was or was not the head when the store was asked, after the call had begun.
+        # the entry is what the store called its head after this call had begun.
         head = self._head(template_id)
         slot = self._slots.get((user, template_id))
         entry = None if slot is None else slot.entry
@@ -97,7 +97,8 @@ class FreshReads:
         an update. Such entries go to disk in `flush`, or when memory has to let them go; a process
         that dies before costs its successor one read from the store.
         """
-        self._remember(user, Entry.of(row, self._now()), unsaved=True)
+        if self._remember(user, Entry.of(row, self._now()), unsaved=True):
+            self._emit("cache.filled", template_id=row.template_id, user=user, version=row.version)
 
     def forget(self, template_id: str, user: str) -> None:
         """After an update of unknown outcome: drop the entry in memory.
@@ -129,7 +130,7 @@ class FreshReads:
     ) -> Entry:
         slot = self._memory.slot((user, template_id))
         on_disk, disk_works = self._load(template_id, user)
-        if on_disk is not None and on_disk.version == head.version:
+        if on_disk is not None and on_disk.is_head(head):
             slot.hits += 1
             self._emit("cache.hit", template_id=template_id, user=user, version=on_disk.version)
             self._remember(user, on_disk)
@@ -138,8 +139,10 @@ class FreshReads:
         reason = "empty" if in_memory is None and on_disk is None else "stale"
         self._emit("cache.miss", template_id=template_id, user=user, reason=reason)
         entry = Entry.of(self._store.read(template_id), self._now())
-        if self._remember(user, entry, seen=in_memory) and disk_works:
-            self._save(user, entry, seen=on_disk)
+        if self._remember(user, entry, seen=in_memory):
+            self._emit("cache.filled", template_id=template_id, user=user, version=entry.version)
+            if disk_works:
+                self._save(user, entry, seen=on_disk)
         return entry
 
     def _remember(
@@ -147,10 +150,6 @@ class FreshReads:
     ) -> bool:
         """Put the entry into memory unless that would step back; True if it did."""
         is_new, evicted = self._memory.put(user, entry, seen=seen, unsaved=unsaved)
-        if is_new:
-            self._emit(
-                "cache.filled", template_id=entry.template_id, user=user, version=entry.version
-            )
         for other, unsaved_entry in evicted:
             self._save(other, unsaved_entry)
         return is_new
@@ -203,7 +202,7 @@ class FreshReads:
         """What the user's cache holds: the fresh entry of memory, or else whatever there is."""
         slot = self._slots.get((user, template_id))
         entry = None if slot is None else slot.entry
-        if entry is not None and entry.version == head.version:
+        if entry is not None and entry.is_head(head):
             return [entry]
         on_disk, _ = self._load(template_id, user)
         return [found for found in (entry, on_disk) if found is not None]
@@ -213,8 +212,8 @@ class FreshReads:
         hits, misses = (0, 0) if slot is None else (slot.hits, slot.misses)
         if not entries:
             return CacheState("Empty", None, None, hits, misses)
-        entry = max(entries, key=lambda entry: (entry.version == head.version, entry.revision))
-        state: Literal["Fresh", "Stale"] = "Fresh" if entry.version == head.version else "Stale"
+        entry = max(entries, key=lambda entry: (entry.is_head(head), entry.revision))
+        state: Literal["Fresh", "Stale"] = "Fresh" if entry.is_head(head) else "Stale"
         return CacheState(state, entry.version, max(self._now() - entry.since, 0.0), hits, misses)
 
 
