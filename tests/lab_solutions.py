@@ -174,6 +174,21 @@ class Crashing(Careful):
         return answers[user]
 
 
+class Halving(Careful):
+    """Shows documents without their fields, on which no user can go on."""
+
+    def get_template(self, template_id: str, *, user: str) -> Snapshot:
+        read = super().get_template(template_id, user=user)
+        del read.document["fields"]
+        return read
+
+
+def never_built(env: Any) -> Careful:
+    """Does not come back from build."""
+    threading.Event().wait()
+    raise AssertionError
+
+
 class Hanging(Careful):
     """Waits for what never comes."""
 

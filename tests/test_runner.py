@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from syncsim.contract import Outcome
 from syncsim.errors import StoreUnavailableError, UsageError
+from syncsim.lab import workers
 from syncsim.lab.edits import Edit
 from syncsim.lab.result import Run
 from syncsim.lab.runner import run
@@ -174,7 +177,37 @@ def test_a_thread_that_hangs_is_found_with_its_line_and_does_not_hang_the_run() 
     assert codes(played) == {"D3"}
     assert kinds(played) == {"hung"}
     assert "lab_solutions.py:" in played.findings[0].message
+    assert played.findings[0].operations == ("ann-2",)
     assert {o.ended for o in played.history.operations if o.kind == "update"} == {"open"}
+
+
+def test_a_build_that_hangs_is_found_and_does_not_hang_the_run() -> None:
+    played = run("stress-test", solution=lab_solutions.never_built, store="memory", timeout_s=0.2)
+    assert kinds(played) == {"hung"}
+    assert "never_built" in played.findings[0].message
+
+
+def test_a_user_who_cannot_go_on_with_what_was_read_is_found_and_nobody_waits() -> None:
+    played = run("perfect-storm", solution=lab_solutions.Halving, store="memory")
+    assert codes(played) == {"D3"}
+    assert kinds(played) == {"actor-died"}
+    assert "KeyError('fields')" in played.findings[0].message
+
+
+@pytest.mark.real
+def test_a_process_that_hangs_outside_any_verb_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "GRACE_S", 0.5)
+    path = tmp_path / "candidate.py"
+    path.write_text(
+        "import multiprocessing, threading\n"
+        "from tests.lab_solutions import Careful as build\n"
+        "if multiprocessing.parent_process():\n"
+        "    threading.Event().wait()\n"
+    )
+    played = run("perfect-storm", solution=path, on="processes", timeout_s=0.5)
+    assert kinds(played) == {"process-hung"}
 
 
 @pytest.mark.real
@@ -311,6 +344,15 @@ def test_progress_counts_up_to_the_number_of_verbs() -> None:
     assert seen == sorted(seen)
 
 
+@pytest.mark.real
+def test_hundreds_of_threads_get_small_stacks_and_the_next_thread_its_usual_one() -> None:
+    before = threading.stack_size()
+    played = run("perfect-storm", users=150, solution=lab_solutions.PessimisticLock, store="memory")
+    assert codes(played) <= {"inconclusive"}
+    assert played.figures.succeeded == 150
+    assert threading.stack_size() == before
+
+
 def test_the_run_leaves_no_thread_behind() -> None:
     before = set(threading.enumerate())
     run("perfect-storm", users=5, store="memory")
@@ -354,6 +396,19 @@ def test_what_cannot_be_honoured_is_refused(arguments: dict[str, Any], named: st
         run(**{"scenario": "perfect-storm", **arguments})
 
 
+def test_a_function_typed_into_a_notebook_is_refused_for_processes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another process could not find it and would die; on threads it runs."""
+    notebook = ModuleType("notebook")
+    monkeypatch.setitem(sys.modules, "notebook", notebook)
+    exec("def build(env):\n    return make(env)", notebook.__dict__)
+    notebook.make = Careful  # type: ignore[attr-defined]
+    with pytest.raises(UsageError, match="function of a module"):
+        run("cache-consistency", solution=notebook.build, on="processes")
+    assert run("cache-consistency", solution=notebook.build, store="memory").passed
+
+
 def test_a_store_out_of_reach_is_said_at_once(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailableError):
         run("perfect-storm", store=f"sqlite:///{tmp_path / 'none' / 'x.db'}")
@@ -363,6 +418,7 @@ CANDIDATE = """
 from tests.lab_solutions import {name}
 
 def build(env):
+    print("hello")
     return {name}(env)
 
 def other(env):
@@ -388,13 +444,18 @@ def test_a_candidates_file_is_run(candidate: Callable[[str], str]) -> None:
 
 
 @pytest.mark.real
-def test_a_candidates_file_is_loaded_in_every_process(candidate: Callable[[str], str]) -> None:
+def test_a_candidates_file_is_loaded_in_every_process_and_prints_on_standard_error(
+    candidate: Callable[[str], str], capfd: pytest.CaptureFixture[str]
+) -> None:
     played = run("cache-consistency", solution=candidate("NeverInvalidating"), on="processes")
     assert codes(played) == {"M1"}
+    printed = capfd.readouterr()
+    assert printed.out == ""
+    assert printed.err.count("hello") == 3
 
 
 def test_a_build_that_raises_is_a_usage_error(candidate: Callable[[str], str]) -> None:
-    with pytest.raises(UsageError, match=r"not today.*candidate.py:8"):
+    with pytest.raises(UsageError, match=r"not today.*candidate.py:9"):
         run("cache-consistency", solution=f"{candidate('Careful')}:other", store="memory")
 
 
@@ -402,7 +463,7 @@ def test_a_build_that_raises_is_a_usage_error(candidate: Callable[[str], str]) -
 def test_a_build_that_raises_in_a_process_is_the_same_error(
     candidate: Callable[[str], str],
 ) -> None:
-    with pytest.raises(UsageError, match=r"not today.*candidate.py:8"):
+    with pytest.raises(UsageError, match=r"not today.*candidate.py:9"):
         run("cache-consistency", solution=f"{candidate('Careful')}:other", on="processes")
 
 

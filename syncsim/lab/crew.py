@@ -94,14 +94,18 @@ class Crew:
         )
         try:
             solution = _build(assignment, recorder)
+            if solution is None:
+                text = f"build(env) of {name_of(assignment.solution)} never came to an end"
+                return Report(recorder.records(), (Finding("D3", "hung", text),), hung=True)
             self._deadline_s = time.monotonic() + assignment.timeout_s
             self._barriers = dict(self._local_barriers())
             self._deaths: list[Finding] = []
             threads = self._start(recorder, solution, called)
             self._wait(threads, tick)
             hung = [thread for thread in threads if thread.is_alive()]
-            findings = (*self._deaths, *map(_hung, hung))
-            return Report(recorder.records(), findings, hung=bool(hung))
+            records = recorder.records()
+            findings = (*self._deaths, *(_hung(thread, records) for thread in hung))
+            return Report(records, findings, hung=bool(hung))
         finally:
             recorder.close()
 
@@ -176,23 +180,36 @@ class Crew:
         return max(self._deadline_s - time.monotonic(), 0.0)
 
 
-def _build(assignment: Assignment, recorder: Recorder) -> TemplateSync:
+def _build(assignment: Assignment, recorder: Recorder) -> TemplateSync | None:
+    """The solution, built in a thread of its own; None if that does not come to an end."""
     build = load(assignment.solution)
     settings: dict[str, Any] = {} if assignment.retry is None else {"retry": assignment.retry}
-    try:
-        return build(recorder.environment, **settings)
-    except Exception as error:
-        where = line_of_error(error)
+    built: list[TemplateSync | Exception] = []
+
+    def work() -> None:
+        try:
+            built.append(build(recorder.environment, **settings))
+        except Exception as error:
+            built.append(error)
+
+    thread = threading.Thread(target=work, name="build", daemon=True)
+    thread.start()
+    thread.join(assignment.timeout_s)
+    answer = built[0] if built else None
+    if isinstance(answer, Exception):
         raise UsageError(
             "solution",
             name_of(assignment.solution),
-            f"a build(env) that returns; it raised {error!r} ({where})",
-        ) from error
+            f"a build(env) that returns; it raised {answer!r} ({line_of_error(answer)})",
+        ) from answer
+    return answer
 
 
-def _hung(thread: threading.Thread) -> Finding:
+def _hung(thread: threading.Thread, records: Records) -> Finding:
     where = line_of_thread(thread.ident) or "a place unknown"
-    return Finding("D3", "hung", f"{thread.name} never came to an end; it is in {where}")
+    at = tuple(o.id for o in records.operations if o.ended == "open" and o.user == thread.name)
+    text = f"{thread.name} never came to an end in {', '.join(at) or 'no verb'}; it is at {where}"
+    return Finding("D3", "hung", text, at)
 
 
 _stack_lock = threading.Lock()

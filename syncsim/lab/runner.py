@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -159,14 +160,21 @@ def _processes(on: str, solution: Solution, store: str | None, processes: int | 
         raise UsageError("processes", processes, "a whole number of at least 1")
     if store is not None and store.startswith("memory"):
         raise UsageError("store", store, "a file, as processes do not share memory")
-    if callable(solution):
-        try:
-            pickle.dumps(solution)
-        except Exception:
-            raise UsageError(
-                "solution", name_of(solution), "a function of a module, or FILE.py, for processes"
-            ) from None
+    if callable(solution) and not _can_be_sent(solution):
+        raise UsageError(
+            "solution", name_of(solution), "a function of a module, or FILE.py, for processes"
+        )
     return processes or MOST_PROCESSES
+
+
+def _can_be_sent(solution: object) -> bool:
+    """Whether another process can find the function: not one typed into a notebook."""
+    try:
+        pickle.dumps(solution)
+    except Exception:
+        return False
+    module = sys.modules.get(getattr(solution, "__module__", ""))
+    return getattr(module, "__file__", None) is not None
 
 
 def _url(store: str | None, synchronous: str | None, folder: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -49,8 +50,9 @@ def perform_in_processes(
     barriers: dict[str, Any] = {
         name: context.Barrier(count) for name, count in _shared(work).items()
     }
-    tally = context.Value("L", 0)
-    crew = [_Worker(context, place, one, barriers, tally) for place, one in work]
+    # A number per process and no lock: who dies with a lock in hand would hang all others.
+    tally = context.Array("L", len(work), lock=False)
+    crew = [_Worker(context, n, *one, barriers, tally) for n, one in enumerate(work)]
     patience_s = max(one.timeout_s for _, one in work) + GRACE_S
     deadline_s = time.monotonic() + patience_s
     try:
@@ -60,13 +62,18 @@ def perform_in_processes(
             for worker in [worker for worker in waiting if worker.has_answered()]:
                 waiting.remove(worker)
                 if worker.failed:
-                    for barrier in barriers.values():
-                        barrier.abort()
-            progress(tally.value)
+                    # In a thread, since a process may have died inside a barrier, with its lock.
+                    threading.Thread(target=_abort, args=(barriers,), daemon=True).start()
+            progress(sum(tally))
         return [worker.report(patience_s) for worker in crew]
     finally:
         for worker in crew:
             worker.end()
+
+
+def _abort(barriers: Mapping[str, RemoteBarrier]) -> None:
+    for barrier in barriers.values():
+        barrier.abort()
 
 
 def _shared(work: Sequence[tuple[Place, Assignment]]) -> dict[str, int]:
@@ -84,6 +91,7 @@ class _Worker:
     def __init__(
         self,
         context: Any,
+        number: int,
         place: Place,
         assignment: Assignment,
         barriers: Mapping[str, Any],
@@ -92,7 +100,7 @@ class _Worker:
         self.pipe, theirs = context.Pipe(duplex=False)
         own = {name: barriers[name] for name in parties(assignment.actors) if name in barriers}
         self._process = context.Process(
-            target=_work, args=(place, assignment, own, tally, theirs), daemon=True
+            target=_work, args=(place, assignment, own, tally, number, theirs), daemon=True
         )
         self._process.start()
         theirs.close()
@@ -123,7 +131,8 @@ class _Worker:
         pid = self._process.pid
         if self._lost:
             self._process.join(GRACE_S)
-            text = f"process {pid} died with exit code {self._process.exitcode}"
+            code = self._process.exitcode
+            text = f"process {pid} died with exit code {code}; its last words are on standard error"
             return Report(Records(), (Finding("D3", "process-died", text),))
         text = f"process {pid} did not answer within {patience_s:.0f} s and was ended"
         return Report(Records(), (Finding("D3", "process-hung", text),), hung=True)
@@ -143,14 +152,18 @@ def _work(
     assignment: Assignment,
     barriers: Mapping[str, RemoteBarrier],
     tally: Any,
+    number: int,
     pipe: Connection,
 ) -> None:
     """What a process does: its own environment and solution, its actors, its report."""
     from syncsim.wiring import open_environment
 
+    os.dup2(2, 1)  # standard output is the runner's, whatever a solution prints
+    calls: list[None] = []
+
     def called() -> None:
-        with tally.get_lock():
-            tally.value += 1
+        calls.append(None)
+        tally[number] = len(calls)
 
     try:
         env = open_environment(place.url, cache=place.cache, users=place.users, seed=place.seed)
