@@ -63,6 +63,11 @@ class FairLock:
         """How many times the calling thread holds the lock; 0 if it does not."""
         return self._depth if self._owner == get_ident() else 0
 
+    @property
+    def is_taken(self) -> bool:
+        """Whether somebody holds the lock just now, be it the calling thread."""
+        return self._owner is not None
+
     def acquire(self, timeout_s: float | None = None) -> bool:
         """Take the lock, waiting at most `timeout_s` (None: for ever); False if it did not come."""
         me = get_ident()
