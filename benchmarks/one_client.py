@@ -6,7 +6,6 @@ import itertools
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import diskcache
 from benchmarks.measuring import Timing, interleaved, ratio
 from benchmarks.peers import PlainSqlModel, RawSqlite
 from benchmarks.table import Row
-from syncsim import connect, merge, sample
+from syncsim import Snapshot, connect, merge, sample
 from syncsim.connection import Connection
 from syncsim.environment import SystemClock
 from syncsim.store.sqlite import SQLiteStore
@@ -96,7 +95,7 @@ class UpdateOnly:
         outcome = self.sync.update_template(
             TID, {"name": f"Name {next(self.numbers)}"}, user="ann", base=self.base
         )
-        self.base = replace(self.base, version=str(outcome.version))
+        self.base = Snapshot(TID, str(outcome.version), self.base.document, 0.0, "ann")
 
 
 def hits(rounds: int) -> Iterator[Row]:

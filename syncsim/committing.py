@@ -48,12 +48,18 @@ class Attempting:
 
 
 class Committer:
-    """Runs changes to their commit; `topic` is the prefix of the events it emits (update, job)."""
+    """Runs changes to their commit; `read` gives the head of a template to a user who writes."""
 
     def __init__(
-        self, env: Environment, queue: CommitQueue, policy: RetryPolicy, deadline_s: float
+        self,
+        env: Environment,
+        read: Callable[[str, str], Row],
+        queue: CommitQueue,
+        policy: RetryPolicy,
+        deadline_s: float,
     ) -> None:
         self._env = env
+        self._read = read
         self._now = env.clock.now
         self._queue = queue
         self._policy = policy
@@ -69,6 +75,7 @@ class Committer:
     ) -> tuple[Row, Attempting]:
         """The committed row, or the head where `change` answered None; and how it was reached.
 
+        `topic` is the prefix of the events: update or job.
         When the policy's attempts or the deadline are spent: `RetriesExhaustedError` after a lost
         swap, `StoreUnavailableError` after a fault, `OutcomeUnknownError` if an attempt may have
         been committed. Whatever is not worth retrying leaves at once.
@@ -105,7 +112,7 @@ class Committer:
 
     def _optimistic(self, change: Change, state: Attempting, retry: int, deadline: float) -> Row:
         store = self._env.store
-        row = store.read(state.template_id)
+        row = self._read(state.template_id, state.by)
         state.last_expected = row.version
         write = change(row)
         if write is None:

@@ -146,7 +146,8 @@ class MemoryTier:
     """Slots by user and template; at most `capacity` of them, weighing at most `capacity_bytes`.
 
     Over a bound, the slot that was put in first goes, unless somebody hit it since it was last
-    considered: then it is put in again (second chance). So a hit costs nothing but its count.
+    considered: then it is put in again (second chance). So a hit costs nothing but its count. The
+    newest stays, as it would be the first to go where all others are in use.
     """
 
     def __init__(self, capacity: int, capacity_bytes: int) -> None:
@@ -177,7 +178,7 @@ class MemoryTier:
             self._bytes += _weight(entry) - _weight(kept)
             slot.entry = entry
             slot.is_unsaved = unsaved
-            return True, self._evict()
+            return True, self._evict(slot)
 
     def forget(self, key: Key) -> None:
         """Drop the entry; its slot keeps the counts."""
@@ -198,12 +199,12 @@ class MemoryTier:
         with self._lock:
             return list(_taken(self.slots.items()))
 
-    def _evict(self) -> list[tuple[str, Entry]]:
+    def _evict(self, newest: Slot) -> list[tuple[str, Entry]]:
         dropped: list[tuple[Key, Slot]] = []
         while len(self.slots) > self._capacity or self._bytes > self._capacity_bytes:
             key = next(iter(self.slots))
             slot = self.slots.pop(key)
-            if slot.hits != slot.hits_seen:
+            if self.slots and (slot is newest or slot.hits != slot.hits_seen):
                 slot.hits_seen = slot.hits
                 self.slots[key] = slot
             else:

@@ -84,10 +84,12 @@ class SyncService:
         self._past = StoredPast(env.store)
         self._cooldown_s = cooldown_s
         self._queue = CommitQueue(env)
-        self._committer = Committer(env, self._queue, retry or RetryPolicy(), deadline_s)
+        self.reads = FreshReads(env.store, env.cache, env.clock, env.events)
+        self._committer = Committer(
+            env, self.reads.row, self._queue, retry or RetryPolicy(), deadline_s
+        )
         self._readers: set[str] = set()
         self._reads = 0
-        self.reads = FreshReads(env.store, env.cache, env.clock, env.events)
 
     # -- the four verbs ----------------------------------------------------------------------------
 

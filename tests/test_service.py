@@ -283,7 +283,7 @@ def test_an_outage_is_retried_and_then_reported_with_the_attempts(
     bench.store.before_swap = iter([down])
     assert bench.sync.update_template(TID, {"name": "a"}, user="ann").attempts == 2
 
-    monkeypatch.setattr(bench.store.inner, "read", down)
+    bench.store.before_swap = repeat(down)
     monkeypatch.setattr(bench.store.inner, "update_locked", down)
     with pytest.raises(StoreUnavailableError, match="down for maintenance") as caught:
         bench.sync.update_template(TID, {"name": "b"}, user="ann")
@@ -333,7 +333,6 @@ def test_when_the_store_goes_down_with_the_answer_the_outcome_is_unknown_and_not
         raise StoreUnavailableError(TID, "down for maintenance")
 
     def lose_and_go_down(row: Any) -> None:
-        monkeypatch.setattr(bench.store.inner, "read", down)
         monkeypatch.setattr(bench.store.inner, "update_locked", down)
         lose(row)
 
