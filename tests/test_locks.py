@@ -274,13 +274,27 @@ def test_names_that_nobody_uses_take_no_memory_and_no_descriptor(locks: NamedLoc
         with ThreadPoolExecutor(1) as other, locks.lock(name), pytest.raises(LockTimeoutError):
             other.submit(locks.lock(name, timeout_s=0.0).__enter__).result()
     assert locks._in_use == {}
-    if Path("/proc/self/fd").is_dir():
-        names = [os.readlink(f"/proc/self/fd/{fd}") for fd in descriptors()]
-        assert not [name for name in names if name.endswith(".lock")]
+    assert descriptors_of_locks() == 0
 
 
-def descriptors() -> list[str]:
-    return [fd for fd in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{fd}")]
+def test_a_wait_for_another_process_that_ends_in_vain_leaves_no_descriptor(tmp_path: Path) -> None:
+    """Two objects on one folder compete as two processes do: by the file alone."""
+    mine, theirs = NamedLocks(tmp_path), NamedLocks(tmp_path)
+    with theirs.lock("a"):
+        for _ in range(20):
+            with pytest.raises(LockTimeoutError), mine.lock("a", timeout_s=0.0):
+                raise AssertionError
+    assert descriptors_of_locks() == 0
+    with mine.lock("a", timeout_s=0.0):
+        pass
+
+
+def descriptors_of_locks() -> int:
+    """How many lock files this process has open; 0 where that cannot be looked up."""
+    folder = Path("/proc/self/fd")
+    if not folder.is_dir():
+        return 0
+    return sum(os.path.realpath(entry).endswith(".lock") for entry in folder.iterdir())
 
 
 @pytest.mark.parametrize(
@@ -328,7 +342,7 @@ def test_a_name_excludes_other_processes_and_is_freed_when_its_holder_is_killed(
     tmp_path: Path,
 ) -> None:
     here, there = processes.Pipe()
-    holder = processes.Process(target=hold, args=(tmp_path, there))
+    holder = processes.Process(target=hold, args=(tmp_path, there), daemon=True)
     holder.start()
     assert here.recv() == "held"
     locks = NamedLocks(tmp_path)
@@ -347,7 +361,8 @@ def test_threads_of_several_processes_lose_no_count(tmp_path: Path) -> None:
     file = tmp_path / "counter"
     file.write_text("0")
     workers = [
-        processes.Process(target=count_up, args=(tmp_path / "locks", file, 200)) for _ in range(2)
+        processes.Process(target=count_up, args=(tmp_path / "locks", file, 200), daemon=True)
+        for _ in range(2)
     ]
     for worker in workers:
         worker.start()

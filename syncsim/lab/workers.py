@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, Final
 
-from syncsim.errors import SyncError
+from syncsim.errors import SyncError, UsageError
 from syncsim.lab.crew import POLL_S, Assignment, Crew, RemoteBarrier, Report
 from syncsim.lab.findings import Finding
 from syncsim.lab.scenarios import parties
@@ -102,7 +103,11 @@ class _Worker:
         self._process = context.Process(
             target=_work, args=(place, assignment, own, tally, number, theirs), daemon=True
         )
-        self._process.start()
+        try:
+            self._process.start()
+        except RuntimeError:  # a process imports the script that started it, and so came here again
+            guard = 'a script that calls run() below `if __name__ == "__main__":`'
+            raise UsageError("on", "processes", guard) from None
         theirs.close()
         self._answer: Report | SyncError | None = None
         self._lost = False
@@ -158,6 +163,7 @@ def _work(
     """What a process does: its own environment and solution, its actors, its report."""
     from syncsim.wiring import open_environment
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the runner, which ends us
     os.dup2(2, 1)  # standard output is the runner's, whatever a solution prints
     calls: list[None] = []
 
