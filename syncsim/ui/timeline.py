@@ -1,0 +1,221 @@
+"""The retry timeline: attempts, real waits, time in the queue and the end of each update."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+from syncsim.contract import JSON
+from syncsim.tracing import Span
+from syncsim.ui.drawing import INK, LOOKS, Look, counted, lanes, new_figure, typed
+from syncsim.ui.updates import Source, Update, updates
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go  # type: ignore[import-untyped]
+
+LANE_HEIGHT: Final = 44
+BAR_WIDTH: Final = 0.5
+"""Share of a lane; the rest holds the signs above the bars and the lines below."""
+
+MOST_LANES: Final = 40
+"""Updates that a timeline draws; its table has them all."""
+
+
+def retry_timeline(source: Source) -> go.Figure:
+    """Each update's attempts, real waits, time in the queue and end, on one axis of milliseconds.
+
+    A thin line below each wait is as long as its policy says without chance: 100, 200, 400 ms.
+    Table: a row per update with update, user, template, result, version, attempts, merged,
+    began_ms, waits_ms, nominal_ms, queued_ms, took_ms, error.
+    """
+    rows = updates(source)
+    shown = rows[:MOST_LANES]
+    figure = new_figure(
+        _timeline_title(rows, len(shown)),
+        _TIMELINE_COLUMNS,
+        [_timeline_cells(row) for row in rows],
+        height=160 + LANE_HEIGHT * max(len(shown), 3),
+        empty="No update has begun yet",
+        barmode="overlay",
+        legend_traceorder="normal",
+    )
+    if not rows:
+        return figure
+    _draw_steps(figure, shown)
+    _draw_nominal_waits(figure, shown)
+    _draw_signs(figure, shown)
+    lanes(figure, [typed(row.label) for row in shown])
+    longest_ms = max(row.began_ms + row.took_ms for row in shown)
+    figure.update_xaxes(
+        title="time since the first update began (ms)",
+        range=[-longest_ms * 0.01, longest_ms * 1.35 + 1],
+        zeroline=False,
+    )
+    return figure
+
+
+QUEUE: Final = Look("queue", "‖", "#E3E3E3", LOOKS["idle"].ink, "square")
+
+_STEP_LOOKS: Final[Mapping[str, tuple[str, Look]]] = {
+    "conflict": ("attempt that lost", LOOKS["conflict"]),
+    "retry": ("wait before a retry", LOOKS["retry"]),
+    "queue": ("in the queue", QUEUE),
+    "committed": ("attempt that committed", LOOKS["committed"]),
+    "merged": ("attempt that merged and committed", LOOKS["merged"]),
+    "idle": ("attempt that wrote nothing", LOOKS["idle"]),
+}
+"""What a bar of the timeline means, in the order of the legend."""
+
+_TIMELINE_COLUMNS: Final = (
+    *("update", "user", "template", "result", "version", "attempts", "merged"),
+    *("began_ms", "waits_ms", "nominal_ms", "queued_ms", "took_ms", "error"),
+)
+
+
+def _timeline_title(rows: Sequence[Update], shown: int) -> str:
+    if not rows:
+        return "Retry timeline"
+    jobs = sum(row.is_job for row in rows)
+    retried = sum(bool(row.waits) for row in rows)
+    told = counted(len(rows) - jobs, "update")
+    told += f", {counted(jobs, 'run')} of the job" if jobs else ""
+    some = f" (the first {shown} drawn)" if shown < len(rows) else ""
+    failed = sum(row.status == "failed" for row in rows)
+    ends = f"{retried} had to wait, " + (f"{failed} failed, " if failed else "")
+    slowest_ms = max(row.took_ms for row in rows)
+    return f"Retry timeline: {told}{some}; {ends}the slowest took {slowest_ms:.0f} ms"
+
+
+def _timeline_cells(row: Update) -> list[JSON]:
+    waits = row.waits
+    return [
+        *(row.label, row.user, row.template_id, row.status, row.version, row.attempts, row.merged),
+        round(row.began_ms, 3),
+        [round(wait.lasted_ms, 1) for wait in waits],
+        [wait.nominal_ms for wait in waits],
+        round(row.queued_ms, 3),
+        round(row.took_ms, 3),
+        row.error,
+    ]
+
+
+def _draw_steps(figure: go.Figure, rows: Sequence[Update]) -> None:
+    """One trace of bars per meaning, so that the legend can hide and show it."""
+    bars: dict[str, list[tuple[int, float, float, str, str]]] = {}
+    for lane, row in enumerate(rows):
+        for step in row.steps:
+            meaning = _meaning(row, step)
+            began_ms, length_ms = row.span_ms(step)
+            text = f"{length_ms:.0f} ms" if meaning == "retry" else ""
+            told = f"{typed(row.label)}: {typed(step.name)}, {step.status}, {length_ms:.1f} ms"
+            bars.setdefault(meaning, []).append((lane, began_ms, length_ms, text, told))
+    for meaning, (name, look) in _STEP_LOOKS.items():
+        if meaning not in bars:
+            continue
+        places, begins, lengths, texts, told_texts = zip(*bars[meaning], strict=True)
+        figure.add_bar(
+            name=f"{look.sign} {name}",
+            orientation="h",
+            y=places,
+            base=begins,
+            x=lengths,
+            width=BAR_WIDTH,
+            text=texts,
+            textposition="inside",
+            insidetextanchor="middle",
+            textfont={"color": INK},
+            hovertext=told_texts,
+            hoverinfo="text",
+            marker={"color": look.fill, "line": {"color": look.ink, "width": 1}},
+        )
+
+
+def _meaning(row: Update, step: Span) -> str:
+    if step.name == "wait":
+        return "retry"
+    if step.name == "queue":
+        return "queue"
+    if step.status in ("conflict", "fault", "failed"):
+        return "conflict"
+    if row.status != "committed" or step is not _last_attempt(row):
+        return "idle"
+    return "merged" if row.merged else "committed"
+
+
+def _last_attempt(row: Update) -> Span | None:
+    return next((step for step in reversed(row.steps) if step.name.startswith("attempt")), None)
+
+
+def _draw_nominal_waits(figure: go.Figure, rows: Sequence[Update]) -> None:
+    """Below the bars, as a mark beyond the end of a short wait would cross the words there."""
+    x: list[float | None] = []
+    y: list[float | None] = []
+    texts: list[str] = []
+    for lane, row in enumerate(rows):
+        for wait in row.waits:
+            if wait.nominal_ms is not None:
+                x += [wait.began_ms, wait.began_ms + wait.nominal_ms, None]
+                y += [lane + 0.36, lane + 0.36, None]
+                texts += [f"nominal wait {wait.nominal_ms:.0f} ms"] * 3
+    if texts:
+        tick = {"symbol": "line-ns-open", "size": 7, "color": INK, "line": {"width": 2}}
+        figure.add_scatter(
+            name="nominal wait (100, 200, 400 ms)",
+            mode="lines+markers",
+            x=x,
+            y=y,
+            hovertext=texts,
+            hoverinfo="text",
+            line={"color": INK, "width": 2},
+            marker=tick,
+        )
+
+
+def _draw_signs(figure: go.Figure, rows: Sequence[Update]) -> None:
+    """A sign above the bars for each swap lost, and each end in sign and words to their right."""
+    conflict = LOOKS["conflict"]
+    lost = [
+        (sum(row.span_ms(step)), lane - 0.38)
+        for lane, row in enumerate(rows)
+        for step in row.steps
+        if step.status == "conflict"
+    ]
+    figure.add_scatter(
+        mode="text",
+        x=[at_ms for at_ms, _ in lost],
+        y=[place for _, place in lost],
+        text=[conflict.sign] * len(lost),
+        textfont={"color": conflict.ink, "size": 13},
+        hoverinfo="skip",
+        showlegend=False,
+        cliponaxis=False,
+    )
+    ends = [_end_of(row) for row in rows]
+    figure.add_scatter(
+        mode="text",
+        x=[row.began_ms + row.took_ms for row in rows],
+        y=list(range(len(rows))),
+        text=[f" {text}" for text, _ in ends],
+        textposition="middle right",
+        textfont={"color": [look.ink for _, look in ends], "size": 13},
+        hoverinfo="skip",
+        showlegend=False,
+        cliponaxis=False,
+    )
+
+
+def _end_of(row: Update) -> tuple[str, Look]:
+    version = f" {typed(row.version)}" if row.version else ""
+    match row.status:
+        case "committed" if row.merged:
+            look = LOOKS["merged"]
+            return f"{look.sign} merged {row.merged}, committed{version}", look
+        case "committed":
+            look = LOOKS["committed"]
+            return f"{look.sign} committed{version}", look
+        case "failed":
+            look = LOOKS["conflict"]
+            return f"{look.sign} {typed(row.error or 'failed')}", look
+        case other:
+            look = LOOKS["idle"]
+            return f"{look.sign} {other}", look

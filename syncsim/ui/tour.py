@@ -1,0 +1,377 @@
+"""The tour's panel: a button per scenario, with its live log, its verdict and its charts.
+
+A click queues work and returns. One thread plays (`player`); another shows, ten times a second,
+what the first has told. So a slow scenario cannot freeze the page, and what is shown is decided in
+one place. Everything the panel shows can be read as values too.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import logging
+import threading
+from collections import deque
+from collections.abc import Iterator
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, Final
+
+from syncsim.contract import JSON
+from syncsim.environment import SystemClock
+from syncsim.errors import MissingExtraError
+from syncsim.event_kinds import Event
+from syncsim.lab.result import Run
+from syncsim.lab.scenarios import DEFAULT_TEMPLATE
+from syncsim.samples import sample
+from syncsim.ui import charts, panels
+from syncsim.ui.player import Began, Ended, News, Player
+from syncsim.ui.plays import PLAYS
+from syncsim.ui.standing import Standing
+
+try:
+    import ipywidgets  # type: ignore[import-untyped]
+except ImportError:
+    raise MissingExtraError("viz", "the tour's panel") from None
+
+if TYPE_CHECKING:
+    import pandas
+    import plotly.graph_objects as go  # type: ignore[import-untyped]
+
+RESET: Final = "Reset"
+CHART: Final = "Chart"
+FRAME_S: Final = 0.1
+TICK_S: Final = 1.0
+"""While a scenario plays, its status is told this often: a screen reader reads it aloud."""
+
+MOST_EVENTS: Final = 10_000
+
+_logger = logging.getLogger(__name__)
+_CHARTS: Final = ("Retries", "Versions", "Caches", "Attempts", "Latency")
+_UNEXPECTED: Final = (
+    "Nothing is running any more. Press the button again, or Reset; the traceback is in the log "
+    "(in JupyterLab: View > Show Log Console)."
+)
+
+
+class Tour(ipywidgets.VBox):  # type: ignore[misc]
+    """The panel as a widget; `buttons` has its buttons by name, `close()` ends its threads.
+
+    Every click plays with a seed of its own: `seed`, `seed` + 1, ... A scenario cannot be broken
+    off half-way; the longest, Background Job, takes six seconds of real time.
+    """
+
+    _events: deque[Event]
+    _runs: list[tuple[str, Run]]
+    _lines: deque[str]
+    _cards: dict[str, str]
+    _standing: Standing
+    _playing: tuple[str, float] | None
+    _alarm: str
+
+    def __init__(self, *, template: str = DEFAULT_TEMPLATE, seed: int = 7) -> None:
+        self._clock = SystemClock()
+        self._closing = threading.Event()
+        self._idle = threading.Condition()
+        self._pending = 0
+        self._forget()
+        self._make_widgets()
+        super().__init__(
+            [
+                ipywidgets.HTML(panels.STYLE),
+                ipywidgets.Box(list(self.buttons.values()), layout=_WRAPPING),
+                self._status,
+                self._error,
+                self._log,
+                self._verdicts,
+                ipywidgets.Box([self._choice, self._as_table], layout=_WRAPPING),
+                self._picture,
+            ]
+        )
+        self._draw(self._clock.now())
+        self._player = Player(template, seed)
+        self._thread = threading.Thread(
+            target=self._show_frames, name="syncsim-tour-show", daemon=True
+        )
+        self._thread.start()
+
+    # -- as values ---------------------------------------------------------------------------------
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """What happened in the scenarios since the last reset, the newest 10,000 events."""
+        return tuple(self._events)
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """The scenarios played since the last reset, oldest first."""
+        return tuple(played for _, played in self._runs)
+
+    def as_frame(self) -> pandas.DataFrame:
+        """A row per scenario played since the last reset, with its figures.
+
+        Columns: button, scenario, passed, seed, updates, succeeded, retries, conflicts, merged,
+        lost_updates, stale_reads, slowest_ms, duration_s, findings (their codes).
+        """
+        import pandas
+
+        return pandas.DataFrame([_cells(*played) for played in self._runs], columns=_COLUMNS)
+
+    def wait(self, timeout_s: float = 60.0) -> bool:
+        """Block until everything clicked has been played and is shown; False after `timeout_s`."""
+        with self._idle:
+            return self._idle.wait_for(lambda: self._pending == 0, timeout_s)
+
+    def close(self) -> None:
+        """End the threads and take the panel off the page; a second call does nothing.
+
+        A scenario that is being played is not waited for: its thread ends with it.
+        """
+        if self._closing.is_set():
+            return
+        self._closing.set()
+        self._player.close(5 * FRAME_S)
+        self._thread.join(5 * FRAME_S)
+        for widget in _below(self):
+            widget.close()
+        super().close()
+
+    def __repr__(self) -> str:
+        return (
+            f"<syncsim tour, {len(self._runs)} scenarios played; run the cell to see its buttons>"
+        )
+
+    # -- showing: in a thread of its own -----------------------------------------------------------
+
+    def _show_frames(self) -> None:
+        while not self._closing.wait(FRAME_S):
+            self._show_news()
+
+    def _show_news(self) -> None:
+        ended = 0
+        try:
+            for news in _drained(self._player.news):
+                ended += isinstance(news, Ended)
+                self._is_old = True
+                self._take(news)
+            now = self._clock.now()
+            if self._is_old or now - self._drawn_at >= TICK_S:
+                self._draw(now)
+        except Exception as error:
+            _logger.exception("the tour could not show what happened")
+            self._alarm = panels.alert(type(error).__name__, str(error), _UNEXPECTED)
+            self._error.value = self._alarm
+        finally:
+            if ended:
+                self._free(ended)
+
+    def _take(self, news: News) -> None:
+        """Add one piece of news to what is to be shown."""
+        match news:
+            case Event():
+                self._events.append(news)
+                self._standing.see(news)
+                line = panels.log_line(news)
+                if line is not None:
+                    self._lines.append(line)
+            case Began(button, scenario):
+                self._standing = Standing()
+                self._alarm = ""
+                self._playing = (button, self._clock.now())
+                self._status_at = 0.0
+                title = f"{button}: {scenario.name}, seed {scenario.seed}"
+                self._lines.append(panels.heading_line(title))
+            case Ended(button, None) if button == RESET:
+                self._forget()
+            case Ended(_, None):
+                self._chart_is_old = True
+            case Ended(button, Run() as played):
+                self._ended(button, played)
+            case Ended(button, error):
+                self._playing = None
+                what = f"{button}: {type(error).__name__}"
+                self._alarm = panels.alert(what, str(error), _UNEXPECTED)
+
+    def _ended(self, button: str, played: Run) -> None:
+        self._playing = None
+        self._runs.append((button, played))
+        self._cards[button] = panels.verdict(button, played)
+        self._chart_is_old = True
+        for final in played.history.finals[-1:]:
+            self._standing.settle(final.template_id, final.version)
+        for operation in played.history.operations:
+            failure = operation.failure
+            if failure is not None:
+                what = f"{button}: {operation.user} got {failure.name}"
+                todo = (
+                    "This scenario is about that: the caller was told, and nothing was written."
+                    if played.passed
+                    else "The verdict below says what is wrong with it."
+                )
+                self._alarm = panels.alert(what, failure.message, todo)
+
+    def _forget(self) -> None:
+        self._events = deque(maxlen=MOST_EVENTS)
+        self._runs = []
+        self._lines = deque(maxlen=panels.LOG_LINES)
+        self._cards = {}
+        self._standing = Standing()
+        self._playing = None
+        self._alarm = ""
+        self._is_old = self._chart_is_old = True
+        self._drawn_at = self._status_at = 0.0
+
+    # -- the widgets -------------------------------------------------------------------------------
+
+    def _make_widgets(self) -> None:
+        self.buttons: dict[str, Any] = {}
+        for name in (*PLAYS, RESET):
+            tooltip = PLAYS[name].tooltip if name in PLAYS else "Forget what was played"
+            button = ipywidgets.Button(description=name, tooltip=tooltip, layout={"width": "auto"})
+            button.on_click(lambda _, name=name: self._clicked(name))
+            self.buttons[name] = button
+        self.buttons["Trigger All"].button_style = "primary"
+        self._status, self._error, self._log, self._verdicts = (
+            ipywidgets.HTML(layout={"width": "auto"}) for _ in range(4)
+        )
+        self._choice = ipywidgets.ToggleButtons(
+            options=_CHARTS, style={"button_width": "auto"}, tooltips=["Chart of the last run"] * 5
+        )
+        self._as_table = ipywidgets.Checkbox(description="as a table", indent=False)
+        self._picture = ipywidgets.Output()
+        for widget in (self._choice, self._as_table):
+            widget.observe(self._chose, names="value")
+
+    def _clicked(self, name: str) -> None:
+        """Queue the work and return; a click from a cell takes the same way."""
+        if self._closing.is_set():
+            return
+        with self._idle:
+            self._pending += 1
+            self.buttons[name].description = "Running..."
+            for button in self.buttons.values():
+                button.disabled = True
+        self._player.click(name)
+
+    def _free(self, ended: int) -> None:
+        """So many clicks are done with: if they were the last ones, the buttons work again."""
+        with self._idle:
+            self._pending -= ended
+            if not self._pending:
+                for name, button in self.buttons.items():
+                    button.description = name
+                    button.disabled = False
+                self._idle.notify_all()
+
+    def _chose(self, _: object) -> None:
+        """Another chart is wanted; there is nothing to play for that."""
+        with self._idle:
+            self._pending += 1
+        self._player.news.put(Ended(CHART, None))
+
+    def _draw(self, now: float) -> None:
+        """Bring the widgets up to date; what has not changed is not sent again."""
+        self._is_old, self._drawn_at = False, now
+        self._error.value = self._alarm
+        self._log.value = panels.log(self._lines)
+        self._verdicts.value = panels.verdicts(self._cards[n] for n in PLAYS if n in self._cards)
+        if self._playing is None or now - self._status_at >= TICK_S:
+            self._status_at = now
+            self._status.value = panels.status(self._standing, self._activity(now))
+        if self._chart_is_old:
+            self._chart_is_old = False
+            self._picture.outputs = (self._chart(now),)
+
+    def _activity(self, now: float) -> str:
+        if self._playing is None:
+            return "idle; press a button"
+        button, began = self._playing
+        return f"playing {button}, {now - began:.0f} s, {self._player.progress}"
+
+    def _chart(self, now: float) -> dict[str, JSON]:
+        """The chart as the output of a cell: no widget of its own, so it costs the page little."""
+        last = self.runs[-1] if self._runs else None
+        figure: go.Figure
+        match self._choice.value:
+            case "Versions":
+                figure = charts.version_history(last or ())
+            case "Caches":
+                figure = charts.cache_ages(self._standing.caches(now) if last else {})
+            case "Attempts":
+                figure = charts.attempts_histogram(last or ())
+            case "Latency":
+                figure = charts.latency_chart(last or ())
+            case _:
+                figure = charts.retry_timeline(last or ())
+        if self._as_table.value:
+            table = charts.as_frame(figure).to_html(index=False, na_rep="")
+            shown = {"text/html": f'<div style="overflow-x: auto">{table}</div>'}
+        else:
+            shown = {"application/vnd.plotly.v1+json": json.loads(figure.to_json())}
+        shown["text/plain"] = figure.layout.title.text
+        return {"output_type": "display_data", "data": shown, "metadata": {}}
+
+
+_WRAPPING: Final = {"flex_flow": "row wrap", "align_items": "center"}
+
+
+def _drained(news: SimpleQueue[Any]) -> Iterator[Any]:
+    while True:
+        try:
+            yield news.get_nowait()
+        except Empty:
+            return
+
+
+def _below(widget: Any) -> Iterator[Any]:
+    for child in getattr(widget, "children", ()):
+        yield from _below(child)
+        yield child
+
+
+def _cells(button: str, played: Run) -> dict[str, JSON]:
+    told = played.summary()
+    return {
+        "button": button,
+        "scenario": told["scenario"],
+        "passed": told["passed"],
+        "seed": told["seed"],
+        "updates": told["updates"]["attempted"],
+        "succeeded": told["updates"]["succeeded"],
+        "retries": told["retries"]["total"],
+        "conflicts": told["conflicts"]["detected"],
+        "merged": told["conflicts"]["merged"],
+        "lost_updates": told["lost_updates"],
+        "stale_reads": told["stale_reads"],
+        "slowest_ms": told["latency_ms"]["max"],
+        "duration_s": told["duration_s"],
+        "findings": ", ".join(finding.code for finding in played.findings),
+    }
+
+
+_COLUMNS: Final = [
+    *("button", "scenario", "passed", "seed", "updates", "succeeded", "retries", "conflicts"),
+    *("merged", "lost_updates", "stale_reads", "slowest_ms", "duration_s", "findings"),
+]
+
+
+# -- one panel at a time ---------------------------------------------------------------------------
+
+_open: list[Tour] = []
+
+
+def tour(*, template: str = DEFAULT_TEMPLATE, seed: int = 7) -> Tour:
+    """The panel, to be shown as the last line of a cell; the one opened before is closed.
+
+    `template` is a shipped one (`syncsim.samples.sample_names`), `seed` that of the first click.
+    Raises `UsageError` for a template that is not shipped.
+    """
+    sample(template)
+    _close_all()
+    _open.append(Tour(template=template, seed=seed))
+    return _open[-1]
+
+
+@atexit.register
+def _close_all() -> None:
+    while _open:
+        _open.pop().close()
