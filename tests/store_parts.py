@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+import subprocess
+import sys
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
@@ -46,6 +49,46 @@ def opened(url: str) -> SQLiteStore:
     return SQLiteStore(url, clock=SystemClock())
 
 
+def count_up(store: SQLiteStore, counter: str = "n", update_id: str | None = None) -> Row:
+    """Commit one more in a counter, under the lock."""
+    return store.update_locked(
+        ID, lambda row: counted(row.document, counter), by="ann", update_id=update_id
+    )
+
+
+def check_history(store: SQLiteStore) -> None:
+    """Revisions without a gap, each on its parent, the newest the head; and a sound file."""
+    history = store.history(ID)
+    assert [r.revision for r in history] == list(range(len(history), 0, -1))
+    assert [r.parent for r in history] == [r.version for r in history[1:]] + [None]
+    assert store.head(ID).version == store.read(ID).version == history[0].version
+    with sqlite3.connect(store._file.path) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+    connection.close()
+
+
+IN_A_CHILD = """
+import os, resource, signal, sys, threading
+from tests.store_parts import *
+from syncsim.errors import StoreUnavailableError, SyncError
+url = sys.argv[1]
+"""
+
+
+def in_a_child(url: str, code: str) -> str:
+    """Run code in a fresh process and give back what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", IN_A_CHILD + code, url],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 # -- targets of processes --------------------------------------------------------------------------
 
 
@@ -64,14 +107,13 @@ def commit_many(url: str, name: str, times: int, answers: Connection) -> None:
     answers.send(errors)
 
 
-def commit_and_tell(url: str, times: int, answers: Connection) -> None:
-    """Commit `times`, and tell each revision once it is acknowledged; then say goodbye."""
+def commit_and_tell(url: str, answers: Connection) -> None:
+    """Commit until something is said, and tell each revision once it is acknowledged."""
     store = opened(url)
-    for _ in range(times):
-        row = store.update_locked(ID, lambda row: counted(row.document, "told"), by="ann")
-        answers.send(row.revision)
-    answers.send(None)
+    while not answers.poll():
+        answers.send(count_up(store, "told").revision)
     store.close()
+    answers.send(None)
 
 
 def commit_until_killed(url: str, name: str, unfinished: str | None, told: Connection) -> None:

@@ -256,11 +256,12 @@ def test_a_used_update_id_answers_with_its_commit_before_the_version_is_looked_a
 ) -> None:
     mine = store.compare_and_swap(ID, first.version, document("Mine"), by="ben", update_id="u")
     clock.time += 60
-    store.update_locked(ID, named("Theirs"), by=BACKGROUND)
+    theirs = store.update_locked(ID, named("Theirs"), by=BACKGROUND)
     before = state(store)
     for again in (
         store.compare_and_swap(ID, first.version, document("Mine"), by="ben", update_id="u"),
         store.compare_and_swap(ID, "9-99999999", document("X"), by="cem", update_id="u"),
+        store.compare_and_swap(ID, theirs.version, document("X"), by="cem", update_id="u"),
         store.update_locked(ID, pytest.fail, by="ben", update_id="u"),
         store.update_many(ID, [QueuedWrite(pytest.fail, "ben", "u")])[0],
     ):
