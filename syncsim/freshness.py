@@ -148,18 +148,23 @@ class FreshReads:
     def _read_past_memory(
         self, template_id: str, user: str, in_memory: Entry | None, head: Head
     ) -> Entry:
+        # The disk is asked, and filled, when memory knows nothing yet: after a restart. Behind a
+        # stale entry it could only hold what another process of the same user has read, and asking
+        # it costs more than reading the store does.
         slot = self._memory.slot((user, template_id))
-        on_disk, disk_works = self._load(template_id, user)
-        if on_disk is not None and on_disk.is_head(head):
-            slot.hits += 1
-            self._emit("cache.hit", template_id=template_id, user=user, version=on_disk.version)
-            self._remember(user, on_disk)
-            return on_disk
+        on_disk, disk_works = None, False
+        if in_memory is None:
+            on_disk, disk_works = self._load(template_id, user)
+            if on_disk is not None and on_disk.is_head(head):
+                slot.hits += 1
+                self._emit("cache.hit", template_id=template_id, user=user, version=on_disk.version)
+                self._remember(user, on_disk)
+                return on_disk
         slot.misses += 1
         reason = "empty" if in_memory is None and on_disk is None else "stale"
         self._emit("cache.miss", template_id=template_id, user=user, reason=reason)
         entry = Entry.of(self._store.read(template_id), self._now())
-        if self._remember(user, entry, seen=in_memory):
+        if self._remember(user, entry, seen=in_memory, unsaved=not disk_works):
             self._emit("cache.filled", template_id=template_id, user=user, version=entry.version)
             if disk_works:
                 self._save(user, entry, seen=on_disk)
