@@ -36,9 +36,22 @@ def _rebuild(kind: type[SyncError], message: str, facts: dict[str, Any]) -> Sync
 
 
 def excerpt(value: Any, limit: int = 80) -> str:
-    """A value as short text, for error messages."""
-    text = repr(value)
+    """A value as short text, for error messages; of what cannot be shown, its type."""
+    try:
+        text = repr(value)
+    except Exception:  # nested too deep, an int of 5,000 digits, a __repr__ that fails
+        text = f"<{type(value).__name__}>"
     return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def _seconds(value: Any) -> str:
+    return f"{value:.3f} s" if isinstance(value, int | float) else "an unknown time"
+
+
+def _version(value: Any) -> str:
+    """A version as it is; what can be none, as an excerpt."""
+    plain = isinstance(value, str) and len(value) <= 80 and value.isprintable()
+    return value if plain else excerpt(value)
 
 
 class TemplateNotFoundError(SyncError, LookupError):
@@ -127,7 +140,8 @@ class VersionConflictError(SyncError):
 
     def _explain(self) -> str:
         return (
-            f"template {self.template_id!r} is at version {self.actual}, not {self.expected}: "
+            f"template {excerpt(self.template_id)} is at version {_version(self.actual)}, "
+            f"not {_version(self.expected)}: "
             "someone saved since you read it; read again and merge, or use update_template(), "
             "which does so"
         )
@@ -164,7 +178,7 @@ class RetriesExhaustedError(SyncError):
     def _explain(self) -> str:
         return (
             f"gave up on template {self.template_id!r} after {self.attempts} attempts and "
-            f"{self.waited_s:.3f} s of waiting: the last one expected version "
+            f"{_seconds(self.waited_s)} of waiting: the last one expected version "
             f"{self.last_expected} and found {self.last_actual}; nothing was written. "
             "Read again and try later, or use a retry policy that queues"
         )
@@ -252,8 +266,8 @@ class LockTimeoutError(SyncError, TimeoutError):
 
     def _explain(self) -> str:
         return (
-            f"lock {self.name!r} was not free within {self.timeout_s:.3f} s: whoever holds it is "
-            "slow or stuck; try again, or allow more time"
+            f"lock {self.name!r} was not free within {_seconds(self.timeout_s)}: "
+            "whoever holds it is slow or stuck; try again, or allow more time"
         )
 
     def __str__(self) -> str:

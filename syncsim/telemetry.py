@@ -31,22 +31,18 @@ def forward_to_opentelemetry(
 ) -> Callable[[], None]:
     """Make a span of every new update; returns the way to stop.
 
-    Without the API this does nothing. Without a provider, here or in the process, an update costs
-    one look for it and its steps another.
+    Without the API, and without a provider here or in the process by now, this does nothing: set
+    up the provider before `connect`.
     """
     try:
         from opentelemetry.trace import ProxyTracerProvider, get_tracer, get_tracer_provider
     except ImportError:
         return lambda: None
-
-    def is_provided() -> bool:
-        if tracer_provider is not None:
-            return True
-        return not isinstance(get_tracer_provider(), ProxyTracerProvider)
-
+    if tracer_provider is None and isinstance(get_tracer_provider(), ProxyTracerProvider):
+        return lambda: None
     spans = _OpenSpans(get_tracer("syncsim", tracer_provider=tracer_provider))
     stops = (
-        log.subscribe(spans.start, kinds=_STARTS, when=is_provided),
+        log.subscribe(spans.start, kinds=_STARTS),
         log.subscribe(spans.note, kinds=_STEPS, when=spans.are_open),
         log.subscribe(spans.end, kinds=_ENDS, when=spans.are_open),
     )
