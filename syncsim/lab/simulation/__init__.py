@@ -1,0 +1,1 @@
+"""Runs of which every interleaving, delay and fault is a draw, and which can be had again."""

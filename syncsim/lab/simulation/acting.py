@@ -1,0 +1,164 @@
+"""One part of a scenario performed by actors of the scheduler, on record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, cast
+
+from syncsim.contract import Clock, TemplateSync
+from syncsim.errors import UsageError
+from syncsim.lab.culprit import line_of_error
+from syncsim.lab.findings import Finding
+from syncsim.lab.playing import play
+from syncsim.lab.recording import ObservedLog, Recorder
+from syncsim.lab.scenarios import Actor, Part, parties
+from syncsim.lab.simulation.actors import Crashed, WaitingLine
+from syncsim.lab.simulation.environment import SimulatedEnvironment
+from syncsim.lab.simulation.fresh_solution import FreshSolution
+from syncsim.lab.simulation.replaced_names import ReplacedNames
+from syncsim.lab.simulation.scheduler import Scheduler
+from syncsim.lab.tape import Records
+from syncsim.retry import RetryPolicy
+
+
+class Act:
+    """A part on its template: performed by the first actor of a run, then to be reported on.
+
+    `retry` is handed to the solution's `build` where not None.
+    """
+
+    def __init__(
+        self, gate: Scheduler, part: Part, template_id: str, retry: RetryPolicy | None
+    ) -> None:
+        self.part = part
+        self.template_id = template_id
+        self.follows_policy = retry is not None
+        self.deaths: list[Finding] = []
+        self._gate = gate
+        self._settings: dict[str, Any] = {} if retry is None else {"retry": retry}
+        self._barriers = _Barriers(gate, part.actors)
+        self._recorder: Recorder | None = None
+        self._names: ReplacedNames | None = None
+
+    def perform(
+        self,
+        env: SimulatedEnvironment,
+        log: ObservedLog,
+        order: Callable[[], int],
+        solution: FreshSolution,
+    ) -> None:
+        """Build the solution, start every actor, wait for the end of all."""
+        gate = self._gate
+        recorder = self._recorder = Recorder(
+            env,
+            log,
+            order=order,
+            elapsed_s=lambda: gate.now,
+            name=self.part.name,
+            work_s=self.part.work_ms / 1000,
+            rival=self.part.rival,
+        )
+        self._names = ReplacedNames(gate, recorder.environment.clock, env.random)
+        with solution.building(self._names) as build:
+            sync = self._built(build, recorder, solution.name)
+            jobs = {
+                actor.user: partial(self._play, actor, recorder.sync(sync, actor.user), env.clock)
+                for actor in self.part.actors
+            }
+            gate.join([gate.spawn(user, job) for user, job in jobs.items()])
+
+    def records(self) -> Records:
+        """What was recorded, however the run ended."""
+        return Records() if self._recorder is None else self._recorder.records()
+
+    def replaced(self) -> Sequence[str]:
+        """The names that the solution reached for past its environment."""
+        return () if self._names is None else self._names.used
+
+    def _built(
+        self, build: Callable[..., TemplateSync], recorder: Recorder, name: str
+    ) -> TemplateSync:
+        try:
+            return build(recorder.environment, **self._settings)
+        except Exception as error:
+            where = line_of_error(error)
+            raise UsageError(
+                "solution", name, f"a build(env) that returns; it raised {error!r} ({where})"
+            ) from error
+
+    def _play(self, actor: Actor, sync: TemplateSync, clock: Clock) -> None:
+        limited = cast(TemplateSync, _Limited(sync, self._gate))
+        try:
+            play(
+                actor,
+                limited,
+                self.template_id,
+                clock=clock,
+                meet=self._barriers.meet,
+                called=_nothing,
+            )
+        except Crashed:
+            self._barriers.open_all()
+            raise
+        except Exception as error:
+            self._barriers.open_all()
+            where = line_of_error(error)
+            self.deaths.append(
+                Finding(
+                    "D3",
+                    "actor-died",
+                    f"{actor.user} could not go on with what it had read ({where}): {error!r}",
+                )
+            )
+
+
+class _Limited:
+    """The verbs, each an operation to the scheduler: limits and mishaps are an operation's."""
+
+    def __init__(self, sync: TemplateSync, gate: Scheduler) -> None:
+        self._sync = sync
+        self._gate = gate
+
+    def __getattr__(self, verb: str) -> Callable[..., object]:
+        call = getattr(self._sync, verb)
+
+        def limited(*args: object, **named: object) -> object:
+            self._gate.begin_operation(verb)
+            try:
+                return call(*args, **named)
+            finally:
+                self._gate.end_operation()
+
+        return limited
+
+
+class _Barriers:
+    """Where actors wait for each other; all are open as soon as one can come no more."""
+
+    def __init__(self, gate: Scheduler, actors: Sequence[Actor]) -> None:
+        self._gate = gate
+        self._missing = parties(actors)
+        self._lines = {name: WaitingLine(f"barrier {name!r}") for name in self._missing}
+
+    def meet(self, name: str) -> None:
+        """Wait until as many have come as there are parties."""
+        self._missing[name] -= 1
+        if self._missing[name] > 0:
+            self._gate.park(self._lines[name])
+        else:
+            self._open(name)
+
+    def open_all(self) -> None:
+        """Let nobody wait for one who will not come."""
+        for name in self._missing:
+            self._missing[name] = 0
+            self._open(name)
+
+    def _open(self, name: str) -> None:
+        while self._gate.wake(self._lines[name]):
+            pass
+
+
+def _nothing() -> None:
+    """Nobody watches the progress of a run that takes milliseconds."""

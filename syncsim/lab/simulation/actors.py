@@ -1,0 +1,145 @@
+"""Actors and the lines they wait in: the scheduler's nouns, without its verbs."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Final
+
+from syncsim.lab.culprit import line_of_thread
+from syncsim.lab.simulation.endings import Ending, Wait, at_line, deadlock
+from syncsim.lab.simulation.workers import Worker
+
+MAX_STEPS: Final = 4_000
+"""Steps after which an operation counts as endless."""
+
+MAX_VIRTUAL_S: Final = 120.0
+"""Virtual seconds after which an operation counts as endless."""
+
+
+class Abandoned(BaseException):
+    """Raised in every actor of a run that is over; no `Exception`, so that nobody swallows it."""
+
+
+class Crashed(BaseException):
+    """Raised in an actor whose client dies at a step."""
+
+
+class WaitingLine:
+    """What actors wait for, first come first served: a lock, an event, the end of another actor.
+
+    `holder` is who could end the waiting, where that is one actor.
+    """
+
+    __slots__ = ("holder", "name", "waiting")
+
+    def __init__(self, name: str, holder: Actor | None = None) -> None:
+        self.name = name
+        self.holder = holder
+        self.waiting: deque[Actor] = deque()
+
+
+class Actor:
+    """One flow of control in a run, on a thread that is its own until it ends.
+
+    `index` counts from 0 in the order of starting. `steps` and `began_at` belong to the operation
+    under way; without one, to the present instant of virtual time.
+    """
+
+    __slots__ = (
+        "began_at",
+        "crashed",
+        "daemon",
+        "end",
+        "ended",
+        "index",
+        "joins",
+        "name",
+        "operation",
+        "spawner",
+        "steps",
+        "streak",
+        "timer",
+        "waits_in",
+        "woken",
+        "worker",
+    )
+
+    def __init__(
+        self, index: int, name: str, worker: Worker, spawner: Actor | None, daemon: bool
+    ) -> None:
+        self.index = index
+        self.name = name
+        self.worker = worker
+        self.spawner = spawner
+        """Who gets the baton back at the first step; None from then on."""
+        self.daemon = daemon
+        self.operation: str | None = None
+        self.began_at = 0.0
+        self.steps = 0
+        self.streak = 0
+        """Steps since another actor ran."""
+        self.timer = 0
+        """The number of the timer that will wake it; 0 without one."""
+        self.waits_in: WaitingLine | None = None
+        self.woken = False
+        """Whether the last wait ended by `wake`, not by time."""
+        self.crashed = False
+        self.ended = False
+        self.joins: tuple[Actor, ...] = ()
+        """Whose ends it waits for, all of them."""
+        self.end = WaitingLine(f"the end of {name} ({index})", self)
+
+    def __lt__(self, other: Actor) -> bool:
+        return self.index < other.index
+
+    def is_endless(self, now: float) -> bool:
+        """Whether the operation under way has passed the limit of steps or of virtual time."""
+        return self.steps > MAX_STEPS or now - self.began_at > MAX_VIRTUAL_S
+
+
+def endless(actor: Actor, now: float) -> Ending:
+    """An operation that has passed its limits."""
+    line = line_of_thread(actor.worker.ident)
+    what = f"{actor.operation} of {actor.name}" if actor.operation else actor.name
+    return Ending(
+        "endless",
+        f"{what} has not ended after {actor.steps} steps and {now - actor.began_at:.1f} virtual "
+        f"seconds{at_line(line)}",
+        actors=(actor.name,),
+        operation=actor.operation,
+        line=line,
+    )
+
+
+def stuck(actor: Actor, patience_s: float) -> Ending:
+    """An actor that computes, or waits for something real, and does not come back."""
+    line = line_of_thread(actor.worker.ident)
+    return Ending(
+        "stuck",
+        f"{actor.name} has not come back to the scheduler for {patience_s:g} real seconds"
+        f"{at_line(line)}: it waits for something that is not simulated, or computes endlessly; "
+        "run it on real threads before judging",
+        actors=(actor.name,),
+        operation=actor.operation,
+        line=line,
+    )
+
+
+def deadlocked(actors: Iterable[Actor]) -> Ending:
+    """Nobody can go on any more.
+
+    Daemons may wait for ever, and the first actor waits for all the others: of these is not told.
+    """
+    return deadlock(
+        [
+            Wait(
+                actor.name,
+                actor.waits_in.name,
+                actor.waits_in.holder.name if actor.waits_in.holder else None,
+                line_of_thread(actor.worker.ident),
+            )
+            for actor in actors
+            if actor.waits_in is not None and not actor.daemon and actor.index
+        ]
+    )

@@ -1,0 +1,247 @@
+"""Many interleavings of a scenario, in virtual time: what is wrong, in how many, and the least."""
+
+from __future__ import annotations
+
+import multiprocessing
+import pickle
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from syncsim.contract import JSON
+from syncsim.errors import UsageError
+from syncsim.lab.findings import Finding
+from syncsim.lab.loading import Solution, name_of
+from syncsim.lab.simulation.choices import Choice, Guided, MisalignedReplayError, Replayed
+from syncsim.lab.simulation.faults import Faults
+from syncsim.lab.simulation.playground import Playground
+from syncsim.lab.simulation.search import STRATEGIES, Share, Sighting, Tally, search
+from syncsim.lab.simulation.shrinking import shrink
+from syncsim.lab.simulation.simulated_run import Parameters, SimulatedRun, Simulation
+from syncsim.lab.simulation.tokens import Token
+
+Progress: TypeAlias = Callable[[int, int], object]
+"""Told now and then how many schedules have been run, of how many at most."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The first run that showed a fault, and the least eventful one that shows it, too.
+
+    `token` replays the run that was found, `schedule` its number counted from 1; `shrunk` replays
+    the least one, which is `run`. `draws` and `shrunk_draws`: how many draws other than 0 they
+    have. `repeats`: whether the same choices gave the same history twice; if not, the solution is
+    not deterministic.
+    """
+
+    finding: Finding
+    schedule: int
+    token: str
+    shrunk: str
+    run: SimulatedRun
+    draws: int
+    shrunk_draws: int
+    replays: int
+    repeats: bool
+
+
+@dataclass(frozen=True)
+class Exploration:
+    """What many schedules showed. `failing`: in how many of them each code was found.
+
+    `failures` has one of each kind, in the order in which they were met. `exhausted`: no other
+    schedule exists, up to the order of steps that commute; `interleavings` is then how many there
+    are with that order, else None. `stuck` runs waited for something real and proved nothing; why
+    is in `notes`.
+    """
+
+    schedules: int
+    distinct: int
+    stuck: int
+    exhausted: bool
+    interleavings: int | None
+    failures: tuple[Failure, ...]
+    failing: dict[str, int]
+    notes: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """No schedule showed a fault, and none got stuck."""
+        return not self.failures and not self.stuck
+
+    @property
+    def first(self) -> Failure | None:
+        """The failure that was met first."""
+        return self.failures[0] if self.failures else None
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """One of each kind, as its shrunk run shows it, with that run's token."""
+        return tuple(failure.finding for failure in self.failures)
+
+    def to_json(self) -> dict[str, JSON]:
+        """What `explore --json` prints."""
+        return {
+            "schedules": self.schedules,
+            "distinct": self.distinct,
+            "stuck": self.stuck,
+            "exhausted": self.exhausted,
+            "interleavings": self.interleavings,
+            "failing": self.failing,
+            "notes": list(self.notes),
+            "findings": [finding.to_json() for finding in self.findings],
+        }
+
+
+def explore(
+    scenario: str | Parameters,
+    *,
+    solution: Solution = None,
+    schedules: int = 1000,
+    seed: int = 0,
+    strategy: str = "portfolio",
+    users: int | None = None,
+    updates: int | None = None,
+    work_ms: float | None = None,
+    retry: str | None = None,
+    with_job: bool = True,
+    faults: Faults | None = None,
+    store: str = "memory",
+    processes: int = 1,
+    progress: Progress | None = None,
+) -> Exploration:
+    """Run up to `schedules` interleavings of a scenario and judge every one.
+
+    The first run of each kind of fault is shrunk. `seed` and `processes` decide all that is drawn:
+    each process explores a share of its own. `strategy` is a key of `STRATEGIES`. `store`: "memory"
+    or "sqlite". The others are `Parameters`, and `scenario` may be all of them; unless told, no
+    time passes within an attempt, as any actor may be slow at any step anyway. Raises `UsageError`
+    for what cannot be honoured.
+    """
+    if strategy not in STRATEGIES:
+        raise UsageError("strategy", strategy, f"one of {', '.join(STRATEGIES)}")
+    if type(schedules) is not int or schedules < 1:
+        raise UsageError("schedules", schedules, "a whole number of at least 1")
+    if not isinstance(scenario, Parameters):
+        scenario = Parameters(
+            scenario,
+            users=users,
+            updates=updates,
+            work_ms=0.0 if work_ms is None else work_ms,
+            retry=retry,
+            with_job=with_job,
+            faults=faults or Faults(),
+        )
+    elif (users, updates, work_ms, retry, with_job, faults) != (None,) * 4 + (True, None):
+        raise UsageError("scenario", scenario, "a name, where its size is given beside it")
+    whole = Share(scenario, solution, store, strategy, seed, schedules)
+    tally = _tally(whole, _processes(processes, whole), progress or (lambda runs, of: None))
+    with Playground() as playground:
+        failures = [_failure(seen, playground, solution) for seen in tally.sightings.values()]
+    return Exploration(
+        tally.schedules,
+        len(tally.traces),
+        tally.stuck,
+        tally.exhausted,
+        tally.interleavings,
+        tuple(sorted(failures, key=lambda failure: failure.schedule)),
+        dict(sorted(tally.failing.items())),
+        tuple(tally.notes.values()),
+    )
+
+
+def replay(
+    scenario: str, token: str, *, solution: Solution = None, store: str = "memory"
+) -> SimulatedRun:
+    """The run of a token, again.
+
+    Raises `UsageError` for a token that is damaged or of another scenario, solution or version,
+    `MisalignedReplayError` where the run takes another course.
+    """
+    held = Token.parse(token)
+    if held.scenario != scenario:
+        raise UsageError("token", token, f"one of {scenario!r}; this is one of {held.scenario!r}")
+    with Playground(store) as playground:
+        parameters = Parameters.from_json(held.scenario, held.parameters)
+        return Simulation(parameters, playground, solution=solution).replay(held)
+
+
+# -- shares ----------------------------------------------------------------------------------------
+
+
+def _processes(processes: int, whole: Share) -> int:
+    if type(processes) is not int or processes < 1:
+        raise UsageError("processes", processes, "a whole number of at least 1")
+    if processes > 1 and whole.strategy in ("few-preemptions", "exhaustive"):
+        raise UsageError("processes", processes, f"1, as {whole.strategy} goes on from run to run")
+    if processes > 1 and callable(whole.solution):
+        try:
+            pickle.dumps(whole.solution)
+        except Exception:
+            raise UsageError(
+                "solution",
+                name_of(whole.solution),
+                "a function of a module, or FILE.py, for processes",
+            ) from None
+    return min(processes, whole.schedules)
+
+
+def _tally(whole: Share, processes: int, progress: Progress) -> Tally:
+    total = whole.schedules
+    if processes == 1:
+        return search(whole, lambda runs: progress(runs, total))
+    sizes = [total // processes + (n < total % processes) for n in range(processes)]
+    shares = [
+        replace(whole, seed=f"{whole.seed}/{n}", schedules=size) for n, size in enumerate(sizes)
+    ]
+    tally = Tally()
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+        for one in pool.map(search, shares):
+            tally.add(one)
+            progress(tally.schedules, total)
+    return tally
+
+
+# -- one failure -----------------------------------------------------------------------------------
+
+
+def _failure(seen: Sighting, playground: Playground, solution: Solution) -> Failure:
+    simulation = Simulation(seen.parameters, playground, solution=solution)
+
+    def again(values: Sequence[int]) -> Sequence[Choice] | None:
+        repeated = simulation.run(Guided(values))
+        return repeated.choices if _same_fault(repeated, seen.finding) else None
+
+    repeats = _repeats(seen, simulation)
+    shrunk = shrink(seen.choices, again)
+    least = simulation.run(Guided([choice.value for choice in shrunk.choices]))
+    token = simulation.token(shrunk.choices)
+    return Failure(
+        replace(_same_fault(least, seen.finding) or seen.finding, token=token),
+        seen.schedule,
+        simulation.token(seen.choices),
+        token,
+        least,
+        _eventful(seen.choices),
+        _eventful(shrunk.choices),
+        shrunk.replays,
+        repeats,
+    )
+
+
+def _repeats(seen: Sighting, simulation: Simulation) -> bool:
+    try:
+        return simulation.run(Replayed(seen.choices)).digest == seen.digest
+    except MisalignedReplayError:
+        return False
+
+
+def _same_fault(run: SimulatedRun, finding: Finding) -> Finding | None:
+    same = (f for f in run.faults if (f.code, f.kind) == (finding.code, finding.kind))
+    return next(same, None)
+
+
+def _eventful(choices: Sequence[Choice]) -> int:
+    return sum(choice.value != 0 for choice in choices)

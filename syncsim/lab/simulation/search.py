@@ -1,0 +1,146 @@
+"""Run after run of one strategy, counted: how many failed in which way, and the first of each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from typing import Final, TypeAlias
+
+from syncsim.lab.findings import NOTE, Finding
+from syncsim.lab.loading import Solution
+from syncsim.lab.simulation.choices import Choice
+from syncsim.lab.simulation.playground import Playground
+from syncsim.lab.simulation.simulated_run import Parameters, SimulatedRun, Simulation
+from syncsim.lab.simulation.sleep_sets import Commuting
+from syncsim.lab.simulation.strategies import (
+    FewPreemptions,
+    Portfolio,
+    Priorities,
+    RandomWalk,
+    Strategy,
+)
+
+STRATEGIES: Final[dict[str, Callable[[int | str], Strategy]]] = {
+    "portfolio": lambda seed: Portfolio(seed),
+    "random": lambda seed: RandomWalk(seed),
+    "priorities": lambda seed: Priorities(seed),
+    "few-preemptions": lambda seed: FewPreemptions(seed),
+    "exhaustive": lambda seed: Commuting(),
+}
+
+MAX_STUCK: Final = 3
+MAX_ENDLESS: Final = 20
+"""After so many runs that did not end, more would only cost time."""
+
+Kind: TypeAlias = tuple[str, str]
+"""The code of a finding and the check that spoke."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one process explores of a whole."""
+
+    parameters: Parameters
+    solution: Solution
+    store: str
+    strategy: str
+    seed: int | str
+    schedules: int
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """The first run that showed a kind of fault: its number from 1, and how to have it again."""
+
+    finding: Finding
+    schedule: int
+    parameters: Parameters
+    choices: tuple[Choice, ...]
+    digest: str
+
+
+@dataclass
+class Tally:
+    """What the runs of a share came to; `failing`: in how many of them each code was found.
+
+    `traces` are digests of the different ones. `notes` has one of each kind. `exhausted`: the
+    strategy had no other run; `interleavings`: how many schedules those stand for, if it counts.
+    `stuck` runs proved nothing.
+    """
+
+    schedules: int = 0
+    stuck: int = 0
+    traces: set[bytes] = field(default_factory=set)
+    failing: Counter[str] = field(default_factory=Counter)
+    sightings: dict[Kind, Sighting] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+    exhausted: bool = False
+    interleavings: int | None = None
+
+    def add(self, other: Tally) -> None:
+        """Go on with the runs of another share; they come after those counted so far."""
+        for kind, seen in other.sightings.items():
+            later = replace(seen, schedule=seen.schedule + self.schedules)
+            self.sightings.setdefault(kind, later)
+        self.schedules += other.schedules
+        self.stuck += other.stuck
+        self.traces |= other.traces
+        self.failing += other.failing
+        self.notes = {**other.notes, **self.notes}
+        self.exhausted = self.exhausted or other.exhausted
+        self.interleavings = self.interleavings or other.interleavings
+
+
+def search(share: Share, progress: Callable[[int], object] = lambda runs: None) -> Tally:
+    """Run the share's schedules, or as many as there are; `progress` is told after each."""
+    with Playground(share.store) as playground:
+        whole = Simulation(share.parameters, playground, solution=share.solution)
+        small = Simulation(_smallest(share.parameters), playground, solution=share.solution)
+        strategy = STRATEGIES[share.strategy](share.seed)
+        tally = Tally()
+        endless = 0
+        while tally.schedules < share.schedules:
+            choices = strategy.next_run()
+            if choices is None:
+                tally.exhausted = True
+                break
+            simulation = small if strategy.pairs else whole
+            run = simulation.run(choices)
+            strategy.learn(choices)
+            if run.ending.kind == "cut":
+                continue
+            _count(tally, run, simulation.parameters)
+            progress(tally.schedules)
+            tally.stuck += run.ending.kind == "stuck"
+            endless += run.ending.kind == "endless"
+            if tally.stuck >= MAX_STUCK or endless >= MAX_ENDLESS:
+                break
+        if tally.exhausted and isinstance(strategy, Commuting):
+            tally.interleavings = strategy.interleavings
+        return tally
+
+
+def _count(tally: Tally, run: SimulatedRun, parameters: Parameters) -> None:
+    tally.schedules += 1
+    tally.traces.add(blake2b(repr((parameters, run.trace)).encode(), digest_size=8).digest())
+    tally.failing.update({finding.code for finding in run.faults})
+    for finding in run.findings:
+        if finding.code == NOTE or finding.kind == "stuck":
+            tally.notes.setdefault(finding.kind, finding.message)
+    for note in run.notes:
+        tally.notes.setdefault(note, note)
+    for finding in run.faults:
+        kind = (finding.code, finding.kind)
+        if kind not in tally.sightings:
+            tally.sightings[kind] = Sighting(
+                finding, tally.schedules, parameters, run.choices, run.digest
+            )
+
+
+def _smallest(parameters: Parameters) -> Parameters:
+    """The scenario for two users of one update each, or for its one user and the job."""
+    users = min(len(parameters.plan().users), 2)
+    with_job = parameters.with_job and users == 1
+    return replace(parameters, users=users, updates=users, with_job=with_job)

@@ -1,0 +1,307 @@
+"""One scenario played on the simulation with given choices: its history, findings and token."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from hashlib import sha256
+from itertools import count
+
+import orjson
+
+from syncsim.contract import BACKGROUND, JSON
+from syncsim.errors import UsageError
+from syncsim.events import BoundedEventLog
+from syncsim.lab import figures, scenarios
+from syncsim.lab.assembly import assemble, final
+from syncsim.lab.checkers import check
+from syncsim.lab.expectations import judge_expectations
+from syncsim.lab.findings import INCONCLUSIVE, NOTE, Finding, settle
+from syncsim.lab.history import History
+from syncsim.lab.ledger import Ledger
+from syncsim.lab.loading import Solution
+from syncsim.lab.result import Run, Setting
+from syncsim.lab.runner import _policies
+from syncsim.lab.scenarios import DEFAULT_TEMPLATE, Part, Scenario
+from syncsim.lab.simulation.acting import Act
+from syncsim.lab.simulation.choices import Choice, Choices, Replayed, Seeded
+from syncsim.lab.simulation.endings import Ending
+from syncsim.lab.simulation.environment import FullStore, SimulatedEnvironment
+from syncsim.lab.simulation.faults import Faults
+from syncsim.lab.simulation.fresh_solution import FreshSolution
+from syncsim.lab.simulation.playground import Playground, VirtualClock
+from syncsim.lab.simulation.scheduler import PATIENCE_S, START_S, Scheduler
+from syncsim.lab.simulation.tokens import Token
+from syncsim.samples import sample
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """What a simulated scenario is made of besides the choices; all of it goes into tokens.
+
+    As for `runner.run`; `seed` salts what users type, not the order in which they do. `with_job`
+    False leaves the background job out.
+    """
+
+    scenario: str
+    users: int | None = None
+    updates: int | None = None
+    work_ms: float | None = None
+    template: str = DEFAULT_TEMPLATE
+    seed: int = 7
+    retry: str | None = None
+    with_job: bool = True
+    faults: Faults = field(default_factory=Faults)
+
+    def plan(self) -> Scenario:
+        """The scenario; `UsageError` for parameters that none can have."""
+        plan = scenarios.scenario(
+            self.scenario,
+            users=self.users,
+            updates=self.updates,
+            work_ms=self.work_ms,
+            template=self.template,
+            seed=self.seed,
+        )
+        return plan if self.with_job else replace(plan, parts=tuple(map(_jobless, plan.parts)))
+
+    def to_json(self) -> dict[str, JSON]:
+        """What differs from the usual, without the scenario's name."""
+        usual = asdict(Parameters(self.scenario))
+        record = asdict(self) | {"faults": self.faults.to_json()}
+        usual["faults"] = {}
+        return {name: value for name, value in record.items() if value != usual[name]}
+
+    @classmethod
+    def from_json(cls, scenario: str, record: Mapping[str, JSON]) -> Parameters:
+        """The inverse of `to_json`; `UsageError` for what is none."""
+        try:
+            faults = Faults.from_json(record.get("faults", {}))
+            return cls(scenario, **{**record, "faults": faults})
+        except (TypeError, AttributeError) as error:
+            raise UsageError("token", record, f"parameters of {scenario} ({error})") from None
+
+
+@dataclass(frozen=True)
+class SimulatedRun:
+    """A run, how it ended, and the draws that make it again; `run.duration_s` is virtual.
+
+    `trace` is what was done in which order: actor, call, shared thing. `notes` tell of what the
+    solution reached for past its environment.
+    """
+
+    run: Run
+    ending: Ending
+    choices: tuple[Choice, ...]
+    trace: tuple[tuple[str, str, str | None], ...]
+    notes: tuple[str, ...]
+
+    @property
+    def history(self) -> History:
+        """What happened."""
+        return self.run.history
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All that was found, notes included."""
+        return self.run.findings
+
+    @property
+    def faults(self) -> tuple[Finding, ...]:
+        """The findings that cost points."""
+        return tuple(f for f in self.findings if f.code not in (NOTE, INCONCLUSIVE))
+
+    @cached_property
+    def digest(self) -> str:
+        """Sixteen hex digits over the whole history: equal for equal runs, in any process."""
+        body = orjson.dumps(self.history.to_json(), option=orjson.OPT_SORT_KEYS)
+        return sha256(body).hexdigest()[:16]
+
+
+class Simulation:
+    """A scenario and a solution, ready to be run with one list of choices after another.
+
+    `UsageError` for parameters or a solution that cannot be had. `patience_s`: real seconds without
+    a step after which an actor counts as stuck.
+    """
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        playground: Playground,
+        *,
+        solution: Solution = None,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        self.parameters = parameters
+        self._patience_s = patience_s
+        self._playground = playground
+        self._plan = parameters.plan()
+        self._users = self._plan.users
+        self._document = sample(parameters.template)
+        self._policies = _policies(self._plan, solution, parameters.retry)
+        self._solution = FreshSolution(solution)
+
+    def run(self, choices: Choices) -> SimulatedRun:
+        """Play all parts and judge them.
+
+        Raises `UsageError` for a solution that cannot be built, `MisalignedReplayError` for choices
+        recorded from something else.
+        """
+        gate = Scheduler(choices, self._playground.workers, patience_s=self._patience_s)
+        store, cache_of = self._playground.parts(gate)
+        log = BoundedEventLog(VirtualClock(gate))
+        order = count(1).__next__
+        acts: list[Act] = []
+
+        def main() -> None:
+            env = SimulatedEnvironment(
+                gate,
+                store,
+                users=self._users,
+                events=log,
+                cache_of=cache_of,
+                faults=self.parameters.faults,
+            )
+            for part, policy in zip(self._plan.parts, self._policies, strict=True):
+                template_id = f"{self._plan.template}{f'-{len(acts) + 1}' if acts else ''}"
+                store.create(template_id, self._document, by=BACKGROUND)
+                acts.append(Act(gate, part, template_id, policy))
+                acts[-1].perform(env, log, order, self._solution)
+
+        ending = gate.run(main)
+        if ending.kind == "stuck":
+            self._playground.discard()
+        for actor, error in gate.errors:
+            if actor == "main":
+                raise error
+        history = _history(acts, store)
+        findings = tuple(_judge(acts, history, ending, gate.errors))
+        run = Run(self._setting(), history, findings, gate.now - START_S)
+        return SimulatedRun(
+            run, ending, tuple(choices.made), tuple(gate.trace), tuple(_notes(acts, gate))
+        )
+
+    def replay(self, token: Token) -> SimulatedRun:
+        """The run of a token; `UsageError` for one of another scenario or solution."""
+        solution = self._solution
+        token.check(
+            scenario=self.parameters.scenario,
+            solution=solution.name,
+            fingerprint=solution.fingerprint,
+        )
+        return self.run(Replayed(token.choices))
+
+    def token(self, choices: Sequence[Choice]) -> str:
+        """The text that makes the run of these choices again."""
+        parameters = self.parameters
+        solution = self._solution
+        return str(
+            Token(
+                parameters.scenario,
+                parameters.to_json(),
+                solution.name,
+                solution.fingerprint,
+                tuple(choices),
+            )
+        )
+
+    def _setting(self) -> Setting:
+        plan = self._plan
+        policies = dict.fromkeys(str(policy) for policy in self._policies if policy)
+        return Setting(
+            scenario=plan.name,
+            on="simulation",
+            store=self._playground.store,
+            synchronous=None,
+            seed=plan.seed,
+            users=len(self._users),
+            template=plan.template,
+            solution=self._solution.name,
+            retry=", ".join(policies) or None,
+            work_ms=max(part.work_ms for part in plan.parts),
+        )
+
+
+def simulate(
+    parameters: Parameters,
+    *,
+    solution: Solution = None,
+    seed: int | str = 7,
+    store: str = "memory",
+) -> SimulatedRun:
+    """One run with draws from a seed; its findings carry the token that replays it.
+
+    `store`: "memory" or "sqlite". Raises `UsageError` for what cannot be honoured.
+    """
+    with Playground(store) as playground:
+        simulation = Simulation(parameters, playground, solution=solution)
+        found = simulation.run(Seeded(seed))
+        token = simulation.token(found.choices)
+        findings = tuple(replace(finding, token=token) for finding in found.findings)
+        return replace(found, run=replace(found.run, findings=findings))
+
+
+def _jobless(part: Part) -> Part:
+    actors = tuple(actor for actor in part.actors if actor.user != BACKGROUND)
+    return replace(part, actors=actors)
+
+
+# -- after the run ---------------------------------------------------------------------------------
+
+
+def _history(acts: Sequence[Act], store: FullStore) -> History:
+    templates = [act.template_id for act in acts]
+    return assemble(
+        [act.records() for act in acts],
+        {template_id: store.history(template_id) for template_id in templates},
+        [final(store, template_id) for template_id in templates],
+    )
+
+
+def _judge(
+    acts: Sequence[Act],
+    history: History,
+    ending: Ending,
+    errors: Sequence[tuple[str, BaseException]],
+) -> list[Finding]:
+    found = [*_ended(ending, history), *(death for act in acts for death in act.deaths)]
+    found += [
+        Finding(NOTE, "thread-died", f"{thread}, a thread of the solution, died of {error!r}")
+        for thread, error in errors
+    ]
+    found += check(history)
+    if ending.kind == "done":
+        ledger = Ledger(history)
+        for act in acts:
+            found += judge_expectations(
+                act.part,
+                act.template_id,
+                ledger,
+                figures.count(history, act.template_id),
+                follows_policy=act.follows_policy,
+            )
+    return settle(found)
+
+
+def _ended(ending: Ending, history: History) -> Iterator[Finding]:
+    """What it means that a run did not come to its end."""
+    code = {"deadlock": "D3", "endless": "D2", "stuck": INCONCLUSIVE}.get(ending.kind)
+    if code is not None:
+        concerned = tuple(
+            operation.id
+            for operation in history.operations
+            if operation.ended == "open" and operation.user in ending.actors
+        )
+        yield Finding(code, ending.kind, ending.message, concerned)
+
+
+def _notes(acts: Sequence[Act], gate: Scheduler) -> Iterator[str]:
+    for name in sorted({name for act in acts for name in act.replaced()}):
+        yield f"the solution uses {name} past its environment; the run's own took its place"
+    if gate.uncontrolled:
+        yield (
+            f"{len(gate.uncontrolled)} threads of the solution are not under control, because they "
+            "were not started by threading.Thread: runs may differ on repetition"
+        )

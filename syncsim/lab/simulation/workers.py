@@ -1,0 +1,89 @@
+"""Threads kept for reuse: starting one costs more than the whole turn of an actor (2x a run).
+
+A worker sleeps on its `wake` lock, does one job, sleeps again. It knows nothing of simulation.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from _thread import allocate_lock
+from collections.abc import Callable
+from contextvars import copy_context
+from types import TracebackType
+from typing import Self
+
+
+class Worker:
+    """One thread. `wake` is a binary semaphore: released once for each time it is waited for."""
+
+    __slots__ = ("_job", "_leaves", "ident", "wake")
+
+    def __init__(self, number: int) -> None:
+        self.wake = allocate_lock()
+        self.wake.acquire()
+        self._job: Callable[[], None] | None = None
+        self._leaves = False
+        thread = threading.Thread(target=self._work, name=f"actor-{number}", daemon=True)
+        thread.start()
+        assert thread.ident is not None
+        self.ident = thread.ident
+
+    def begin(self, job: Callable[[], None]) -> None:
+        """Have `job` done, in a fresh copy of this thread's empty context; it must not raise."""
+        self._job = job
+        self.wake.release()
+
+    def leave(self) -> None:
+        """Wake the thread, to end it: now if it is free, else after the job at hand."""
+        self._leaves = True
+        self.wake.release()
+
+    def interrupt(self, error: type[BaseException]) -> None:
+        """Raise `error` in the thread when it next executes Python code; blocking calls go on."""
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(
+            ctypes.c_ulong(self.ident), ctypes.py_object(error)
+        )
+
+    def _work(self) -> None:
+        while not self._leaves:
+            self.wake.acquire()
+            # Cleared first: the next job may be handed over while this one does its last lines.
+            job, self._job = self._job, None
+            if job is not None:
+                copy_context().run(job)
+
+
+class Workers:
+    """A pool of workers, as large as the largest number of actors so far. Close it at the end."""
+
+    def __init__(self) -> None:
+        self._free: list[Worker] = []
+        self._started = 0
+
+    def take(self) -> Worker:
+        """A worker without a job."""
+        if self._free:
+            return self._free.pop()
+        self._started += 1
+        return Worker(self._started)
+
+    def give_back(self, worker: Worker) -> None:
+        """Free for the next job, the one at hand being as good as done."""
+        self._free.append(worker)
+
+    def close(self) -> None:
+        """End the threads that are free."""
+        while self._free:
+            self._free.pop().leave()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
