@@ -128,10 +128,13 @@ class Return(Edit):
         return {**Edit._detail(self, kind), "restored": self.restored}
 
 
-def fingerprint(changes: Document, base: Snapshot | None) -> str:
+def fingerprint(template_id: str, changes: Document, base: Snapshot | None) -> str:
     """A digest of what the caller asked for: the changes and the version they were made against."""
     intent = {"changes": changes, "base": None if base is None else base.version}
-    return hashlib.sha256(canonical(intent)).hexdigest()[:32]
+    try:
+        return hashlib.sha256(canonical(intent)).hexdigest()[:32]
+    except InvalidTemplateError as error:
+        raise InvalidTemplateError(template_id, "", changes, error.expected) from None
 
 
 def check_changes(template_id: str, changes: JSON) -> None:

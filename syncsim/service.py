@@ -143,7 +143,7 @@ class SyncService:
         try:
             if chosen:
                 _check_update_id(update_id)
-                edit.fingerprint = fingerprint(changes, base)
+                edit.fingerprint = fingerprint(template_id, changes, base)
                 replayed = self._replayed(template_id, update_id, edit.fingerprint)
                 if replayed is not None:
                     return self._ended(template_id, user, update_id, replayed, started)

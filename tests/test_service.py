@@ -178,6 +178,12 @@ def test_an_invalid_change_names_its_path_and_writes_nothing(
     assert "update.failed" in bench.kinds()
 
 
+def test_an_invalid_change_names_its_template_under_a_chosen_update_id_too(bench: Bench) -> None:
+    with pytest.raises(InvalidTemplateError) as caught:
+        bench.sync.update_template(TID, {"name": b"x"}, user="ann", update_id="u-1")
+    assert caught.value.template_id == TID
+
+
 @pytest.mark.parametrize("changes", [None, [], "name", 5])
 def test_changes_that_are_no_object_are_refused(bench: Bench, changes: Any) -> None:
     with pytest.raises(InvalidTemplateError):
