@@ -10,6 +10,7 @@ import json
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -141,7 +142,8 @@ def run(
 
     if save is not None:
         command_io.check_target(save)
-    with terminal.progress_bar() as progress:
+    # What a solution prints must not mix with the report, which may be one JSON document.
+    with terminal.progress_bar() as progress, redirect_stdout(sys.stderr):
         played = run_scenario(
             scenario,
             solution=solution,

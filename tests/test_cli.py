@@ -663,3 +663,29 @@ def test_away_from_a_checkout_notebooks_are_copied_and_never_written_over(tmp_pa
 def test_a_package_without_notebooks_says_so(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="install it again"):
         lab_launcher.copy_notebooks(tmp_path, tmp_path / "nothing")
+
+
+def test_what_a_solution_prints_does_not_mix_with_the_json(tmp_path: Path) -> None:
+    """On threads the solution shares the process, and its print the standard output."""
+    solution = tmp_path / "chatty.py"
+    solution.write_text(
+        "from syncsim.service import build as reference\n"
+        "def build(env):\n    print('hello from build')\n    return reference(env)\n"
+    )
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "syncsim",
+            "run",
+            "cache-consistency",
+            "--json",
+            "--solution",
+            str(solution),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout)["passed"]
+    assert "hello from build" in done.stderr
