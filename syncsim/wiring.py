@@ -7,16 +7,20 @@ import random
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from syncsim.cache import CacheFolder
 from syncsim.connection import Connection
-from syncsim.contract import Store
 from syncsim.environment import LiveEnvironment, SystemClock
 from syncsim.errors import UsageError
 from syncsim.events import BoundedEventLog
 from syncsim.locks import NamedLocks
 from syncsim.retry import RetryPolicy
 from syncsim.service import COOLDOWN_S, DEADLINE_S
+
+if TYPE_CHECKING:
+    from syncsim.store.memory import MemoryStore
+    from syncsim.store.sqlite import SQLiteStore
 
 
 class OpenEnvironment(LiveEnvironment):
@@ -31,8 +35,8 @@ class OpenEnvironment(LiveEnvironment):
     ) -> None:
         with ExitStack() as parts:
             clock = SystemClock()
-            store, close_store = open_store(url, clock)
-            parts.callback(close_store)
+            store, locks = open_store(url, clock)
+            parts.callback(store.close)
             caches = CacheFolder(Path(cache) if cache is not None else None)
             parts.callback(caches.close)
             self.log = BoundedEventLog(clock)
@@ -43,7 +47,7 @@ class OpenEnvironment(LiveEnvironment):
                 rng=random.Random(seed),
                 events=self.log,
                 cache_of=caches.of,
-                locks=NamedLocks(caches.path / "locks"),
+                locks=locks,
             )
             self.close: Callable[[], None] = parts.pop_all().close
 
@@ -58,18 +62,21 @@ def default_url() -> str:
     return f"sqlite:///{user_data_path('syncsim', ensure_exists=True) / 'templates.db'}"
 
 
-def open_store(url: str | None, clock: SystemClock) -> tuple[Store, Callable[[], None]]:
-    """The store behind a URL, and how to close it. `UsageError` for what is no URL of a store."""
+def open_store(url: str | None, clock: SystemClock) -> tuple[MemoryStore | SQLiteStore, NamedLocks]:
+    """The store behind a URL, and the locks of all who use it; `UsageError` for any other URL.
+
+    The lock files lie beside the database: whoever reaches the same store excludes the others,
+    whatever their cache folders, and a cache that cannot be written costs no update its retry.
+    """
     url = url or default_url()
     if url == "memory://":
         from syncsim.store.memory import MemoryStore
 
-        memory = MemoryStore(clock=clock)
-        return memory, memory.close
+        return MemoryStore(clock=clock), NamedLocks(None)
     from syncsim.store.sqlite import SQLiteStore
 
-    sqlite = SQLiteStore(url, clock=clock)
-    return sqlite, sqlite.close
+    store = SQLiteStore(url, clock=clock)
+    return store, NamedLocks(store.path.with_name(f"{store.path.name}-locks"))
 
 
 def open_environment(

@@ -14,10 +14,12 @@ import pytest
 
 from syncsim import TemplateExistsError, connect, sample
 from syncsim.errors import (
+    LockTimeoutError,
     StoreUnavailableError,
     SyncError,
     TemplateNotFoundError,
     UsageError,
+    VersionConflictError,
     VersionNotFoundError,
 )
 
@@ -193,3 +195,35 @@ def test_two_connections_on_one_file_never_show_each_other_an_old_version(tmp_pa
             version = writer.update_template(TID, {"name": f"n{n}"}, user="ann").version
             assert reader.get_template(TID, user="ann").version == version
             assert reader.get_template(TID, user="ben", view=True).version == version
+
+
+def test_an_unusable_cache_folder_does_not_fail_a_retry_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The retry waits in the commit queue, whose lock file must not depend on the caches."""
+    blocked = tmp_path / "a file"
+    blocked.write_text("in the way")
+    with connect(f"sqlite:///{tmp_path / 't.db'}", cache=blocked / "cache") as sync:
+        first = sync.create_template(TID, sample(TID), user="ann")
+
+        def lose(*_: Any, **__: Any) -> Any:
+            raise VersionConflictError(TID, first.version, "2-rival")
+
+        monkeypatch.setattr(sync._store, "compare_and_swap", lose)
+        outcome = sync.update_template(TID, {"name": "A"}, user="ann", base=first)
+        assert (outcome.status, outcome.attempts) == ("committed", 2)
+
+
+def test_connections_with_caches_of_their_own_share_the_locks_of_their_store(
+    tmp_path: Path,
+) -> None:
+    url = f"sqlite:///{tmp_path / 't.db'}"
+    with connect(url, cache=tmp_path / "a") as one, connect(url, cache=tmp_path / "b") as two:
+        with (
+            one._env.lock("commit:t"),
+            pytest.raises(LockTimeoutError),
+            two._env.lock("commit:t", timeout_s=0.01),
+        ):
+            pass
+        with two._env.lock("commit:t", timeout_s=0.01):
+            pass

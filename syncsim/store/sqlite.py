@@ -33,6 +33,7 @@ class SQLiteStore(VersionedWrites):
         super().__init__(clock)
         address = parse_address(url_or_path)
         self.synchronous: Final[Synchronous] = address.synchronous
+        self.path: Final = address.path
         self._file = SQLiteFile(address)
 
     def compare_and_swap(
