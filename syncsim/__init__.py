@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from syncsim.lab.runner import run
     from syncsim.merging import diff, merge
     from syncsim.retry import RetryPolicy
-    from syncsim.samples import generate, sample
     from syncsim.service import build
+    from syncsim.template.samples import generate, sample
     from syncsim.wiring import connect
 
 _ROOMS = {
@@ -39,10 +39,10 @@ _ROOMS = {
     "build": "service",
     "connect": "wiring",
     "diff": "merging",
-    "generate": "samples",
+    "generate": "template.samples",
     "merge": "merging",
     "run": "lab.runner",
-    "sample": "samples",
+    "sample": "template.samples",
 }
 
 __all__ = [

@@ -9,14 +9,14 @@ from typing import Any, Self
 from syncsim.contract import BACKGROUND, JSON, Document, Environment, Snapshot, SupportsLookup
 from syncsim.errors import VersionNotFoundError
 from syncsim.events import BoundedEventLog
+from syncsim.events.metrics import Metrics
+from syncsim.events.stdlib_logging import forward_to_logging
+from syncsim.events.telemetry import forward_to_opentelemetry
+from syncsim.events.tracing import Trace, trace
 from syncsim.freshness import CacheState
 from syncsim.merging import Change, diff
-from syncsim.metrics import Metrics
 from syncsim.service import SyncService
-from syncsim.stdlib_logging import forward_to_logging
-from syncsim.telemetry import forward_to_opentelemetry
 from syncsim.template import check_template_id, check_user
-from syncsim.tracing import Trace, trace
 
 
 class Connection(SyncService):

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from syncsim.contract import JSON, Conflict, Document, Revision, Row, Snapshot, Write
-from syncsim.crediting import LOOK_BACK, credited
 from syncsim.errors import InvalidTemplateError
 from syncsim.merging import changed_paths, merge, overlay, same
+from syncsim.merging.crediting import LOOK_BACK, credited
 from syncsim.template import canonical, validate
 
 

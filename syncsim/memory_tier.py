@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 import orjson
 
 from syncsim.contract import JSON, Head, Row, Snapshot
-from syncsim.frozen import freeze
+from syncsim.template.frozen import freeze
 
 VIEW_WEIGHT: Final = 6
 """An entry with its view weighs about six times its text; each is counted as if it had one."""

@@ -14,7 +14,7 @@ import orjson
 from hypothesis import strategies as st
 
 from syncsim.errors import InvalidTemplateError
-from syncsim.identity import TEMPLATE_KEYS, KeyMap
+from syncsim.merging.identity import TEMPLATE_KEYS, KeyMap
 from syncsim.template import validate
 
 Step = tuple[int, int, int]

@@ -13,8 +13,8 @@ from typing import Any
 
 from syncsim.contract import Document, Row, Write
 from syncsim.environment import SystemClock
-from syncsim.samples import sample
 from syncsim.store.sqlite import SQLiteStore
+from syncsim.template.samples import sample
 
 ID = "card"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from syncsim.background import MaintenanceRun, derive, reading_level
 from syncsim.contract import BACKGROUND, Row
-from syncsim.samples import sample, sample_names
 from syncsim.template import encode
+from syncsim.template.samples import sample, sample_names
 
 NOW = 1_700_000_000.0
 

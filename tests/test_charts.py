@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from syncsim.contract import Revision
 from syncsim.errors import MissingExtraError, UsageError
-from syncsim.event_kinds import Event
+from syncsim.events.kinds import Event
 from syncsim.freshness import CacheState
 from syncsim.lab.runner import run
-from syncsim.samples import sample
+from syncsim.template.samples import sample
 from syncsim.ui import charts
 from syncsim.ui.drawing import LOOKS, escaped, typed
 from syncsim.ui.timeline import MOST_LANES

@@ -14,6 +14,7 @@ import pytest
 
 from syncsim.contract import Conflict, Document
 from syncsim.lab.checkers import check
+from syncsim.lab.checkers.ledger import Timeline
 from syncsim.lab.findings import Finding, settle
 from syncsim.lab.history import (
     Attempt,
@@ -24,7 +25,6 @@ from syncsim.lab.history import (
     Operation,
     digest,
 )
-from syncsim.lab.ledger import Timeline
 
 DOCUMENT: Document = {
     "schema_version": 1,

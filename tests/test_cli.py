@@ -17,9 +17,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from syncsim import command_io, lab_launcher, terminal
-from syncsim.cli import main
-from syncsim.differences import Change
+from syncsim.cli import command_io, lab_launcher, main, terminal
 from syncsim.errors import (
     InvalidTemplateError,
     MissingExtraError,
@@ -27,10 +25,11 @@ from syncsim.errors import (
     UsageError,
     VersionConflictError,
 )
-from syncsim.event_kinds import Event
+from syncsim.events.kinds import Event
 from syncsim.lab.scenarios import SCENARIOS
+from syncsim.merging.differences import Change
 from syncsim.retry import POLICIES
-from syncsim.samples import sample
+from syncsim.template.samples import sample
 
 BLIND_WRITE = """
 from syncsim.contract import Outcome
@@ -103,7 +102,7 @@ def process(*arguments: str, **environment: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(terminal.__file__).parents[1]), **environment},
+        env={**os.environ, "PYTHONPATH": str(Path(terminal.__file__).parents[2]), **environment},
     )
 
 

@@ -12,8 +12,8 @@ from syncsim.commit_queue import BATCH, CommitQueue
 from syncsim.contract import Row, Write
 from syncsim.environment import LiveEnvironment, SystemClock
 from syncsim.errors import InvalidTemplateError, OutcomeUnknownError, StoreUnavailableError
-from syncsim.samples import sample
 from syncsim.store.sqlite import SQLiteStore
+from syncsim.template.samples import sample
 from tests.parts import environment
 
 TID = "contact_card"

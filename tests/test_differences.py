@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from syncsim.contract import ABSENT, Conflict
-from syncsim.differences import Change, changed_paths, diff
-from syncsim.display import (
+from syncsim.errors import UsageError
+from syncsim.merging.differences import Change, changed_paths, diff
+from syncsim.merging.display import (
     CHANGE_HEADER,
     CONFLICT_HEADER,
     as_text,
@@ -17,7 +18,6 @@ from syncsim.display import (
     label,
     shown,
 )
-from syncsim.errors import UsageError
 
 FORM = {
     "name": "Form",

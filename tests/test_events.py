@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncsim import event_kinds as kinds
 from syncsim.contract import ABSENT, Conflict
 from syncsim.errors import UsageError
-from syncsim.events import OTHER, BoundedEventLog, Event, Operation
+from syncsim.events import OTHER, BoundedEventLog, Operation, kinds
+from syncsim.events.kinds import Event
 from tests.parts import ManualClock
 
 JSON_VALUES = st.recursive(
@@ -250,7 +250,7 @@ def test_no_event_is_built_for_a_subscriber_that_does_not_want_it_now(
     wanted = False
     seen: list[Event] = []
     log.subscribe(seen.append, when=lambda: wanted)
-    monkeypatch.setattr("syncsim.events._event", lambda record: pytest.fail("built"))
+    monkeypatch.setattr("syncsim.events.log._event", lambda record: pytest.fail("built"))
     log.emit("cache.hit")
     monkeypatch.undo()
     wanted = True

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from syncsim.contract import ABSENT, Document
 from syncsim.errors import InvalidTemplateError
-from syncsim.lab.folding import deviations, differences, pointer, same, value_at
+from syncsim.lab.checkers.folding import deviations, differences, pointer, same, value_at
 from syncsim.merging import merge
-from syncsim.samples import sample
 from syncsim.template import validate
+from syncsim.template.samples import sample
 
 BASE = sample("bug_report")
 

@@ -33,9 +33,9 @@ from syncsim.errors import CacheError, StoreUnavailableError, TemplateNotFoundEr
 from syncsim.events import BoundedEventLog
 from syncsim.freshness import CacheState, FreshReads
 from syncsim.memory_tier import VIEW_WEIGHT, Entry, MemoryTier
-from syncsim.samples import generate, sample
 from syncsim.store.memory import MemoryStore
 from syncsim.store.sqlite import SQLiteStore
+from syncsim.template.samples import generate, sample
 from tests.parts import ManualClock
 
 CARD = sample("contact_card")
@@ -739,7 +739,7 @@ def test_no_thread_reads_anything_older_than_what_was_acknowledged(tmp_path: Pat
 WRITER = """
 import mmap, struct, sys
 from syncsim.environment import SystemClock
-from syncsim.samples import sample
+from syncsim.template.samples import sample
 from syncsim.store.sqlite import SQLiteStore
 store = SQLiteStore(sys.argv[1], clock=SystemClock())
 card = sample("contact_card")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncsim.frozen import FrozenDict, FrozenList, freeze, thaw
+from syncsim.template.frozen import FrozenDict, FrozenList, freeze, thaw
 
 SCALARS = (
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(-1e9, 1e9) | st.text()

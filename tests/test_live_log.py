@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncsim.event_kinds import Event
-from syncsim.live_log import MAX_CHARS, detail, message, printable, render
+from syncsim.events.kinds import Event
+from syncsim.events.live_log import MAX_CHARS, detail, message, printable, render
 
 AT = datetime(2026, 11, 22, 14, 34, 56, 700_000, tzinfo=UTC).timestamp()
 

@@ -13,7 +13,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from syncsim.contract import ABSENT, Conflict
-from syncsim.identity import (
+from syncsim.merging import changed_paths, diff, merge, same
+from syncsim.merging.identity import (
     KeyMap,
     attributes_at,
     by_id,
@@ -22,7 +23,6 @@ from syncsim.identity import (
     split,
     step,
 )
-from syncsim.merging import changed_paths, diff, merge, same
 from syncsim.template import validate
 from tests.edit_scripts import Kind, Sides, Step, cards, edited, kinds, scripts, sides, templates
 

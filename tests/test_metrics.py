@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncsim.events import BoundedEventLog
-from syncsim.metrics import LatencyHistogram, Metrics, Throughput
+from syncsim.events.metrics import LatencyHistogram, Metrics, Throughput
 from tests.parts import ManualClock
 
 
@@ -246,7 +246,7 @@ def test_a_cache_hit_calls_nobody(log: BoundedEventLog, monkeypatch: pytest.Monk
     """Metrics take hits from the log's own count: no event is built, no function is called."""
     metrics = Metrics(log)
     monkeypatch.setattr(
-        "syncsim.events._deliver", lambda record, subscribers: pytest.fail("called")
+        "syncsim.events.log._deliver", lambda record, subscribers: pytest.fail("called")
     )
     log.emit("cache.hit", template_id="form", user="ann")
     assert metrics.snapshot()["cache"]["hits"] == 1

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from syncsim.event_kinds import Event
+from syncsim.events.kinds import Event
 from syncsim.lab.findings import INCONCLUSIVE, Finding
 from syncsim.lab.history import Failure, History, Operation
 from syncsim.lab.result import Run, Setting

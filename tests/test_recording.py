@@ -28,9 +28,9 @@ from syncsim.lab.history import Attempt, History, Operation
 from syncsim.lab.recording import Recorder
 from syncsim.lab.scenarios import Rival
 from syncsim.lab.tape import DrawnIds, Records
-from syncsim.samples import sample
 from syncsim.service import build
 from syncsim.store.memory import MemoryStore
+from syncsim.template.samples import sample
 from tests.lab_solutions import Careful
 from tests.parts import ManualClock, environment
 

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from syncsim.errors import UsageError
 from syncsim.merging import merge, overlay
-from syncsim.samples import (
+from syncsim.template import encode, parse
+from syncsim.template.samples import (
     changes_of,
     edit_trace,
     edit_trace_names,
@@ -24,7 +25,6 @@ from syncsim.samples import (
     sample,
     sample_names,
 )
-from syncsim.template import encode, parse
 
 DATA = Path(__file__).parent.parent / "data"
 SIZES = {
@@ -143,7 +143,8 @@ def test_a_count_out_of_range_is_refused(n_fields: Any) -> None:
 @pytest.mark.parametrize("hash_seed", ["0", "1"])
 def test_another_process_generates_the_same_template(hash_seed: str) -> None:
     code = (
-        "import sys; from syncsim.samples import generate; from syncsim.template import encode;"
+        "import sys; from syncsim.template import encode;"
+        "from syncsim.template.samples import generate;"
         "sys.stdout.buffer.write(encode(generate(120, 9)))"
     )
     out = subprocess.run(

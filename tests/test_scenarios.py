@@ -9,9 +9,9 @@ import pytest
 
 from syncsim.contract import BACKGROUND
 from syncsim.errors import UsageError
+from syncsim.lab.checkers.folding import differences
 from syncsim.lab.edits import EDITS, Edit
 from syncsim.lab.figures import percentile
-from syncsim.lab.folding import differences
 from syncsim.lab.scenarios import (
     READS_PER_COMMIT,
     SCENARIOS,
@@ -26,8 +26,8 @@ from syncsim.lab.scenarios import (
     user_names,
 )
 from syncsim.merging import overlay
-from syncsim.samples import sample, sample_names
 from syncsim.template import validate
+from syncsim.template.samples import sample, sample_names
 
 
 def updates(plan: Scenario) -> list[Update]:

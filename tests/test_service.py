@@ -23,8 +23,8 @@ from syncsim.errors import (
     VersionNotFoundError,
 )
 from syncsim.retry import RetryPolicy
-from syncsim.samples import sample
 from syncsim.service import SyncService
+from syncsim.template.samples import sample
 from tests.parts import HookedStore, ManualClock, environment
 
 TID = "event_registration"

@@ -22,7 +22,7 @@ from syncsim.lab.simulation.playground import Playground
 from syncsim.lab.simulation.scheduler import Scheduler
 from syncsim.lab.simulation.simulated_run import Parameters, SimulatedRun, Simulation, simulate
 from syncsim.lab.simulation.tokens import Token
-from syncsim.samples import sample
+from syncsim.template.samples import sample
 from tests.lab_solutions import BlindPut, Careful
 
 SMALL = Parameters("perfect-storm", work_ms=0.0)

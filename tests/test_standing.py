@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from syncsim.event_kinds import Event
-from syncsim.samples import sample
+from syncsim.events.kinds import Event
+from syncsim.template.samples import sample
 from syncsim.ui.standing import Standing
 from syncsim.wiring import connect
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from syncsim.event_kinds import Event
 from syncsim.events import BoundedEventLog
-from syncsim.stdlib_logging import LEVELS, forward_to_logging
+from syncsim.events.kinds import Event
+from syncsim.events.stdlib_logging import LEVELS, forward_to_logging
 from tests.parts import ManualClock
 
 
@@ -77,7 +77,7 @@ def test_every_kind_has_one_level_but_those_of_each_read() -> None:
 def test_below_the_level_no_event_is_built(
     log: BoundedEventLog, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("syncsim.events._event", lambda record: pytest.fail("built"))
+    monkeypatch.setattr("syncsim.events.log._event", lambda record: pytest.fail("built"))
     with caplog.at_level(logging.ERROR, logger="syncsim"):
         for kind in Event.KINDS:
             emit(log, kind)
@@ -120,7 +120,7 @@ def test_a_program_that_configures_nothing_hears_nothing() -> None:
     """Without the null handler Python would print warnings of unconfigured loggers to stderr."""
     code = (
         "from syncsim.events import BoundedEventLog\n"
-        "from syncsim.stdlib_logging import forward_to_logging\n"
+        "from syncsim.events.stdlib_logging import forward_to_logging\n"
         "class Clock:\n"
         "    now = staticmethod(lambda: 0.0)\n"
         "log = BoundedEventLog(Clock())\n"

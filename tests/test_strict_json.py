@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncsim.strict_json import (
+from syncsim.template.strict_json import (
     MAX_DEPTH,
     MAX_TEXT_BYTES,
     NotAllowed,

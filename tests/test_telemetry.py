@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from syncsim.events import BoundedEventLog
-from syncsim.telemetry import forward_to_opentelemetry
+from syncsim.events.telemetry import forward_to_opentelemetry
 from tests.parts import ManualClock
 
 REASON = "needs opentelemetry-sdk, which is the user's choice and not in the otel extra"
@@ -140,7 +140,7 @@ def test_an_update_begun_again_gives_its_first_span_up(
 def test_updates_that_never_end_do_not_fill_the_memory(
     forwarded: BoundedEventLog, exporter: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("syncsim.telemetry.MOST_OPEN", 3)
+    monkeypatch.setattr("syncsim.events.telemetry.MOST_OPEN", 3)
     for number in range(5):
         emit(forwarded, "update.started", f"u{number}")
     given_up = exporter.get_finished_spans()
@@ -156,7 +156,7 @@ def test_without_a_provider_nothing_is_kept(
     built: list[str] = []
     forward_to_opentelemetry(log)
     emit(log, "update.started")
-    monkeypatch.setattr("syncsim.events._event", lambda record: built.append(record[1]))
+    monkeypatch.setattr("syncsim.events.log._event", lambda record: built.append(record[1]))
     emit(log, "update.conflict")
     emit(log, "update.committed")
     assert built == []

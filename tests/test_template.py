@@ -19,10 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncsim import template
 from syncsim.errors import InvalidTemplateError, UsageError
-from syncsim.samples import generate
-from syncsim.strict_json import excerpt
 from syncsim.template import (
     MAX_BYTES,
     canonical,
@@ -33,6 +30,9 @@ from syncsim.template import (
     validate,
     version_token,
 )
+from syncsim.template import document as template
+from syncsim.template.samples import generate
+from syncsim.template.strict_json import excerpt
 from tests.template_examples import changed, good, refusal
 
 # -- bytes -----------------------------------------------------------------------------------------
@@ -356,6 +356,6 @@ def test_the_name_of_the_job_is_reserved_for_the_job() -> None:
 
 
 def test_importing_the_module_loads_nothing_heavy() -> None:
-    code = "import syncsim.template, syncsim.samples, sys; print(*sys.modules)"
+    code = "import syncsim.template, syncsim.template.samples, sys; print(*sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"pydantic", "sqlmodel", "sqlalchemy", "jsonschema"} & set(out.stdout.split())

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncsim.samples import sample, sample_names
-from syncsim.strict_json import excerpt
 from syncsim.template import MAX_BYTES, canonical, encode, json_schema, parse
+from syncsim.template.samples import sample, sample_names
+from syncsim.template.strict_json import excerpt
 from tests.template_examples import GONE, changed, good, refusal
 from tests.template_model import is_valid
 

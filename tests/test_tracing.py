@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncsim.contract import Revision
-from syncsim.event_kinds import Event
-from syncsim.tracing import Span, Trace, trace
+from syncsim.events.kinds import Event
+from syncsim.events.tracing import Span, Trace, trace
 
 T0 = 1_700_000_000.0
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from syncsim.contract import Revision
-from syncsim.event_kinds import Event
+from syncsim.events.kinds import Event
 from syncsim.lab.history import Attempt, Commit, Final, History, Operation, digest
 from syncsim.lab.tape import DrawnIds, Records
 

@@ -16,7 +16,7 @@ from syncsim.connection import Connection
 from syncsim.contract import JSON, Document
 from syncsim.errors import SyncError
 from syncsim.lab.runner import Run, run
-from syncsim.samples import sample
+from syncsim.template.samples import sample
 from syncsim.wiring import connect
 
 TEMPLATE: Final = "event_registration"

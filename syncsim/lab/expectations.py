@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from syncsim.background import SKIPPED
+from syncsim.lab.checkers.ledger import Ledger
 from syncsim.lab.figures import SUCCEEDED, UPDATES, Figures
 from syncsim.lab.findings import INCONCLUSIVE, NOTE, Finding
 from syncsim.lab.history import Operation
-from syncsim.lab.ledger import Ledger
 from syncsim.lab.scenarios import Expectations, Part
 
 _GRAIN_MS: Final = 1e-6

@@ -12,9 +12,9 @@ from math import ceil
 from typing import Final
 
 from syncsim.contract import JSON
-from syncsim.lab.folding import differences, mine, same, value_at
+from syncsim.lab.checkers.folding import differences, mine, same, value_at
+from syncsim.lab.checkers.ledger import Ledger
 from syncsim.lab.history import History, Operation
-from syncsim.lab.ledger import Ledger
 
 UPDATES: Final = ("update", "update_with_version", "rollback")
 SUCCEEDED: Final = ("committed", "unchanged")

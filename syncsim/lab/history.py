@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeAlias
 import orjson
 
 from syncsim.contract import JSON, Document
-from syncsim.event_kinds import Event
+from syncsim.events.kinds import Event
 
 Kind: TypeAlias = Literal["get", "update", "update_with_version", "job", "rollback", "probe"]
 """The verb; a `probe` is the laboratory's own write, made directly in the store."""

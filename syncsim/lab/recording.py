@@ -22,7 +22,7 @@ from syncsim.contract import (
     TemplateSync,
 )
 from syncsim.errors import SyncError
-from syncsim.event_kinds import Event
+from syncsim.events.kinds import Event
 from syncsim.lab.culprit import line_of_error
 from syncsim.lab.history import Ended, Failure, Kind, Operation, digest
 from syncsim.lab.recorded_environment import RecordedEnvironment

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from syncsim.contract import JSON
 from syncsim.errors import MissingExtraError, UsageError
-from syncsim.event_kinds import Event
+from syncsim.events.kinds import Event
 from syncsim.lab.figures import Figures, count
 from syncsim.lab.findings import INCONCLUSIVE, Finding
 from syncsim.lab.history import History

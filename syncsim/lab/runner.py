@@ -15,18 +15,18 @@ from syncsim.errors import TemplateExistsError, UsageError
 from syncsim.lab import scenarios
 from syncsim.lab.assembly import assemble, final
 from syncsim.lab.checkers import check
+from syncsim.lab.checkers.ledger import Ledger
 from syncsim.lab.crew import Assignment, Crew, Report
 from syncsim.lab.expectations import judge_expectations
 from syncsim.lab.figures import count
 from syncsim.lab.findings import Finding, settle
 from syncsim.lab.history import History
-from syncsim.lab.ledger import Ledger
 from syncsim.lab.loading import Solution, load, name_of, takes_policy
 from syncsim.lab.result import Run, Setting
 from syncsim.lab.scenarios import DEFAULT_TEMPLATE, Part, Scenario, Wait
 from syncsim.lab.workers import Place, perform_in_processes
 from syncsim.retry import RetryPolicy
-from syncsim.samples import sample
+from syncsim.template.samples import sample
 from syncsim.wiring import OpenEnvironment, open_environment
 
 __all__ = ["Run", "run"]

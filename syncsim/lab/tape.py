@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from syncsim.event_kinds import Event
+from syncsim.events.kinds import Event
 from syncsim.lab.history import Attempt, Operation
 
 T = TypeVar("T")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from syncsim.contract import JSON
 from syncsim.errors import MissingExtraError, UsageError
-from syncsim.live_log import printable
+from syncsim.events.live_log import printable
 
 if TYPE_CHECKING:
     import pandas

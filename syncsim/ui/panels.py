@@ -11,10 +11,10 @@ from datetime import datetime
 from html import escape
 from typing import Final
 
-from syncsim import event_kinds as kinds
-from syncsim.event_kinds import Event
+from syncsim.events import kinds
+from syncsim.events.kinds import Event
+from syncsim.events.live_log import detail, printable, render
 from syncsim.lab.result import Run
-from syncsim.live_log import detail, printable, render
 from syncsim.ui.drawing import INK, LOOKS, Look
 from syncsim.ui.standing import Standing
 

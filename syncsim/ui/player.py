@@ -14,7 +14,7 @@ from queue import SimpleQueue
 from typing import Any, TypeAlias, cast
 
 from syncsim.contract import Environment, TemplateSync
-from syncsim.event_kinds import Event
+from syncsim.events.kinds import Event
 from syncsim.lab.recording import ObservedLog
 from syncsim.lab.result import Run
 from syncsim.lab.runner import run

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from syncsim import event_kinds as kinds
 from syncsim.contract import BACKGROUND
-from syncsim.event_kinds import Event
+from syncsim.events import kinds
+from syncsim.events.kinds import Event
 from syncsim.freshness import CacheState
 
 

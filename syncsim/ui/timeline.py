@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from syncsim.contract import JSON
-from syncsim.tracing import Span
+from syncsim.events.tracing import Span
 from syncsim.ui.drawing import INK, LOOKS, Look, counted, lanes, new_figure, typed
 from syncsim.ui.updates import Source, Update, updates
 

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any, Final
 from syncsim.contract import JSON
 from syncsim.environment import SystemClock
 from syncsim.errors import MissingExtraError
-from syncsim.event_kinds import Event
+from syncsim.events.kinds import Event
 from syncsim.lab.result import Run
 from syncsim.lab.scenarios import DEFAULT_TEMPLATE
-from syncsim.samples import sample
+from syncsim.template.samples import sample
 from syncsim.ui import charts, panels
 from syncsim.ui.player import Began, Ended, News, Player
 from syncsim.ui.plays import PLAYS
@@ -362,7 +362,7 @@ _open: list[Tour] = []
 def tour(*, template: str = DEFAULT_TEMPLATE, seed: int = 7) -> Tour:
     """The panel, to be shown as the last line of a cell; the one opened before is closed.
 
-    `template` is a shipped one (`syncsim.samples.sample_names`), `seed` that of the first click.
+    `template` is a shipped one (`samples.sample_names`), `seed` that of the first click.
     Raises `UsageError` for a template that is not shipped.
     """
     sample(template)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeAlias
 
 from syncsim.contract import BACKGROUND
-from syncsim.event_kinds import Event
-from syncsim.tracing import Span, Status, Trace, trace
+from syncsim.events.kinds import Event
+from syncsim.events.tracing import Span, Status, Trace, trace
 from syncsim.ui.drawing import person
 
 

@@ -16,10 +16,10 @@ from syncsim.events import BoundedEventLog
 from syncsim.lab import figures, scenarios
 from syncsim.lab.assembly import assemble, final
 from syncsim.lab.checkers import check
+from syncsim.lab.checkers.ledger import Ledger
 from syncsim.lab.expectations import judge_expectations
 from syncsim.lab.findings import INCONCLUSIVE, NOTE, Finding, settle
 from syncsim.lab.history import History
-from syncsim.lab.ledger import Ledger
 from syncsim.lab.loading import Solution
 from syncsim.lab.result import Run, Setting
 from syncsim.lab.runner import _policies
@@ -33,7 +33,7 @@ from syncsim.lab.simulation.fresh_solution import FreshSolution
 from syncsim.lab.simulation.playground import Playground, VirtualClock
 from syncsim.lab.simulation.scheduler import PATIENCE_S, START_S, Scheduler
 from syncsim.lab.simulation.tokens import Token
-from syncsim.samples import sample
+from syncsim.template.samples import sample
 
 
 @dataclass(frozen=True)

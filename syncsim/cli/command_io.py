@@ -1,0 +1,190 @@
+"""What every command does with files, standard streams and errors; knows neither typer nor rich.
+
+A file is written whole or left as it was. Standard output carries the result and nothing else;
+whatever goes wrong is one line on standard error and an exit code.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+from syncsim.contract import JSON
+from syncsim.errors import (
+    CacheError,
+    LockTimeoutError,
+    MissingExtraError,
+    StoreUnavailableError,
+    SyncError,
+    UsageError,
+)
+
+FAILED: Final = 1
+USAGE: Final = 2
+ENVIRONMENT: Final = 3
+INTERRUPTED: Final = 130
+"""As shells count: 128 and the number of the signal."""
+
+_OF_THE_ENVIRONMENT: Final = (
+    StoreUnavailableError,
+    MissingExtraError,
+    CacheError,
+    LockTimeoutError,
+    OSError,
+)
+_SPELLED: Final = {"✓": "ok", "✗": "x", "→": "->", "≤": "<="}
+_logger = logging.getLogger(__name__)
+
+
+# -- files -----------------------------------------------------------------------------------------
+
+
+def read_file(file: str) -> bytes:
+    """The bytes of a file, `-` for standard input; of a huge one as many as show its size.
+
+    Raises `UsageError` for what cannot be read.
+    """
+    from syncsim.template.strict_json import MAX_TEXT_BYTES
+
+    if file == "-":
+        return sys.stdin.buffer.read(MAX_TEXT_BYTES + 1)
+    try:
+        with open(file, "rb") as source:
+            return source.read(MAX_TEXT_BYTES + 1)
+    except OSError as error:
+        raise UsageError("the file", file, f"one that can be read ({error.strerror})") from None
+
+
+def check_target(file: Path) -> None:
+    """Raise `UsageError` for what cannot become a file: better before the work than after it."""
+    if file.is_dir():
+        raise UsageError("the file", str(file), "one to write to, and this is a folder")
+    if not file.absolute().parent.is_dir():
+        raise UsageError("the file", str(file), "one in a folder that exists")
+
+
+def write_file(file: Path, body: bytes) -> None:
+    """Write a file whole or leave it as it was; a pipe or a device is written to as it is.
+
+    Raises `UsageError` as `check_target` does, `OSError` where it cannot be written.
+    """
+    check_target(file)
+    real = file.resolve()  # a link stays a link
+    if real.exists() and not real.is_file():
+        real.write_bytes(body)  # to replace /dev/null would be the end of it
+        return
+    unfinished = real.with_name(f".{real.name}.{os.getpid()}")
+    try:
+        unfinished.write_bytes(body)
+        unfinished.replace(real)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(file)) from None
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+# -- standard streams ------------------------------------------------------------------------------
+
+
+def print_json(document: JSON) -> None:
+    """One JSON document, in ASCII, which every terminal and pipe takes."""
+    print(json.dumps(document, indent=2, allow_nan=False))
+
+
+def tell(text: str) -> None:
+    """One line on standard output."""
+    print(one_line(text))
+
+
+def say(text: str) -> None:
+    """One line on standard error."""
+    print(one_line(text), file=sys.stderr)
+
+
+def one_line(text: str) -> str:
+    """The whole text on one line: line ends and what moves the cursor are escaped."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def configure_logging(verbose: bool) -> None:
+    """Warnings on standard error, with `verbose` also this package's debug messages."""
+    handler = logging.StreamHandler()
+    if not verbose:
+        handler.addFilter(_is_not_said_by_the_command)
+    logging.basicConfig(handlers=[handler], format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("syncsim").setLevel(logging.DEBUG if verbose else logging.WARNING)
+
+
+def _is_not_said_by_the_command(record: logging.LogRecord) -> bool:
+    """A verb that failed is the command's error, or its finding: not a warning besides."""
+    return getattr(record, "syncsim_kind", None) not in ("update.failed", "job.failed")
+
+
+def spell_out_what_cannot_be_shown() -> None:
+    """Have standard output and error write `ok` for ✓, or an escape, where they lack a character.
+
+    A terminal that knows ASCII only must not turn a verdict into a crash.
+    """
+    codecs.register_error("syncsim.spelled", _spell)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="syncsim.spelled")
+
+
+def _spell(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    missing = error.object[error.start : error.end]
+    return "".join(_SPELLED.get(c, ascii(c)[1:-1]) for c in missing), error.end
+
+
+def close_broken_pipe() -> None:
+    """Whoever read the output has gone: let the rest of it, written at exit, go nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+
+
+# -- errors ----------------------------------------------------------------------------------------
+
+
+def complain(error: Exception, *, as_json: bool) -> int:
+    """Say in one line what went wrong, in JSON too where that was asked for; the exit code."""
+    if isinstance(error, SyncError):
+        message, facts = str(error), error.facts
+    elif isinstance(error, OSError):
+        message, facts = _reason(error), {}
+    else:
+        message = f"unexpected {type(error).__name__}: {error}; --verbose shows where"
+        facts = {}
+    say(f"error: {message}")
+    _logger.debug("where it happened", exc_info=error)
+    if as_json:
+        print_error(type(error).__name__, message, facts)
+    return exit_code(error)
+
+
+def print_error(kind: str, message: str, facts: dict[str, JSON]) -> None:
+    """``{"error": {"type": "...", "message": "...", "facts": {...}}}``."""
+    print(json.dumps({"error": {"type": kind, "message": message, "facts": facts}}, default=repr))
+
+
+def exit_code(error: Exception) -> int:
+    """2 for what the caller should have typed otherwise, 3 for what the machine lacks, else 1."""
+    if isinstance(error, UsageError):
+        return USAGE
+    if isinstance(error, SyncError) and not isinstance(error, _OF_THE_ENVIRONMENT):
+        return FAILED
+    return ENVIRONMENT
+
+
+def _reason(error: Exception) -> str:
+    """`Permission denied: '/etc/x'`, without the number."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename!r}" if error.filename else error.strerror
+    return str(error)

@@ -1,0 +1,209 @@
+"""The log of what happens in this process: bounded in memory, safe from any thread, cheap to write.
+
+`emit` stands on the path of every read, so it stores a light record and nothing else; the typed
+event is built when somebody reads it or has subscribed to its kind. Events are of this process: the
+store's history is what is kept and shared.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar, Token
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final, TypeAlias
+
+from syncsim.contract import JSON, Clock
+from syncsim.errors import UsageError
+from syncsim.events.kinds import Event, is_finite
+
+OTHER: Final = "other"
+"""The name under which kinds outside the vocabulary are counted together."""
+
+Stamps: TypeAlias = tuple[str | None, str | None]
+Record: TypeAlias = tuple[int, str, float, Stamps, dict[str, JSON]]
+
+_stamps: ContextVar[Stamps] = ContextVar("syncsim_operation", default=(None, None))
+_logger = logging.getLogger(__name__)
+
+
+class Operation:
+    """Whose operation the code inside `with` is: events emitted there carry its user and id.
+
+    Holds in this thread, and in those started with a copy of its context
+    (`contextvars.copy_context().run`). The innermost operation counts. Enter each object once.
+    """
+
+    __slots__ = ("_entered", "_stamps")
+
+    def __init__(self, user: str | None, update_id: str | None) -> None:
+        self._stamps: Stamps = (user, update_id)
+
+    def __enter__(self) -> None:
+        self._entered: Token[Stamps] = _stamps.set(self._stamps)
+
+    def __exit__(self, *error: object) -> None:
+        _stamps.reset(self._entered)
+
+
+class EventPage(list[Event]):
+    """Events in order of `seq`; `dropped` of those asked for had left the bounded memory."""
+
+    def __init__(self, events: Iterable[Event], dropped: int) -> None:
+        super().__init__(events)
+        self.dropped = dropped
+
+
+@dataclass(slots=True, eq=False)
+class _Subscriber:
+    see: Callable[[Event], object]
+    kinds: frozenset[str] | None
+    when: Callable[[], bool] | None
+    has_failed: bool = False
+
+
+class BoundedEventLog:
+    """The newest `capacity` events of this process; implements the contract's `EventLog`."""
+
+    def __init__(self, clock: Clock, capacity: int = 10_000) -> None:
+        if capacity < 1:
+            raise UsageError("capacity", capacity, "a number of events of at least 1")
+        self.clock = clock
+        self._now = clock.now
+        # Re-entrant: a signal handler that emits may interrupt the thread that holds it.
+        self._lock = threading.RLock()
+        self._records: deque[Record] = deque(maxlen=capacity)
+        self._seq = 0
+        self._counts = dict.fromkeys((*Event.KINDS, OTHER), 0)
+        self._subscribers: tuple[_Subscriber, ...] = ()
+        self._interested: dict[str, tuple[_Subscriber, ...]] = {}
+        self._interested_in_all: tuple[_Subscriber, ...] = ()
+
+    def emit(self, kind: str, /, **facts: JSON) -> None:
+        """Record an event; `at`, `user` and `update_id` are stamped unless given as facts.
+
+        Facts are kept as they are handed over: do not change a list or dict afterwards. No
+        subscriber can make this fail.
+        """
+        at = self._now()
+        stamps = _stamps.get()
+        # A lock, because a reader that saw number 6 asks for what follows 6 and would never see a
+        # number 5 that is stored late.
+        with self._lock:
+            self._seq = seq = self._seq + 1
+            record = (seq, kind, at, stamps, facts)
+            self._records.append(record)
+            try:
+                self._counts[kind] += 1
+            except KeyError:
+                self._counts[OTHER] += 1
+        subscribers = self._interested.get(kind, self._interested_in_all)
+        if subscribers:
+            _deliver(record, subscribers)
+
+    def operation(self, user: str | None, update_id: str | None) -> Operation:
+        """A `with` block whose events carry this user and this operation's id."""
+        return Operation(user, update_id)
+
+    def read(self, since: int = 0) -> EventPage:
+        """The events after number `since`, oldest first, and how many of them memory had to drop.
+
+        Pass the `seq` of the last event seen to get what is new; 0 gives all there are.
+        """
+        with self._lock:
+            asked = max(self._seq - max(since, 0), 0)
+            newest_first = list(islice(reversed(self._records), asked))
+        return EventPage(
+            (_event(record) for record in reversed(newest_first)), asked - len(newest_first)
+        )
+
+    def counts(self) -> dict[str, int]:
+        """How many events of each kind there have been, dropped ones included.
+
+        Every kind of the vocabulary has a key; all other kinds are counted under `OTHER`, so that
+        invented names cannot fill the memory.
+        """
+        with self._lock:
+            return dict(self._counts)
+
+    def subscribe(
+        self,
+        see: Callable[[Event], object],
+        *,
+        kinds: Iterable[str] | None = None,
+        when: Callable[[], bool] | None = None,
+    ) -> Callable[[], None]:
+        """Have `see` called with every new event, or with those of `kinds`; returns the way out.
+
+        It runs in the thread that emitted, before `emit` returns, so keep it short; threads may
+        bring events in another order than that of `seq`. An event costs next to nothing where
+        nobody named its kind, or where `when()` says no. An exception in `see` is logged the first
+        time and swallowed every time: it misses that event and is called for the next.
+        """
+        subscriber = _Subscriber(see, None if kinds is None else frozenset(kinds), when)
+        with self._lock:
+            self._route((*self._subscribers, subscriber))
+
+        def unsubscribe() -> None:
+            with self._lock:
+                self._route(tuple(other for other in self._subscribers if other is not subscriber))
+
+        return unsubscribe
+
+    def _route(self, subscribers: tuple[_Subscriber, ...]) -> None:
+        """Sort the subscribers by kind, into new mappings: `emit` reads them without the lock."""
+        named = frozenset[str]().union(*(one.kinds for one in subscribers if one.kinds is not None))
+        to_all = tuple(one for one in subscribers if one.kinds is None)
+        self._subscribers = subscribers
+        self._interested_in_all = to_all
+        self._interested = {
+            kind: tuple(one for one in subscribers if one.kinds is None or kind in one.kinds)
+            for kind in named
+        }
+
+
+def _deliver(record: Record, subscribers: tuple[_Subscriber, ...]) -> None:
+    event: Event | None = None
+    for subscriber in subscribers:
+        try:
+            if subscriber.when is not None and not subscriber.when():
+                continue
+            if event is None:
+                event = _event(record)
+            subscriber.see(event)
+        except Exception:
+            if not subscriber.has_failed:
+                subscriber.has_failed = True
+                _logger.exception(
+                    "event subscriber %r failed on %s; such failures are not logged again",
+                    subscriber.see,
+                    record[1],
+                )
+
+
+def _event(record: Record) -> Event:
+    """The typed event; a fact named like a stamp wins over it if it can stand in its place."""
+    seq, kind, at, (user, update_id), said = record
+    facts = dict(said)
+    if is_finite(facts.get("at")):
+        at = float(facts.pop("at"))
+    return Event.of(
+        seq,
+        kind,
+        at,
+        _text(facts, "user", user),
+        _text(facts, "update_id", update_id),
+        _text(facts, "template_id", None),
+        facts,
+    )
+
+
+def _text(facts: dict[str, JSON], name: str, stamp: str | None) -> str | None:
+    given = facts.get(name, stamp)
+    if given is None or isinstance(given, str):
+        facts.pop(name, None)
+        return given
+    return stamp

@@ -1,0 +1,23 @@
+"""The judges: a history in, findings out. Pure, linear or n log n, and trusting nobody's word.
+
+`checker_writes` looks for lost data, `checker_reads` for stale reads, `checker_conduct` at
+everything else. The same judges serve threads, processes and simulation.
+"""
+
+from __future__ import annotations
+
+from syncsim.lab.checkers.conduct import COOLDOWN_S, judge_conduct
+from syncsim.lab.checkers.ledger import Ledger
+from syncsim.lab.checkers.reads import judge_reads
+from syncsim.lab.checkers.writes import judge_writes
+from syncsim.lab.findings import Finding, settle
+from syncsim.lab.history import History
+
+
+def check(history: History, *, cooldown_s: float = COOLDOWN_S) -> list[Finding]:
+    """Everything that is wrong with a history, one code per defect; empty = nothing found.
+
+    An operation that never returned may have committed or not and is judged for neither.
+    """
+    ledger = Ledger(history)
+    return settle([*judge_writes(ledger), *judge_reads(ledger), *judge_conduct(ledger, cooldown_s)])

@@ -1,0 +1,126 @@
+"""Is anything stale? One sweep over calls and returns, in the order in which they happened.
+
+A read must not be older than an update acknowledged before the read began, nor than what its user
+has read before, and what it shows under a version must be what the store holds there. A read that
+is concurrent with a write may see either side of it and is never judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Final, TypeVar
+
+from syncsim.lab.checkers.ledger import Ledger
+from syncsim.lab.findings import Finding
+from syncsim.lab.history import Operation
+
+CODE: Final = "M1"
+K = TypeVar("K", bound=Hashable)
+
+
+@dataclass(frozen=True, slots=True)
+class _Floor:
+    """The oldest position that may still be read, and the operation that obliges to it."""
+
+    position: int
+    operation: Operation
+
+
+def judge_reads(ledger: Ledger) -> Iterator[Finding]:
+    """Every M1 finding of a history. O(n log n), for the order of calls and returns."""
+    acknowledged: dict[str, _Floor] = {}
+    read: dict[tuple[str, str], _Floor] = {}
+    floors: dict[str, _Floor] = {}
+    for operation, has_returned in _in_order(ledger):
+        template_id, reader = operation.template_id, (operation.template_id, operation.user)
+        if not has_returned:
+            if operation.kind == "get":
+                known = [f for f in (acknowledged.get(template_id), read.get(reader)) if f]
+                if known:
+                    floors[operation.id] = max(known, key=lambda floor: floor.position)
+            continue
+        position = _position(ledger, operation)
+        if operation.ended == "read":
+            yield from _judge_content(ledger, operation, position)
+            floor = floors.pop(operation.id, None)
+            if position is not None and floor is not None and position < floor.position:
+                yield _stale(ledger, operation, floor)
+            _raise(read, reader, position, operation)
+        elif operation.ended in ("committed", "unchanged"):
+            _raise(acknowledged, template_id, position, operation)
+
+
+def _in_order(ledger: Ledger) -> Iterator[tuple[Operation, bool]]:
+    """Every operation at its call (False) and again at its return (True)."""
+    moments = [(o.called, False, o) for o in ledger.history.operations]
+    moments += [(o.returned, True, o) for o in ledger.history.operations if o.returned is not None]
+    moments.sort(key=itemgetter(0, 1))
+    for _, has_returned, operation in moments:
+        yield operation, has_returned
+
+
+def _position(ledger: Ledger, operation: Operation) -> int | None:
+    """The position an answer stands for; None where it obliges nobody.
+
+    A commit that the laboratory made directly in the store was acknowledged to no one. A token
+    that was given out twice is a finding of its own and says nothing about reads.
+    """
+    template_id = operation.template_id
+    own = ledger.commits.get(operation.id)
+    if own:
+        return None if operation.kind == "probe" else own[-1][0]
+    if (template_id, operation.version) in ledger.reused:
+        return None
+    position = ledger.position(template_id, operation.version)
+    if position is not None and operation.ended != "read":
+        writer = ledger.timelines[template_id].commits[position].operation
+        author = ledger.operations.get(writer or "")
+        return None if author is not None and author.kind == "probe" else position
+    return position
+
+
+def _raise(floors: dict[K, _Floor], key: K, position: int | None, operation: Operation) -> None:
+    if position is not None and (key not in floors or floors[key].position < position):
+        floors[key] = _Floor(position, operation)
+
+
+def _judge_content(ledger: Ledger, operation: Operation, position: int | None) -> Iterator[Finding]:
+    timeline = ledger.timelines.get(operation.template_id)
+    if timeline is None or (operation.template_id, operation.version) in ledger.reused:
+        return
+    if position is None:
+        if operation.digest is None or timeline.with_digest(operation.digest):
+            return
+        text = "which no version in the store holds"
+    elif operation.digest in (None, timeline.digest(position)):
+        return
+    else:
+        text = "which is not what the store holds at that version"
+    yield Finding(
+        CODE,
+        "content-differs",
+        f"{operation.id} (get by {operation.user!r}) read {operation.version} with a content "
+        f"{text}",
+        (operation.id,),
+    )
+
+
+def _stale(ledger: Ledger, operation: Operation, floor: _Floor) -> Finding:
+    timeline, writer = ledger.timelines[operation.template_id], floor.operation
+    owed = timeline.commits[floor.position].version
+    age_s = operation.called_at - writer.called_at - (writer.latency_s or 0.0)
+    if writer.ended == "read":
+        kind, why = "reads-went-back", f"had read {owed} before, in {writer.id}"
+    elif writer.user == operation.user:
+        kind, why = "own-write-unseen", f"had been told of {owed} before, by {writer.id}"
+    else:
+        kind, why = "stale-read", f"is owed {owed}, acknowledged to {writer.user!r} by {writer.id}"
+    return Finding(
+        CODE,
+        kind,
+        f"{operation.id} (get by {operation.user!r}) read {operation.version}; this user {why} "
+        f"{max(age_s, 0.0):.3f} s before the read began",
+        (operation.id, writer.id),
+    )

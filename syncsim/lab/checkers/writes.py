@@ -1,0 +1,292 @@
+"""Is anything lost? Every commit against the one before it and what its operation meant.
+
+If each commit is the intent of its operation applied to the commit before it, then the head is all
+intents folded in commit order: nothing is lost, nothing appears that nobody meant, and the first
+commit that breaks this names its culprit. The rest is bookkeeping: acknowledged = committed once.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from syncsim.contract import ABSENT, JSON, Document
+from syncsim.errors import excerpt
+from syncsim.lab.checkers.folding import Deviation, deviations, mine, pointer, same, value_at
+from syncsim.lab.checkers.ledger import NEVER, Ledger, Timeline
+from syncsim.lab.findings import Finding
+from syncsim.lab.history import Commit, Operation
+
+CODE: Final = "D1"
+_SHOWN: Final = 3  # leaves that one message names
+
+
+def judge_writes(ledger: Ledger) -> Iterator[Finding]:
+    """Every D1 finding of a history. O(commits x fields touched), plus O(operations)."""
+    for timeline in ledger.timelines.values():
+        yield from _judge_chain(timeline)
+        for position in range(1, len(timeline.commits)):
+            yield from _judge_commit(ledger, timeline, position)
+    for operation in ledger.history.operations:
+        if operation.kind not in ("get", "probe"):
+            yield from _judge_answer(ledger, operation)
+    yield from _judge_finals(ledger)
+
+
+# -- one commit ------------------------------------------------------------------------------------
+
+
+def _judge_commit(ledger: Ledger, timeline: Timeline, position: int) -> Iterator[Finding]:
+    commit = timeline.commits[position]
+    operation = ledger.operations.get(commit.operation or "")
+    if operation is None:
+        yield Finding(
+            CODE,
+            "unasked-commit",
+            f"version {commit.version} by {commit.by!r} belongs to no operation: nobody asked for "
+            "this change",
+        )
+        return
+    faults: dict[tuple[str, str | None], list[Deviation]] = defaultdict(list)
+    for deviation in _deviations(ledger, timeline, position, operation):
+        if not _is_repair(timeline, position, operation, deviation):
+            faults[_classify(timeline, position, deviation)].append(deviation)
+    for (kind, victim), found in faults.items():
+        operations = (operation.id,) if victim is None else (operation.id, victim)
+        yield Finding(CODE, kind, _explain(kind, victim, operation, commit, found), operations)
+
+
+def _deviations(
+    ledger: Ledger, timeline: Timeline, position: int, operation: Operation
+) -> list[Deviation]:
+    """Against the base that explains the commit best; empty = the commit is right."""
+    before, after = timeline.document(position - 1), timeline.document(position)
+    if operation.kind == "job":
+        before, after = {"metadata": {}, **before}, {"metadata": {}, **after}
+        return list(deviations(before, before, before, after))
+    best: list[Deviation] | None = None
+    for base, intent in _meanings(ledger, timeline, operation):
+        found = list(deviations(base, intent, before, after))
+        if not found:
+            return []
+        if best is None or len(found) < len(best):
+            best = found
+    return best or []
+
+
+def _meanings(
+    ledger: Ledger, timeline: Timeline, operation: Operation
+) -> Iterator[tuple[Document, Document]]:
+    """Base and wanted document, a pair for each base the operation can have had.
+
+    Without a base it is a document that the store held between the call and the first write
+    attempt; the newest comes first, as it is nearly always the one.
+    """
+    given = ledger.position(operation.template_id, operation.base_version)
+    restored = timeline.document(given) if operation.kind == "rollback" and given else None
+    if given is not None and operation.kind != "rollback":
+        positions: Sequence[int] = (given,)
+    else:
+        attempts = ledger.attempts.get(operation.id)
+        until = attempts[0].began - 1 if attempts else _end(operation)
+        positions = timeline.heads(operation.called, until)
+    for position in reversed(positions):
+        base = timeline.document(position)
+        yield base, restored or mine(base, operation.changes or {})
+
+
+def _is_repair(
+    timeline: Timeline, position: int, operation: Operation, deviation: Deviation
+) -> bool:
+    """Whether the leaf was restored because the merge would have broken an invariant.
+
+    One deletes a section, another adds a field to it: the section comes back, recorded as a
+    conflict of kind `invariant`. The refused deletion is no loss then, nor the section a phantom.
+    Restoring alone is excused: the value must have stood there in some version.
+    """
+    detail = timeline.commits[position].detail
+    stored = detail.get("conflicts", ()) if isinstance(detail, dict) else ()
+    repaired = {
+        tuple(conflict["path"].split("/")[1:3])
+        for conflict in (*operation.conflicts, *stored)
+        if conflict.get("kind") == "invariant"
+    }
+    path = deviation.path
+    if not any(path[: len(place)] == place[: len(path)] for place in repaired):
+        return False
+    return any(
+        same(value_at(timeline.document(earlier), path), deviation.found)
+        for earlier in range(position)
+    )
+
+
+def _classify(timeline: Timeline, position: int, deviation: Deviation) -> tuple[str, str | None]:
+    """The kind of fault, and the operation whose change was undone where there is one."""
+    path, found = deviation.path, deviation.found
+    before = value_at(timeline.document(position - 1), path)
+    if deviation.intended:
+        return "missing-change" if same(before, found) else "altered-change", None
+    for writer in range(position - 1, 0, -1):
+        value = value_at(timeline.document(writer - 1), path)
+        if not same(value, before):
+            victim = timeline.commits[writer].operation
+            return ("lost-update", victim) if same(value, found) else ("phantom-change", None)
+    return "phantom-change", None
+
+
+def _explain(
+    kind: str, victim: str | None, operation: Operation, commit: Commit, found: list[Deviation]
+) -> str:
+    leaves = ", ".join(
+        f"{pointer(d.path)} is {_shown(d.found)}, not {_shown(d.wanted)}" for d in found[:_SHOWN]
+    )
+    if len(found) > _SHOWN:
+        leaves += f", and {len(found) - _SHOWN} more"
+    who = f"{operation.id} ({operation.kind} by {operation.user!r}), committed as {commit.version}"
+    what = {
+        "lost-update": f"undoes what {victim} had committed",
+        "phantom-change": "changes what it did not mean to",
+        "missing-change": "lacks a change it was asked for",
+        "altered-change": "holds something else than it was asked for",
+    }[kind]
+    return f"{who}, {what}: {leaves}"
+
+
+def _shown(value: JSON) -> str:
+    return "absent" if value is ABSENT else excerpt(value, 40)
+
+
+# -- one answer ------------------------------------------------------------------------------------
+
+
+def _judge_answer(ledger: Ledger, operation: Operation) -> Iterator[Finding]:
+    commits = ledger.commits.get(operation.id, [])
+    found = _contradiction(operation, [commit for _, commit in commits])
+    if found is None and operation.kind == "update_with_version" and _is_stale(ledger, operation):
+        found = (
+            "stale-version-accepted",
+            f"answered {operation.ended} although {operation.base_version} was no longer the head",
+        )
+    if found is None and operation.ended == "unchanged" and not _held(ledger, operation):
+        found = (
+            "unchanged-without-change",
+            "answered unchanged although the head held its change at no moment of the call",
+        )
+    if found is not None:
+        kind, text = found
+        yield Finding(
+            CODE,
+            kind,
+            f"{operation.id} ({operation.kind} by {operation.user!r}) {text}",
+            (operation.id,),
+        )
+
+
+def _contradiction(operation: Operation, commits: list[Commit]) -> tuple[str, str] | None:
+    """Between what was answered and what was committed. An open answer may be either."""
+    versions = ", ".join(commit.version for commit in commits)
+    if len(commits) > 1:
+        return "applied-twice", f"committed {len(commits)} times: {versions}"
+    if operation.ended == "committed" and not commits:
+        return (
+            "acknowledged-without-commit",
+            f"answered committed ({operation.version}) and the store has no commit of it",
+        )
+    if operation.ended in ("unchanged", "skipped") and commits:
+        return "silent-commit", f"answered {operation.ended} and committed {versions}"
+    failure = operation.failure
+    if failure is not None and failure.expected and failure.definite and commits:
+        return "failed-but-committed", f"raised {failure.name} and committed {versions}"
+    return None
+
+
+def _is_stale(ledger: Ledger, operation: Operation) -> bool:
+    """Whether a strict update went through although its version was not the head."""
+    given = ledger.position(operation.template_id, operation.base_version)
+    if operation.ended == "committed":
+        return given is None or any(p != given + 1 for p, _ in ledger.commits[operation.id])
+    timeline = ledger.timelines[operation.template_id]
+    return operation.ended == "unchanged" and given not in timeline.heads(
+        operation.called, _end(operation)
+    )
+
+
+def _held(ledger: Ledger, operation: Operation) -> bool:
+    """Whether some head of the call's time already was what the operation meant.
+
+    For the job nobody can tell but the solution what there was to derive.
+    """
+    timeline = ledger.timelines.get(operation.template_id)
+    if timeline is None or operation.kind == "job":
+        return True
+    meanings = list(_meanings(ledger, timeline, operation))
+    for position in reversed(timeline.heads(operation.called, _end(operation))):
+        head = timeline.document(position)
+        for base, intent in meanings:
+            if not any(deviations(base, intent, head, head)):
+                return True
+    return False
+
+
+def _end(operation: Operation) -> float:
+    return NEVER if operation.returned is None else operation.returned
+
+
+# -- the store's own books -------------------------------------------------------------------------
+
+
+def _judge_chain(timeline: Timeline) -> Iterator[Finding]:
+    """Versions are unique, and each names the one before it as its parent."""
+    commits = timeline.commits
+    seen: set[str] = set()
+    for previous, commit in zip((None, *commits), commits, strict=False):
+        where = f"version {commit.version} (commit {commit.number} of {commit.template_id!r})"
+        operations = () if commit.operation is None else (commit.operation,)
+        if commit.version in seen:
+            yield Finding(CODE, "version-reused", f"{where} was used before", operations)
+        seen.add(commit.version)
+        parent = None if previous is None else previous.version
+        if commit.parent != parent:
+            yield Finding(
+                CODE,
+                "broken-chain",
+                f"{where} names {commit.parent} as its parent, the one before it is {parent}",
+                operations,
+            )
+
+
+def _judge_finals(ledger: Ledger) -> Iterator[Finding]:
+    """The head is the last commit, and the audit trail lists every commit."""
+    for final in ledger.history.finals:
+        timeline = ledger.timelines.get(final.template_id)
+        if timeline is None:
+            continue
+        last = timeline.commits[-1]
+        if (final.version, final.digest) != (
+            last.version,
+            timeline.digest(len(timeline.commits) - 1),
+        ):
+            yield Finding(
+                CODE,
+                "head-differs",
+                f"the store answers {final.version} for {final.template_id!r}, its history ends "
+                f"with {last.version}, or their contents differ",
+            )
+        if final.audited is not None:
+            missing = {commit.version for commit in timeline.commits} ^ set(final.audited)
+            if missing:
+                yield Finding(
+                    CODE,
+                    "audit-incomplete",
+                    f"audit trail and history of {final.template_id!r} do not agree on "
+                    + ", ".join(sorted(missing)[:_SHOWN]),
+                )
+    for (template_id, token), operations in ledger.reused.items():
+        yield Finding(
+            CODE,
+            "version-reused",
+            f"version {token!r} of {template_id!r} was answered for {len(operations)} different "
+            "commits: whoever holds it cannot know which one they read",
+            operations,
+        )

@@ -1,0 +1,98 @@
+"""What changed between two JSON documents, as rows whose paths hold ids; for display and audit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from syncsim.contract import ABSENT, JSON
+from syncsim.merging.identity import (
+    TEMPLATE_KEYS,
+    KeyMap,
+    Path,
+    Position,
+    Token,
+    attributes_at,
+    by_id,
+    compile_keys,
+    nesting_limited,
+    pointer,
+    same,
+    segment,
+    step,
+)
+from syncsim.merging.ordering import moved
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference at the deepest path that shows it.
+
+    `before` and `after` are the values, `ABSENT` where there is none. Of an element that was moved
+    within its list they are the ids of the elements it followed and follows, None for the first.
+    """
+
+    path: str
+    kind: Literal["added", "removed", "changed", "moved"]
+    before: JSON
+    after: JSON
+
+
+def diff(a: JSON, b: JSON, *, keys: KeyMap = TEMPLATE_KEYS) -> tuple[Change, ...]:
+    """The rows that lead from `a` to `b`; none if they are the same.
+
+    Objects are compared key by key in alphabetical order, keyed lists element by element in the
+    order of `a`, then what is new in that of `b`, then the fewest moves. An added or removed
+    element is one row; so is any change of a list whose elements lack an id of their own.
+    Nesting as in `merge`.
+    """
+    with nesting_limited():
+        return tuple(_changes((), compile_keys(keys), a, b))
+
+
+def changed_paths(base: JSON, other: JSON, *, keys: KeyMap = TEMPLATE_KEYS) -> tuple[str, ...]:
+    """The deepest paths at which `other` differs from `base`; the order of elements aside."""
+    return tuple(change.path for change in diff(base, other, keys=keys) if change.kind != "moved")
+
+
+def _changes(path: Path, at: Position, before: JSON, after: JSON) -> Iterator[Change]:
+    if same(before, after):
+        return
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in sorted({**before, **after}):
+            old, new = before.get(key, ABSENT), after.get(key, ABSENT)
+            yield from _changes((*path, key), step(at, key), old, new)
+        return
+    if isinstance(before, list) and isinstance(after, list):
+        attributes = attributes_at(at)
+        was, now = by_id(before, attributes), by_id(after, attributes)
+        if was is not None and now is not None:
+            for token in {**was, **now}:
+                name = segment(token)
+                old, new = was.get(token, ABSENT), now.get(token, ABSENT)
+                yield from _changes((*path, name), step(at, name), old, new)
+            yield from _moves(path, list(was), list(now))
+            return
+    kind: Literal["added", "removed", "changed"] = (
+        "added" if before is ABSENT else "removed" if after is ABSENT else "changed"
+    )
+    yield Change(pointer(path), kind, before, after)
+
+
+def _moves(path: Path, before: list[Token], after: list[Token]) -> Iterator[Change]:
+    shared = set(before).intersection(after)
+    was = [token for token in before if token in shared]
+    now = [token for token in after if token in shared]
+    for token in moved(was, now) if was != now else ():
+        yield Change(
+            pointer((*path, segment(token))),
+            "moved",
+            _followed(before, token),
+            _followed(after, token),
+        )
+
+
+def _followed(order: list[Token], token: Token) -> str | None:
+    index = order.index(token)
+    return segment(order[index - 1]) if index else None

@@ -1,0 +1,211 @@
+"""What two valid edits of a template can break together, and how it is mended.
+
+A mend takes back one of the two edits, as little of it as makes the template valid again, and
+records what was not kept. What no single edit is to blame for, such as too many fields in all, is
+left for the store to refuse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+from typing import Final
+
+from syncsim.contract import ABSENT, JSON
+from syncsim.merging.differences import changed_paths
+from syncsim.merging.identity import TEMPLATE_KEYS, Path, by_id, compile_keys, segment, split, step
+from syncsim.merging.three_way import ThreeWay
+from syncsim.template.schema import FIELDS
+from syncsim.template.strict_json import NotAllowed
+
+DEPENDENT: Final = ("default", "required", "validation", "options", "type")
+"""The attributes of a field that limit each other, in the order in which they are taken back."""
+
+MAX_SINGLE: Final = 20
+"""How many changes of a field are tried one by one before whole attributes; bounds the work."""
+
+_ROOT: Final = compile_keys(TEMPLATE_KEYS)
+
+
+def mend(three_way: ThreeWay, base: JSON, earlier: JSON, later: JSON, merged: JSON) -> JSON:
+    """The merge of valid templates, valid again; the same object if there was nothing to mend.
+
+    Where a field stands in a section that one side deleted, the section comes back, and the side
+    that has it is the one kept. Where the attributes of a field no longer fit each other, changes
+    of `earlier` are taken back: one if that suffices, else those of whole attributes, at worst
+    of all `DEPENDENT`, which leaves them as later has them. What is no template stays as it is.
+    """
+    documents = (base, earlier, later, merged)
+    if not all(isinstance(document, dict) for document in documents):
+        return merged
+    mended = _mend_fields(three_way, *(_elements(document, "fields") for document in documents))
+    if mended is not None:
+        merged = {**merged, "fields": mended}
+    sections = (_elements(document, "sections") for document in documents)
+    restored = _restore_sections(three_way, _elements(merged, "fields"), *sections)
+    return merged if restored is None else {**merged, "sections": restored}
+
+
+# -- a field whose attributes no longer fit each other ---------------------------------------------
+
+
+def _mend_fields(
+    three_way: ThreeWay,
+    base: list[JSON],
+    earlier: list[JSON],
+    later: list[JSON],
+    merged: list[JSON],
+) -> list[JSON] | None:
+    """The merged fields with the broken ones mended; None if none was broken."""
+    whole = {id(field) for side in (earlier, later) for field in side}
+    broken = [i for i, field in enumerate(merged) if id(field) not in whole and not _valid(field)]
+    if not broken:
+        return None
+    was, first, second = (by_id(side, ("id",)) for side in (base, earlier, later))
+    if was is None or first is None or second is None:
+        return None
+    mended = merged.copy()
+    for i in broken:
+        name = merged[i]["id"]
+        if _valid(first.get(name)) and _valid(second.get(name)):
+            sides = was.get(name, {}), first[name], second[name]
+            mended[i] = _mend_field(three_way, ("fields", name), *sides, merged[i])
+    return mended
+
+
+def _mend_field(
+    three_way: ThreeWay, path: Path, base: JSON, earlier: JSON, later: JSON, merged: JSON
+) -> JSON:
+    at = step(step(_ROOT, path[0]), path[1])
+    for chosen in _selections(_differing(later, merged)):
+        reduced = _taken_back(earlier, base, chosen)
+        mended = three_way.again(path, at, base, reduced, later)
+        if _valid(mended):
+            for change in chosen:
+                was, first, second = (_value(field, change) for field in (base, earlier, later))
+                three_way.record((*path, *change), "invariant", was, first, second)
+            return mended
+    return three_way.again(path, at, base, earlier, later)
+
+
+def _differing(later: JSON, merged: JSON) -> list[Path]:
+    """What `earlier` had its way with: dependent attributes, or single options and limits."""
+    paths = changed_paths(later, merged, keys={"/options": "value"})
+    changes = dict.fromkeys(split(path)[:2] for path in paths)
+    return sorted(
+        (change for change in changes if change[0] in DEPENDENT),
+        key=lambda change: DEPENDENT.index(change[0]),
+    )
+
+
+def _selections(changes: list[Path]) -> Iterator[list[Path]]:
+    """What to take back, the least first: a single change, then 1, 2, ... whole attributes."""
+    yield from ([change] for change in changes[:MAX_SINGLE])
+    attributes = dict.fromkeys(change[:1] for change in changes)
+    for count in range(1, len(attributes) + 1):
+        yield from map(list, combinations(attributes, count))
+
+
+def _taken_back(field: JSON, base: JSON, changes: list[Path]) -> JSON:
+    """A copy of the field in which these places are as in `base`."""
+    reduced = dict(field)
+    for attribute, *inner in changes:
+        old = base.get(attribute, ABSENT)
+        if inner and attribute == "options":
+            reduced[attribute] = _as_in(old or [], reduced[attribute], inner[0], "value")
+        elif inner:
+            reduced[attribute] = _with(
+                reduced[attribute], inner[0], (old or {}).get(inner[0], ABSENT)
+            )
+        else:
+            reduced = _with(reduced, attribute, old)
+    return reduced
+
+
+def _value(field: JSON, change: Path) -> JSON:
+    attribute, *inner = change
+    value = field.get(attribute, ABSENT)
+    if inner and isinstance(value, list):
+        value = by_id(value, ("value",)) or {}
+    return (value or {}).get(inner[0], ABSENT) if inner else value
+
+
+def _valid(field: JSON) -> bool:
+    try:
+        FIELDS.element.check(field)
+    except NotAllowed:
+        return False
+    return True
+
+
+# -- a section that was deleted and is needed ------------------------------------------------------
+
+
+def _restore_sections(
+    three_way: ThreeWay,
+    fields: list[JSON],
+    base: list[JSON],
+    earlier: list[JSON],
+    later: list[JSON],
+    merged: list[JSON],
+) -> list[JSON] | None:
+    """The merged sections with those that a field still refers to; None if none is missing."""
+    present = by_id(merged, ("id",))
+    if present is None:
+        return None
+    references = (field.get("section") for field in fields if isinstance(field, dict))
+    missing = {name for name in references if isinstance(name, str)} - present.keys()
+    if not missing:
+        return None
+    was, first, second = (by_id(side, ("id",)) for side in (base, earlier, later))
+    if was is None or first is None or second is None:
+        return None
+    restored = [name for name in was if name in missing and (name in first or name in second)]
+    for name in restored:
+        if name in second:
+            earlier = _as_in(base, earlier, name, "id")
+        else:
+            later = _as_in(base, later, name, "id")
+    at = step(_ROOT, "sections")
+    sections: list[JSON] = three_way.again(("sections",), at, base, earlier, later)
+    for name in restored:
+        three_way.record(
+            ("sections", segment(name)),
+            "invariant",
+            was[name],
+            first.get(name, ABSENT),
+            second.get(name, ABSENT),
+            kept="later" if name in second else "earlier",
+        )
+    return sections
+
+
+# -- places in copies ------------------------------------------------------------------------------
+
+
+def _elements(document: JSON, key: str) -> list[JSON]:
+    elements = document.get(key)
+    return elements if isinstance(elements, list) else []
+
+
+def _with(mapping: JSON, key: str, value: JSON) -> JSON:
+    """A copy with the key set, or without it where the value is ABSENT."""
+    copy = {**mapping, key: value}
+    if value is ABSENT:
+        del copy[key]
+    return copy
+
+
+def _as_in(base: list[JSON], elements: list[JSON], name: JSON, attribute: str) -> list[JSON]:
+    """A copy of the elements in which the one of this name is as in `base`, or gone as there.
+
+    Where it is missing it comes back behind the element that it followed in `base`.
+    """
+    places = {element[attribute]: place for place, element in enumerate(elements)}
+    after = 0
+    for element in base:
+        if element[attribute] == name:
+            at = places.get(name, after)
+            return [*elements[:at], element, *elements[at + (name in places) :]]
+        after = places.get(element[attribute], after - 1) + 1
+    return [element for element in elements if element[attribute] != name]
