@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         VersionConflictError,
     )
     from syncsim.lab.runner import run
+    from syncsim.lab.simulation.explore import explore, replay
     from syncsim.merging import diff, merge
     from syncsim.retry import RetryPolicy
     from syncsim.service import build
@@ -39,8 +40,10 @@ _ROOMS = {
     "build": "service",
     "connect": "wiring",
     "diff": "merging",
+    "explore": "lab.simulation.explore",
     "generate": "template.samples",
     "merge": "merging",
+    "replay": "lab.simulation.explore",
     "run": "lab.runner",
     "sample": "template.samples",
 }
@@ -60,8 +63,10 @@ __all__ = [
     "build",
     "connect",
     "diff",
+    "explore",
     "generate",
     "merge",
+    "replay",
     "run",
     "sample",
 ]

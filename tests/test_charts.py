@@ -365,7 +365,7 @@ def test_latency_is_told_with_its_percentiles() -> None:
 
 def test_a_real_run_is_drawn_as_it_was_recorded() -> None:
     """Attempts in the chart come from events, those in the report from the store: they agree."""
-    played = run("perfect-storm", users=4, store="memory", seed=7)
+    played = run("perfect-storm", on="threads", users=4, store="memory", seed=7)
     table = charts.as_frame(charts.retry_timeline(played))
     users = table[table["user"] != "background"]
     report = played.summary()

@@ -146,7 +146,6 @@ def test_help_and_version_load_neither_store_nor_cache_nor_rich(flag: str) -> No
         ("run", "Missing argument 'SCENARIO'"),
         ("run nope", "perfect-storm"),
         ("run stress-test --on moon", "threads"),
-        ("run stress-test --on simulation", "simulation"),
         ("run stress-test --users many", "--users"),
         ("run stress-test --users 0", "at least 1"),
         ("run stress-test --retry sometimes", "third, fixed, full"),

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ def blocks(language: str) -> list[str]:
 
 
 def test_the_example_says_what_it_does(tmp_path: Path) -> None:
-    (example,) = blocks("python")
+    example = blocks("python")[0]
     env = {**os.environ, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     done = subprocess.run(
         [sys.executable, "-c", example],
@@ -35,6 +36,22 @@ def test_the_example_says_what_it_does(tmp_path: Path) -> None:
     told, _, rest = shown.partition("...")
     assert done.stdout.startswith(told)
     assert done.stdout.rstrip().endswith(rest.strip())
+
+
+def test_the_second_example_finds_a_race_and_has_it_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(
+        "from syncsim.lab.textbook import Textbook\n\n"
+        "class BlindWrite(Textbook):\n"
+        "    def swap(self, head, document, user, update_id, detail):\n"
+        "        return self.env.store.put(head.template_id, document, by=user)\n\n"
+        "build = BlindWrite\n"
+    )
+    names: dict[str, Any] = {}
+    exec(blocks("python")[1], names)
+    assert names["again"].history == names["explored"].first.run.history
 
 
 @pytest.mark.parametrize("name", ["lab", "tests"])

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,10 +16,9 @@ import pytest
 
 from syncsim.contract import Outcome
 from syncsim.errors import StoreUnavailableError, UsageError
-from syncsim.lab import workers
+from syncsim.lab import runner, workers
 from syncsim.lab.edits import Edit
 from syncsim.lab.result import Run
-from syncsim.lab.runner import run
 from syncsim.lab.scenarios import (
     Actor,
     Barrier,
@@ -34,6 +34,7 @@ from syncsim.lab.scenarios import (
 from tests import lab_solutions
 from tests.lab_solutions import Careful
 
+run = partial(runner.run, on="threads")
 QUICK = ["perfect-storm", "cache-consistency", "stress-test", "retry-ladder", "sustained"]
 
 
@@ -373,7 +374,7 @@ def test_a_store_of_ones_own_keeps_the_run_under_a_template_of_its_own(tmp_path:
     ("arguments", "named"),
     [
         ({"scenario": "perfect-strom"}, "perfect-strom"),
-        ({"on": "simulation"}, "simulation"),
+        ({"on": "simulation", "processes": 2}, "nothing is real"),
         ({"users": 0}, "users"),
         ({"users": 2.5}, "users"),
         ({"updates": -1}, "updates"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from syncsim.cli.commands import app, main
+from syncsim.cli.application import app
+from syncsim.cli.entry import main
 
 __all__ = ["app", "main"]

@@ -12,6 +12,9 @@ import json
 import logging
 import os
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import Final
 
@@ -142,6 +145,41 @@ def _spell(error: UnicodeError) -> tuple[str, int]:
         raise error
     missing = error.object[error.start : error.end]
     return "".join(_SPELLED.get(c, ascii(c)[1:-1]) for c in missing), error.end
+
+
+@contextmanager
+def standard_output_kept_apart() -> Iterator[None]:
+    """Whatever a solution prints goes to standard error, even past Python's `sys.stdout`.
+
+    Standard output is the report's, which may be one JSON document.
+    """
+    sys.stdout.flush()
+    with redirect_stdout(sys.stderr):
+        try:
+            ours = os.dup(1)
+        except OSError:  # closed: nothing to keep apart
+            yield
+            return
+        os.dup2(2, 1)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(ours, 1)
+            os.close(ours)
+
+
+def end_process(code: int) -> None:
+    """End this process at once if a solution has left threads behind.
+
+    Python would wait for them, for those of an executor too, and there may be no end to wait for.
+    """
+    if threading.active_count() > 1:
+        logging.shutdown()
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
 
 
 def close_broken_pipe() -> None:

@@ -59,9 +59,39 @@ Scenario = Annotated[
         "retry-ladder or sustained.",
     ),
 ]
-On = Annotated[str, _option("--on", "WHERE", "threads or processes.")]
+On = Annotated[str, _option("--on", "WHERE", "simulation, threads or processes.")]
 RunStore = Annotated[
-    str | None, _option("--store", "URL", _STORE + "a SQLite file in a temporary folder.")
+    str | None,
+    _option(
+        "--store",
+        "URL",
+        _STORE + "a SQLite file in a temporary folder. In simulation: memory, the default, or "
+        "sqlite.",
+    ),
+]
+SimulatedStore = Annotated[
+    str, _option("--store", "STORE", "memory, or sqlite: a file in a temporary folder.")
+]
+Schedules = Annotated[
+    int, _option("--schedules", "N", "How many interleavings to run at most.", min=1)
+]
+Strategy = Annotated[
+    str,
+    _option(
+        "--strategy",
+        "NAME",
+        "portfolio, random, priorities, few-preemptions, or exhaustive: all there are, up to the "
+        "order of steps that commute.",
+    ),
+]
+WithJob = Annotated[
+    bool, typer.Option("--job/--no-job", help="With the background job, where there is one.")
+]
+Processes = Annotated[int, _option("--processes", "N", "How many processes share the work.", min=1)]
+Token = Annotated[str, _argument("TOKEN", "As explore and run print it.")]
+Html = Annotated[
+    Path | None,
+    _option("--html", "FILE", "Write the run's sequence diagram as a page of its own."),
 ]
 Users = Annotated[int | None, _option("--users", "N", "How many users there are.")]
 Updates = Annotated[int | None, _option("--updates", "N", "How many updates in all.")]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rich import box
 from rich.console import Console
@@ -25,6 +25,9 @@ from syncsim.events.kinds import Event
 from syncsim.events.live_log import detail, printable, render
 from syncsim.merging.differences import Change
 from syncsim.merging.display import change_rows
+
+if TYPE_CHECKING:
+    from syncsim.lab.simulation.explore import Exploration, Failure
 
 LOG_LINES: Final = 12
 """How many lines of the live log a report shows, unless all are asked for."""
@@ -173,7 +176,7 @@ def _ms(value: float | None) -> str:
 
 
 def findings(report: Mapping[str, JSON]) -> Iterator[Text]:
-    """Every finding in words."""
+    """Every finding in words; the token that gives it again is the run's."""
     for finding in report["findings"]:
         text = Text(f"{finding['code']} {finding['kind']}: ", "red")
         yield text.append(one_line(finding["message"]), "default")
@@ -193,6 +196,43 @@ def log_lines(events: Sequence[Event], *, verbose: bool = False) -> Iterator[Tex
 def _log_line(event: Event) -> Text:
     tone = next((tone for kind, tone in _TONES.items() if isinstance(event, kind)), "")
     return Text(render(event), tone)
+
+
+# -- many runs -------------------------------------------------------------------------------------
+
+
+def exploration(scenario: str, explored: Exploration) -> Iterator[Text]:
+    """The verdict with the number of interleavings, then what else there is to know."""
+    if explored.stuck and not explored.failures:
+        word = Text("INCONCLUSIVE", "bold yellow")
+    else:
+        word = verdict(explored.passed)
+    many = f"{explored.schedules} interleavings, {explored.distinct} of them different"
+    if explored.exhausted:
+        many = f"all {explored.schedules} interleavings that differ"
+        if explored.interleavings is not None:
+            many += f" ({explored.interleavings:,} counting those alike)"
+    yield Text.assemble(word, "  ", (scenario, "bold"), f"  {many}")
+    yield from notes(explored.notes)
+
+
+def failure(found: Failure) -> Iterator[Text]:
+    """What was found, in which schedule, and what it was shrunk to."""
+    yield from findings({"findings": [found.finding.to_json()]})
+    yield Text(
+        f"  first in schedule {found.schedule}; shrunk from {found.draws} draws that matter to "
+        f"{found.shrunk_draws}, in {found.replays} replays"
+    )
+    if not found.repeats:
+        yield Text(
+            "  the same choices gave another history: the solution is not deterministic", "yellow"
+        )
+
+
+def notes(said: Iterable[str]) -> Iterator[Text]:
+    """What is worth knowing and costs nothing."""
+    for note in said:
+        yield Text(f"note: {one_line(note)}", "dim")
 
 
 # -- the demo --------------------------------------------------------------------------------------

@@ -69,7 +69,11 @@ class Stage:
 Perform: TypeAlias = Callable[[Stage], tuple[list[Seen], Run | None]]
 
 
-def walk(folder: Path, play: Callable[[str], Run] = run) -> Iterator[Step]:
+def _on_threads(scenario: str) -> Run:
+    return run(scenario, on="threads")
+
+
+def walk(folder: Path, play: Callable[[str], Run] = _on_threads) -> Iterator[Step]:
     """Play the steps in order, each when it is asked for; about ten seconds, six of them waiting.
 
     `folder` gets the store and the caches of the steps; `play` runs a scenario by its name.

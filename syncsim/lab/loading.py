@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 import inspect
 import sys
+import threading
 from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from syncsim.contract import TemplateSync
 from syncsim.errors import UsageError
-from syncsim.lab.culprit import line_of_error
+from syncsim.lab.culprit import line_of_error, line_of_thread
+
+IMPORT_PATIENCE_S: Final = 10.0
+"""Real seconds that the import of a solution may take."""
 
 Solution: TypeAlias = Callable[..., TemplateSync] | str | Path | None
 """A `build` function, a path `file.py` or `file.py:name`, or None for the reference."""
@@ -70,15 +76,49 @@ def _imported(path: Path, text: str) -> Any:
         raise UsageError("solution", text, "a Python file, FILE.py or FILE.py:NAME")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and pickle look the module up while it is imported
-    try:
-        spec.loader.exec_module(module)
-    except BaseException as error:
-        del sys.modules[name]
-        if isinstance(error, KeyboardInterrupt):
-            raise
-        raise UsageError(
-            "solution",
-            text,
-            f"a file that can be imported; it raised {error!r} ({line_of_error(error)})",
-        ) from error
-    return module
+    error = _failure_of(partial(spec.loader.exec_module, module))
+    if error is None:
+        return module
+    del sys.modules[name]
+    if isinstance(error, KeyboardInterrupt):
+        raise error
+    raise UsageError("solution", text, f"a file that can be imported; {_why(error)}") from error
+
+
+class _StillImporting(BaseException):
+    """Ends an import that does not end by itself; no `Exception`, so that nobody swallows it."""
+
+
+def _failure_of(importing: Callable[[], object]) -> BaseException | None:
+    """What an import raises, None if nothing; it is given up after `IMPORT_PATIENCE_S`.
+
+    It has a thread of its own, because nobody can be told to give up but from outside.
+    """
+    raised: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            importing()
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=work, name="import", daemon=True)
+    thread.start()
+    thread.join(IMPORT_PATIENCE_S)
+    if not thread.is_alive():
+        return raised[0] if raised else None
+    late = _StillImporting(line_of_thread(thread.ident))
+    assert thread.ident is not None
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+        ctypes.c_ulong(thread.ident), ctypes.py_object(_StillImporting)
+    )
+    return late
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, _StillImporting):
+        where = error.args[0] or "a place unknown"
+        return f"it was still at it after {IMPORT_PATIENCE_S:g} s, at {where}"
+    if isinstance(error, SyntaxError) and error.filename is not None:
+        return f"SyntaxError: {error.msg} ({Path(error.filename).name}:{error.lineno})"
+    return f"it raised {error!r} ({line_of_error(error)})"

@@ -42,12 +42,16 @@ class Setting:
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a scenario. `findings` is empty only if it passed; `duration_s` is real time."""
+    """One run of a scenario. `findings` is empty only if it passed.
+
+    `duration_s` is real time, in simulation virtual time; `token` gives a simulated run again.
+    """
 
     setting: Setting
     history: History
     findings: tuple[Finding, ...]
     duration_s: float
+    token: str | None = None
 
     @property
     def passed(self) -> bool:
@@ -92,6 +96,7 @@ class Run:
             "stale_reads": sum(finding.code == "M1" for finding in self.findings),
             "final_version": finals[-1].version if finals else None,
             "duration_s": round(self.duration_s, 3),
+            "token": self.token,
             "findings": [finding.to_json() for finding in self.findings],
         }
 
@@ -146,6 +151,7 @@ class Run:
                 History.from_json(record["history"]),
                 tuple(Finding.from_json(finding) for finding in record["findings"]),
                 record["duration_s"],
+                record["token"],
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise UsageError(

@@ -1,4 +1,4 @@
-"""Run a scenario for real, on threads or on processes, and judge it from its recorded history."""
+"""Run a scenario, simulated or for real on threads or processes, and judge its recorded history."""
 
 from __future__ import annotations
 
@@ -21,9 +21,11 @@ from syncsim.lab.expectations import judge_expectations
 from syncsim.lab.figures import count
 from syncsim.lab.findings import Finding, settle
 from syncsim.lab.history import History
-from syncsim.lab.loading import Solution, load, name_of, takes_policy
+from syncsim.lab.loading import Solution, name_of
+from syncsim.lab.policies import policies
 from syncsim.lab.result import Run, Setting
 from syncsim.lab.scenarios import DEFAULT_TEMPLATE, Part, Scenario, Wait
+from syncsim.lab.simulation.simulated_run import Parameters, simulate
 from syncsim.lab.workers import Place, perform_in_processes
 from syncsim.retry import RetryPolicy
 from syncsim.template.samples import sample
@@ -43,7 +45,7 @@ def run(
     scenario: str | Scenario,
     *,
     solution: Solution = None,
-    on: str = "threads",
+    on: str = "simulation",
     seed: int = 7,
     users: int | None = None,
     updates: int | None = None,
@@ -58,18 +60,31 @@ def run(
 ) -> Run:
     """Play a scenario, gather what happened, and judge it; `Run.passed` says whether it held.
 
-    `on`: "threads", or "processes" (at most `processes`, default 4, each with threads, an
+    `on`: "simulation" (in virtual time, one interleaving that `seed` decides; `Run.token` gives it
+    again), "threads", or "processes" (at most `processes`, default 4, each with threads, an
     environment and a solution of its own on one store). `solution`: a `build` function, a path
     `FILE.py[:NAME]`, None for the reference. `users`, `updates`, `work_ms`: see
     `scenarios.scenario`. `retry`: a policy or its name, for a solution whose `build` takes one.
-    `store`: a URL, "memory" (threads only), None for a SQLite file of the run's own;
-    `synchronous`, FULL or NORMAL, is for that file. `timeout_s`: when a part counts as hanging.
+    `store`: a URL, "memory" (not for processes), None for a SQLite file of the run's own, in
+    simulation for memory; `synchronous`, FULL or NORMAL, is for that file. `timeout_s`: when a part
+    counts as hanging; for real runs.
 
     Raises `UsageError` for what cannot be honoured, `StoreUnavailableError` for a store that cannot
     be opened. What goes wrong while running is a finding.
     """
+    if on == "simulation":
+        for name, value in {"synchronous": synchronous, "processes": processes}.items():
+            if value is not None:
+                raise UsageError(name, value, "none, as nothing is real in a simulation")
+        if isinstance(scenario, Scenario):
+            raise UsageError("scenario", scenario.name, "the name of one, for a simulation")
+        parameters = Parameters(scenario, users, updates, work_ms, template, seed, _text(retry))
+        simulated = simulate(parameters, solution=solution, seed=seed, store=store or "memory")
+        if progress is not None:
+            progress(1, 1)
+        return simulated.run
     if on not in ("threads", "processes"):
-        raise UsageError("on", on, "threads or processes")
+        raise UsageError("on", on, "simulation, threads or processes")
     if not isinstance(scenario, Scenario):
         plan = scenarios.scenario(
             scenario, users=users, updates=updates, work_ms=work_ms, template=template, seed=seed
@@ -79,7 +94,7 @@ def run(
     else:
         raise UsageError("scenario", scenario.name, "the name of one, where its size is given too")
     document = sample(plan.template)
-    policies = _policies(plan, solution, retry)
+    each = policies(plan, solution, retry)
     count_of_processes = _processes(on, solution, store, processes)
     temporary = TemporaryDirectory(prefix="syncsim-run-", ignore_cleanup_errors=True)
     with temporary as folder, ExitStack() as stack:
@@ -89,7 +104,7 @@ def run(
         stack.callback(env.close)
         meter = _Meter(progress, plan.calls)
         acts = []
-        for part, policy in zip(plan.parts, policies, strict=True):
+        for part, policy in zip(plan.parts, each, strict=True):
             template_id = _create(env, plan.template, document)
             patience_s = _patience_s(part) if timeout_s is None else timeout_s
             whole = Assignment(part, part.actors, template_id, solution, policy, patience_s)
@@ -113,7 +128,7 @@ def run(
             users=len(plan.users),
             template=plan.template,
             solution=name_of(solution),
-            retry=", ".join(dict.fromkeys(str(policy) for policy in policies if policy)) or None,
+            retry=", ".join(dict.fromkeys(str(policy) for policy in each if policy)) or None,
             work_ms=max(part.work_ms for part in plan.parts),
         )
     return Run(setting, history, tuple(_judge(acts, history)), _duration_s(acts))
@@ -132,22 +147,14 @@ class _Act:
 # -- before ----------------------------------------------------------------------------------------
 
 
-def _policies(
-    plan: Scenario, solution: Solution, retry: str | RetryPolicy | None
-) -> list[RetryPolicy | None]:
-    """The policy handed to the solution in each part; None for a solution that takes none."""
-    wanted = RetryPolicy.parse(retry) if isinstance(retry, str) else retry
-    takes_one = takes_policy(load(solution))
-    if wanted is not None and not takes_one:
-        raise UsageError("retry", retry, f"none, as build of {name_of(solution)} takes no retry=")
-    if wanted is not None and any(part.retry for part in plan.parts):
-        raise UsageError("retry", retry, f"none, as {plan.name} compares policies of its own")
-    if not takes_one:
-        return [None] * len(plan.parts)
-    return [
-        RetryPolicy.parse(part.retry) if part.retry else wanted or RetryPolicy()
-        for part in plan.parts
-    ]
+def _text(retry: str | RetryPolicy | None) -> str | None:
+    """The policy as text, which a token can hold; `UsageError` for one that has no name."""
+    if retry is None or isinstance(retry, str):
+        return retry
+    text = str(retry)
+    if RetryPolicy.parse(text) != retry:
+        raise UsageError("retry", retry, "a policy by its name, for a simulation")
+    return text
 
 
 def _processes(on: str, solution: Solution, store: str | None, processes: int | None) -> int:

@@ -88,7 +88,9 @@ class Player:
         self.progress = "starting"
         self.news.put(Began(button, scenario))
         heard = _heard_by(self.news.put)
-        return run(scenario, solution=heard, seed=scenario.seed, progress=self._progressed)
+        return run(
+            scenario, solution=heard, on="threads", seed=scenario.seed, progress=self._progressed
+        )
 
     def _progressed(self, done: int, total: int) -> None:
         self.progress = f"{done} of {total} calls done"

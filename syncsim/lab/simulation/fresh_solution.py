@@ -18,6 +18,7 @@ _FROM_FILES = ("syncsim_solution_", "syncsim.lab.broken.")
 """Modules that are solutions and nothing else begin with this, so they may be run anew."""
 
 _CORE = Path(__file__).parents[2]
+_ROOMS = ("", "cache/", "events/", "merging/", "store/", "template/")
 
 
 class FreshSolution:
@@ -67,7 +68,7 @@ def _fingerprint(name: str, file: str | None) -> str:
         return sha256(name.encode()).hexdigest()[:8]
     files = [Path(file)]
     if files[0].parent == _CORE:
-        files = sorted((*_CORE.glob("*.py"), *_CORE.glob("store/*.py")))
+        files = sorted(file for room in _ROOMS for file in _CORE.glob(f"{room}*.py"))
     digest = sha256()
     for path in files:
         digest.update(path.read_bytes())

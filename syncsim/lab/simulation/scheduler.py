@@ -9,6 +9,7 @@ and waiting; stores, caches and locks are built on it elsewhere.
 from __future__ import annotations
 
 import heapq
+import math
 import threading
 from _thread import allocate_lock, get_ident
 from bisect import insort
@@ -17,6 +18,8 @@ from functools import partial
 from typing import Final
 
 from syncsim.lab.simulation.actors import (
+    MAX_STEPS,
+    MAX_VIRTUAL_S,
     Abandoned,
     Actor,
     Crashed,
@@ -70,6 +73,7 @@ class Scheduler:
         self.trace: list[tuple[str, str, str | None]] = []
         self.errors: list[tuple[str, BaseException]] = []
         self.uncontrolled: set[str] = set()
+        self.lingering: tuple[str, ...] = ()
         self._choices = choices
         self._workers = workers
         self._patience_s = patience_s
@@ -81,6 +85,8 @@ class Scheduler:
         self._timers_set = 0
         self._current: Actor | None = None
         self._touched: Touches = {}
+        self._last_step: int | None = None
+        self._last_moment = math.inf
         self._ending: Ending | None = None
         self._failure: Exception | None = None
         self._over = allocate_lock()
@@ -91,7 +97,9 @@ class Scheduler:
     def run(self, main: Callable[[], None]) -> Ending:
         """Run `main` as the first actor, and all that it starts, to the end of every one of them.
 
-        Daemons are not waited for. Exceptions that ended an actor are in `errors`, with its name.
+        Daemons are not waited for, and others no longer than `MAX_VIRTUAL_S` and
+        `MAX_STEPS` after the end of `main`; who went on after that is in `lingering`. Exceptions
+        that ended an actor are in `errors`, with its name.
         Raises what the source of the choices raised (`MisalignedReplayError`).
         """
         self._launch("main", main, None, daemon=False)
@@ -264,6 +272,9 @@ class Scheduler:
 
     def _count(self, actor: Actor) -> None:
         self.steps += 1
+        if self._last_step is not None and self.steps > self._last_step:
+            self._stop_lingering()
+            raise Abandoned
         if actor.operation is None and actor.began_at != self.now:
             actor.began_at, actor.steps = self.now, 0
         actor.steps += 1
@@ -327,6 +338,9 @@ class Scheduler:
             return
         self.jumps += 1
         self.now = timers[0][0]
+        if self.now > self._last_moment:
+            self._stop_lingering()
+            return
         while timers and timers[0][0] <= self.now:
             _, number, actor = heapq.heappop(timers)
             if actor.timer == number:
@@ -337,6 +351,11 @@ class Scheduler:
             if actor.operation is not None and actor.is_endless(self.now):
                 self._ending = endless(actor, self.now)
                 return
+
+    def _stop_lingering(self) -> None:
+        """What was to be done is done long since: a thread that goes on need not be waited for."""
+        self.lingering = tuple(sorted(a.name for a in self._actors.values() if not a.daemon))
+        self._ending = DONE
 
     def _set_timer(self, actor: Actor, seconds: float) -> None:
         self._timers_set += 1
@@ -391,6 +410,9 @@ class Scheduler:
             else:
                 self._make_ready(joiner, woken=True)
         self._workers.give_back(actor.worker)
+        if actor.index == 0:
+            self._last_step = self.steps + MAX_STEPS
+            self._last_moment = self.now + MAX_VIRTUAL_S
         if self._ending is None and not self._awaited:
             self._ending = DONE
         heir = None

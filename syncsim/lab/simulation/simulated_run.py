@@ -21,8 +21,8 @@ from syncsim.lab.expectations import judge_expectations
 from syncsim.lab.findings import INCONCLUSIVE, NOTE, Finding, settle
 from syncsim.lab.history import History
 from syncsim.lab.loading import Solution
+from syncsim.lab.policies import policies
 from syncsim.lab.result import Run, Setting
-from syncsim.lab.runner import _policies
 from syncsim.lab.scenarios import DEFAULT_TEMPLATE, Part, Scenario
 from syncsim.lab.simulation.acting import Act
 from syncsim.lab.simulation.choices import Choice, Choices, Replayed, Seeded
@@ -140,7 +140,7 @@ class Simulation:
         self._plan = parameters.plan()
         self._users = self._plan.users
         self._document = sample(parameters.template)
-        self._policies = _policies(self._plan, solution, parameters.retry)
+        self._policies = policies(self._plan, solution, parameters.retry)
         self._solution = FreshSolution(solution)
 
     def run(self, choices: Choices) -> SimulatedRun:
@@ -240,7 +240,7 @@ def simulate(
         found = simulation.run(Seeded(seed))
         token = simulation.token(found.choices)
         findings = tuple(replace(finding, token=token) for finding in found.findings)
-        return replace(found, run=replace(found.run, findings=findings))
+        return replace(found, run=replace(found.run, findings=findings, token=token))
 
 
 def _jobless(part: Part) -> Part:
@@ -300,6 +300,8 @@ def _ended(ending: Ending, history: History) -> Iterator[Finding]:
 def _notes(acts: Sequence[Act], gate: Scheduler) -> Iterator[str]:
     for name in sorted({name for act in acts for name in act.replaced()}):
         yield f"the solution uses {name} past its environment; the run's own took its place"
+    for thread in gate.lingering:
+        yield f"{thread}, a thread of the solution, was still running long after the last answer"
     if gate.uncontrolled:
         yield (
             f"{len(gate.uncontrolled)} threads of the solution are not under control, because they "

@@ -1,0 +1,29 @@
+"""The application that the commands are hung on, and what it answers without one."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from syncsim.cli.command_io import USAGE
+from syncsim.cli.options import Version
+
+app = typer.Typer(
+    help="Keep shared JSON templates in sync under concurrent edits, and see why it works.",
+    epilog="Exit codes: 0 all well, 1 failed, 2 wrong usage, 3 the environment (a store that "
+    "cannot be opened, a missing library, a full disk). Errors are one line on standard error; "
+    'with --json standard output then holds {"error": {"type", "message", "facts"}}.',
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback(invoke_without_command=True)
+def _syncsim(context: typer.Context, version: Version = False) -> int:
+    if context.invoked_subcommand is None:
+        print(context.get_help(), file=sys.stderr)
+        return USAGE
+    return 0

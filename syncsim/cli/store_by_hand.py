@@ -1,0 +1,199 @@
+"""The store by hand: history, diff, rollback, import, export."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from syncsim.cli import command_io
+from syncsim.cli.application import app
+from syncsim.cli.options import (
+    AsJson,
+    AsUpdate,
+    Force,
+    InFile,
+    Limit,
+    NewId,
+    OldVersion,
+    OutFile,
+    StoreUrl,
+    Template,
+    User,
+    Verbose,
+    VersionA,
+    VersionB,
+)
+from syncsim.contract import ABSENT, JSON, Outcome, Revision
+from syncsim.errors import UsageError
+
+if TYPE_CHECKING:
+    from syncsim.connection import Connection
+
+READER: Final = "syncsim"
+"""Under whose name the command line itself reads."""
+
+
+@app.command()
+def history(
+    template: Template,
+    limit: Limit = None,
+    store: StoreUrl = None,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> int:
+    """List the versions of a template, newest first."""
+    with _connect(store) as sync:
+        versions = [_version(revision) for revision in sync.history(template, limit=limit)]
+    if as_json:
+        command_io.print_json({"template_id": template, "versions": versions})
+    else:
+        from syncsim.cli import terminal
+
+        terminal.open_console().print(terminal.history_table(versions))
+    return 0
+
+
+@app.command(short_help="Show what differs between two versions.")
+def diff(
+    template: Template,
+    a: VersionA,
+    b: VersionB,
+    store: StoreUrl = None,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> int:
+    """Show what leads from version A of a template to version B, a row per change."""
+    with _connect(store) as sync:
+        changes = sync.diff(template, a, b)
+        document = sync.get_template(template, user=READER).document
+    if as_json:
+        rows = [
+            {"path": c.path, "kind": c.kind, "before": c.before, "after": c.after} for c in changes
+        ]
+        present = [{k: v for k, v in row.items() if v is not ABSENT} for row in rows]
+        command_io.print_json({"template_id": template, "a": a, "b": b, "changes": present})
+    elif not changes:
+        command_io.tell(f"no difference between {a} and {b}")
+    else:
+        from syncsim.cli import terminal
+
+        terminal.open_console().print(terminal.difference_table(changes, document))
+    return 0
+
+
+@app.command(short_help="Go back to an old version, as a new one.")
+def rollback(
+    template: Template,
+    version: OldVersion,
+    user: User,
+    store: StoreUrl = None,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> int:
+    """Write a new version with the content of an old one; history keeps all that was in between."""
+    with _connect(store) as sync:
+        before = sync.get_template(template, user=READER).version
+        outcome = sync.rollback(template, version, user=user)
+    if as_json:
+        facts = {"template_id": template, "restored": version, "before": before}
+        command_io.print_json({**facts, **_outcome(outcome)})
+    elif outcome.status == "unchanged":
+        command_io.tell(
+            f"nothing to do: {template} is at {outcome.version}, which has that content"
+        )
+    else:
+        undo = ["syncsim", "rollback", template, before, "--user", user]
+        undo += [] if store is None else ["--store", store]
+        command_io.tell(
+            f"{template} is now at version {outcome.version}, with the content of {version}"
+        )
+        command_io.tell(f"to undo: {shlex.join(undo)}")
+    return 0
+
+
+@app.command("import", short_help="Put a JSON file into the store.")
+def import_(
+    file: InFile,
+    user: User,
+    template_id: NewId = None,
+    update: AsUpdate = False,
+    store: StoreUrl = None,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> int:
+    """Check a JSON file and put it into the store as a new template.
+
+    Nothing is written if anything in it breaks a rule. An id that is taken is an error unless
+    --update is given; then what the file says is merged like any other update.
+    """
+    from syncsim.template import parse
+
+    if template_id is None:
+        if file == "-":
+            raise UsageError("--id", None, "an id, since standard input has no name")
+        template_id = Path(file).stem
+    document = parse(command_io.read_file(file), template_id)
+    with _connect(store) as sync:
+        if update:
+            outcome = sync.update_template(template_id, document, user=user)
+        else:
+            created = sync.create_template(template_id, document, user=user)
+            outcome = Outcome("committed", created.version, attempts=1)
+    if as_json:
+        command_io.print_json({"template_id": template_id, **_outcome(outcome)})
+    else:
+        command_io.tell(f"{template_id} is at version {outcome.version} ({outcome.status})")
+    return 0
+
+
+@app.command(short_help="Write a template as JSON.")
+def export(
+    template: Template,
+    file: OutFile = None,
+    force: Force = False,
+    store: StoreUrl = None,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> int:
+    """Write a template as indented JSON, as import reads it."""
+    import orjson
+
+    if file is not None and file.exists() and not force:
+        raise UsageError("FILE", str(file), "a file that does not exist yet, or --force")
+    with _connect(store) as sync:
+        snapshot = sync.get_template(template, user=READER)
+    body = orjson.dumps(snapshot.document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    if file is not None:
+        command_io.write_file(file, body)
+    facts = {"template_id": template, "version": snapshot.version}
+    if as_json:
+        shown = {"document": snapshot.document} if file is None else {"file": str(file)}
+        command_io.print_json({**facts, **shown})
+    elif file is None:
+        sys.stdout.buffer.write(body)  # JSON is UTF-8, whatever the terminal takes
+    else:
+        command_io.tell(f"{template} at version {snapshot.version} is in {file}")
+    return 0
+
+
+def _connect(store: str | None) -> Connection:
+    from syncsim.wiring import connect
+
+    return connect(store)
+
+
+def _version(revision: Revision) -> dict[str, JSON]:
+    names = ("version", "revision", "parent", "by", "at", "update_id", "detail")
+    return {name: getattr(revision, name) for name in names}
+
+
+def _outcome(outcome: Outcome) -> dict[str, JSON]:
+    return {
+        "status": outcome.status,
+        "version": outcome.version,
+        "attempts": outcome.attempts,
+        "merged": list(outcome.merged),
+        "conflicts": [conflict.to_json() for conflict in outcome.conflicts],
+    }
