@@ -1,0 +1,143 @@
+"""JupyterLab as `syncsim lab` starts it, and a real Chromium in front of it.
+
+The package and its notebooks are copied first, because JupyterLab saves what it runs.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from playwright.sync_api import Browser, Error, Page, sync_playwright
+
+PROJECT = Path(__file__).parents[2]
+COPIED = ("syncsim", "notebooks", "data", "pyproject.toml")
+START_S = 60
+QUIET = (
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-quic",
+    "--no-first-run",
+    "--no-sandbox",
+)
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a running `syncsim lab`, token included; ended by its own handle."""
+    folder = tmp_path_factory.mktemp("lab")
+    for name in COPIED:
+        source = PROJECT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder / name)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    home = folder / "home"
+    home.mkdir()
+    environment = {
+        **os.environ,
+        "HOME": str(home),
+        "PYTHONPATH": str(folder),
+        "JUPYTER_TOKEN": "for-the-test",
+    }
+    log = (folder / "lab.log").open("w")
+    server = subprocess.Popen(
+        [sys.executable, "-m", "syncsim", "lab", "--no-browser", "--port", str(port)],
+        cwd=folder,
+        env=environment,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        address = f"http://127.0.0.1:{port}"
+        _wait_for(address, server, folder / "lab.log")
+        yield address
+    finally:
+        server.terminate()
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+        log.close()
+
+
+def _wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    pause = threading.Event()
+    for _ in range(START_S * 5):
+        assert server.poll() is None, log.read_text()
+        with suppress(OSError), urlopen(f"{address}/api", timeout=5):
+            return
+        pause.wait(0.2)
+    pytest.fail(f"JupyterLab did not answer within {START_S} s:\n{log.read_text()}")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The system's Chromium, without a window."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.fail("these tests need a chromium on PATH: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(QUIET))
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """A page, with what it asked of other hosts and what it complained about."""
+
+    def __init__(self, page: Page, address: str) -> None:
+        self.page = page
+        self.foreign: list[str] = []
+        self.complaints: list[str] = []
+        page.on("request", lambda request: self._note(request.url, address))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _note(self, url: str, address: str) -> None:
+        # JupyterLab asks for a picture attached to a cell under its own scheme, before it shows it.
+        ours = (address, address.replace("http", "ws"), "data:", "blob:", "attachment:")
+        if not url.startswith(ours):
+            self.foreign.append(url)
+
+    def open(self, address: str, notebook: str) -> None:
+        """Show a notebook in JupyterLab and wait for its kernel."""
+        self.page.goto(f"{address}/lab/tree/notebooks/{notebook}?token=for-the-test&reset")
+        self.page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=60_000)
+        self.page.get_by_text("| Idle").wait_for(timeout=60_000)
+
+    def run_all(self) -> None:
+        """Run > Run All Cells, as a person does it."""
+        self.page.get_by_role("menuitem", name="Run", exact=True).click()
+        self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+
+    def errors(self) -> list[str]:
+        """What cells show as errors."""
+        shown = self.page.locator(
+            ".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error'],"
+            ".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.stderr']"
+        )
+        return shown.all_inner_texts()
+
+
+@pytest.fixture
+def visit(lab: str, chromium: Browser, tmp_path: Path) -> Iterator[Visit]:
+    """A fresh page of 1280 x 800; its picture is kept in the test's folder."""
+    page = chromium.new_page(viewport={"width": 1280, "height": 800})
+    yield Visit(page, lab)
+    with suppress(Error):
+        page.screenshot(path=str(tmp_path / "last.png"))
+    page.close()
