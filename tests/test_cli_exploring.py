@@ -148,6 +148,25 @@ def test_all_interleavings_of_two_are_counted_both_ways(call: Call) -> None:
     assert found.answer["interleavings"] >= found.answer["schedules"] > 1
 
 
+def test_mishaps_are_drawn_into_the_runs_and_into_the_token(call: Call) -> None:
+    """A solution that does not survive a lost answer is right in calm weather."""
+    mishaps = ("--faults", "lost_answer=3,latency")
+    arguments = ("perfect-storm", "--solution", "forgetful.py", "--schedules", "30", "--json")
+    Path("forgetful.py").write_text(
+        "from syncsim.lab.textbook import Textbook\n\n"
+        "class Forgetful(Textbook):\n"
+        "    def swap(self, head, document, user, update_id, detail):\n"
+        "        return super().swap(head, document, user, self.env.new_id(), detail)\n\n"
+        "build = Forgetful\n"
+    )
+    assert call("explore", *arguments).code == 0
+    found = call("explore", *arguments, *mishaps)
+    assert found.code == 1
+    token = found.answer["findings"][0]["token"]
+    again = call("replay", "perfect-storm", token, "--solution", "forgetful.py", "--json")
+    assert again.answer["findings"][0]["code"] == found.answer["findings"][0]["code"]
+
+
 # -- what is wrong is said in one line -------------------------------------------------------------
 
 
@@ -159,6 +178,9 @@ def test_all_interleavings_of_two_are_counted_both_ways(call: Call) -> None:
         (("explore", "perfect-storm", "--strategy", "wild"), "expected one of portfolio"),
         (("explore", "perfect-storm", "--store", "sqlite:///x.db"), "expected memory or sqlite"),
         (("explore", "perfect-storm", "--html", "no/where.html"), "a folder that exists"),
+        (("explore", "perfect-storm", "--faults", "busy=many"), "NAME=NUMBER"),
+        (("explore", "perfect-storm", "--faults", "gremlins=2"), "lost_answer"),
+        (("explore", "perfect-storm", "--faults", "busy=1"), "one in how many"),
         (("replay", "perfect-storm", "hello"), "a text beginning with 's1.'"),
         (("replay", "perfect-storm", "s9.abc"), "another version of syncsim"),
         (("run", "stress-test", "--on", "moon"), "simulation, threads or processes"),

@@ -30,6 +30,7 @@ from syncsim.cli.options import (
     Updates,
     Users,
     Verbose,
+    WithFaults,
     WithJob,
     WorkMs,
 )
@@ -131,6 +132,7 @@ def explore(
     work_ms: WorkMs = None,
     retry: Retry = None,
     job: WithJob = True,
+    faults: WithFaults = None,
     store: SimulatedStore = "memory",
     processes: Processes = 1,
     html: Html = None,
@@ -144,6 +146,7 @@ def explore(
     """
     from syncsim.cli import terminal
     from syncsim.lab.simulation.explore import explore as explore_scenario
+    from syncsim.lab.simulation.faults import Faults
 
     if html is not None:
         command_io.check_target(html)
@@ -159,6 +162,7 @@ def explore(
             work_ms=work_ms,
             retry=retry,
             with_job=job,
+            faults=None if faults is None else Faults.parse(faults),
             store=store,
             processes=processes,
             progress=progress,

@@ -84,6 +84,16 @@ Strategy = Annotated[
         "order of steps that commute.",
     ),
 ]
+WithFaults = Annotated[
+    str | None,
+    _option(
+        "--faults",
+        "LIST",
+        "What goes wrong by draw, as busy=8,lost_answer=5: one in so many steps. Names: busy, "
+        "outage, lost_answer, crash, cache; latency (without a number) makes every step take time; "
+        "at_most limits them per run (3).",
+    ),
+]
 WithJob = Annotated[
     bool, typer.Option("--job/--no-job", help="With the background job, where there is one.")
 ]

@@ -53,12 +53,35 @@ class Faults:
         return {name: value for name, value in asdict(self).items() if value != getattr(calm, name)}
 
     @classmethod
+    def parse(cls, text: str) -> Faults:
+        """``busy=8,lost_answer=5,latency``: names, each with one in how many steps it strikes.
+
+        `UsageError` for what is none.
+        """
+        given: dict[str, JSON] = {}
+        for part in filter(None, (part.strip() for part in text.split(","))):
+            name, _, number = part.partition("=")
+            kind = _KINDS.get(name)
+            try:
+                given[name] = True if part == "latency" else kind(number)  # type: ignore[misc]
+            except (TypeError, ValueError):
+                wanted = f"latency, or NAME=NUMBER with a name of {', '.join(_KINDS)}"
+                raise UsageError("faults", part, wanted) from None
+        return cls(**given)
+
+    @classmethod
     def from_json(cls, record: dict[str, JSON]) -> Faults:
         """The inverse of `to_json`; `UsageError` for what is none."""
         unknown = sorted(record.keys() - {field.name for field in fields(cls)})
         if unknown:
             raise UsageError("faults", unknown, f"names out of {[f.name for f in fields(cls)]}")
         return cls(**record)
+
+
+_KINDS: Final = {
+    field.name: type(field.default) for field in fields(Faults) if field.name != "latency"
+}
+"""Name of a fault that is a number to its type."""
 
 
 class Mishaps:
