@@ -5,7 +5,7 @@ Words and signs stand beside every colour. What users typed is text, never marku
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -18,14 +18,16 @@ from syncsim.ui.sequence import Diagram, Source, Step, sequence
 if TYPE_CHECKING:
     import plotly.graph_objects as go  # type: ignore[import-untyped]
 
-ROW: Final = 26
+ROW: Final = 28
 """Pixels a step."""
 
 PLAIN: Final = Look("read", "←", "#595959", "#595959", "circle")
+CALL: Final = Look("call", "▸", INK, INK, "triangle-right")
+ANSWER: Final = Look("answer", "◂", INK, INK, "triangle-left")
 
 MEANINGS: Final[Mapping[Kind, tuple[str, Look]]] = {
-    "call": ("▸ call of a verb", LOOKS["idle"]),
-    "answer": ("◂ answer", LOOKS["idle"]),
+    "call": ("▸ call of a verb", CALL),
+    "answer": ("◂ answer", ANSWER),
     "read": ("← read", PLAIN),
     "hit": ("← read", PLAIN),
     "miss": ("∅ not in the cache", LOOKS["idle"]),
@@ -104,12 +106,25 @@ class _Trace:
     y: list[float | None] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     symbols: list[str] = field(default_factory=list)
+    angles: list[float] = field(default_factory=list)
 
-    def add(self, xs: Sequence[float], y: float, text: str, symbols: Sequence[str]) -> None:
-        self.x += [*xs, None]
-        self.y += [y] * len(xs) + [None]
-        self.texts += [text] * (len(xs) + 1)
-        self.symbols += [*symbols, "circle"]
+    def point(self, x: float, y: float, text: str) -> None:
+        """Something at home."""
+        self._add([x, None], y, text, [self.look.symbol, "circle"], 0)
+
+    def arrow(self, tail: float, tip: float, y: float, text: str, head: str) -> None:
+        """From lane to lane; a head "arrow" points up unless turned."""
+        angle = 0 if head != "arrow" else 90 if tip > tail else -90
+        self._add([tail, tip, None], y, text, ["circle", head, "circle"], angle)
+
+    def _add(
+        self, xs: list[float | None], y: float, text: str, symbols: list[str], angle: float
+    ) -> None:
+        self.x += xs
+        self.y += [y] * (len(xs) - 1) + [None]
+        self.texts += [text] * len(xs)
+        self.symbols += symbols
+        self.angles += [angle] * len(xs)
 
 
 def _draw_arrows(figure: go.Figure, diagram: Diagram) -> None:
@@ -121,16 +136,13 @@ def _draw_arrows(figure: go.Figure, diagram: Diagram) -> None:
         trace = traces.setdefault(meaning, _Trace(look))
         text = _hover(step)
         if step.target is None or step.target == step.source:
-            trace.add([step.source], row, text, [look.symbol])
+            trace.point(step.source, row, text)
+        elif kind in ("read", "hit"):
+            trace.arrow(step.target, step.source, row, text, "arrow")
         else:
-            ends = [float(step.source), float(step.target)]
-            if kind in ("read", "hit"):
-                ends.reverse()
-            tip = "x" if kind in ("lost", "failed") else "arrow"
-            trace.add(ends, row, text, ["circle", tip])
+            head = "x" if kind in ("lost", "failed") else "arrow"
+            trace.arrow(step.source, step.target, row, text, head)
     for meaning, trace in traces.items():
-        colour = trace.look.ink
-        sizes = [11 if symbol in ("arrow", "x") else 8 for symbol in trace.symbols]
         figure.add_scatter(
             name=meaning,
             mode="lines+markers",
@@ -138,12 +150,16 @@ def _draw_arrows(figure: go.Figure, diagram: Diagram) -> None:
             y=trace.y,
             hovertext=trace.texts,
             hoverinfo="text",
-            line={"color": colour, "width": 2, "dash": "dot" if meaning[0] in "∅✗○" else "solid"},
+            line={
+                "color": trace.look.ink,
+                "width": 2,
+                "dash": "dot" if meaning[0] in "∅✗○" else "solid",
+            },
             marker={
                 "symbol": trace.symbols,
-                "size": sizes,
-                "angleref": "previous",
-                "color": colour,
+                "size": [6 if symbol == "circle" else 14 for symbol in trace.symbols],
+                "angle": trace.angles,
+                "color": trace.look.ink,
                 "opacity": 1,
             },
         )
@@ -167,14 +183,16 @@ def _draw_sentences(figure: go.Figure, diagram: Diagram) -> None:
     texts = []
     for step in diagram.steps:
         told = typed(step.happening.text, 74)
-        texts.append(told if step.mark is None else f"<b>{step.mark.sign} {told}</b>")
+        if step.mark is not None:
+            told = f"<b>{step.mark.sign} {typed(step.mark.word)}</b><br>{told}"
+        texts.append(told)
     figure.add_scatter(
         mode="text",
         x=[len(diagram.lanes) - 0.4] * len(texts),
         y=list(range(len(texts))),
         text=texts,
         textposition="middle right",
-        textfont={"color": INK, "size": 12},
+        textfont={"color": INK, "size": 11.5},
         hovertext=[_hover(step) for step in diagram.steps],
         hoverinfo="text",
         showlegend=False,
@@ -208,6 +226,8 @@ def _axes(figure: go.Figure, diagram: Diagram) -> None:
         showgrid=False,
         fixedrange=True,
     )
-    figure.update_layout(margin={"t": 130, "l": 40}, title={"yref": "container", "y": 0.985})
+    figure.update_layout(
+        margin={"t": 120, "l": 40}, title={"y": 1, "yanchor": "top", "pad": {"t": 14}}
+    )
     rows = counted(len(diagram.steps), "step")
     figure.update_yaxes(title={"text": f"{rows}, in order", "font": {"size": 11}})

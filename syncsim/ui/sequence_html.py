@@ -15,8 +15,11 @@ from typing import Final
 from syncsim.lab.findings import Finding
 from syncsim.ui.drawing import counted
 from syncsim.ui.sequence import Diagram, Source, sequence
-from syncsim.ui.sequence_svg import DARK, LEGEND, SIGNS, STYLE, escape, svg
+from syncsim.ui.sequence_svg import DARK, LEGEND, SIGNS, STYLE, WIDTH, escape, svg
 from syncsim.ui.violation import Leaf
+
+CELL: Final = 920
+"""Pixels that a notebook cell has in a window of 1280, beside the file browser."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -44,7 +47,7 @@ class SequenceDiagram:
                 f"<style>{STYLE}{_CELL_STYLE}{dark}</style>",
                 '<div class="syncsim-seq syncsim-cell">',
                 f"<p><strong>{escape(diagram.title)}</strong><br>{escape(diagram.sentence)}</p>",
-                *_figure(diagram),
+                *_figure(diagram, CELL),
                 *_leaves(diagram.leaves),
                 "</div>",
             ]
@@ -76,7 +79,7 @@ def sequence_page(
             f"<h1>{escape(diagram.title)}</h1>",
             f'<p class="lead">{escape(diagram.sentence)}</p>',
             f'<p class="run">{escape(_run_of(diagram))}</p>',
-            *_figure(diagram),
+            *_figure(diagram, WIDTH),
             *_leaves(diagram.leaves),
             *_again(token, command),
             *_steps(diagram),
@@ -123,8 +126,8 @@ def _again(token: str | None, command: str | None) -> Iterator[str]:
         yield f"<p>Token: <code>{escape(token)}</code></p>"
 
 
-def _figure(diagram: Diagram) -> Iterator[str]:
-    yield f'<figure tabindex="0"><div class="wide">{svg(diagram)}</div>'
+def _figure(diagram: Diagram, width: int) -> Iterator[str]:
+    yield f'<figure tabindex="0"><div class="wide">{svg(diagram, width)}</div>'
     legend = " &emsp; ".join(
         f'<span class="{kind}"><b>{SIGNS[kind]}</b> {meaning}</span>' for kind, meaning in LEGEND
     )
@@ -168,6 +171,7 @@ def _steps(diagram: Diagram) -> Iterator[str]:
 
 _CELL_STYLE: Final = """
 .syncsim-cell{padding:4px 8px;font:13px system-ui,sans-serif;overflow-wrap:anywhere}
+.syncsim-cell svg{max-width:100%;min-width:720px;height:auto}
 .syncsim-cell figure{margin:0}.syncsim-seq .wide{overflow-x:auto}
 .syncsim-seq figcaption{font-size:12px;color:var(--soft);margin:6px 0}
 .syncsim-seq figcaption span{color:var(--c,inherit);white-space:nowrap}

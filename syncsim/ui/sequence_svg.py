@@ -95,9 +95,12 @@ DARK: Final = (
 """The same variables for a dark page."""
 
 
-def svg(diagram: Diagram) -> str:
-    """The picture, to be put into an element of class `syncsim-seq` with `STYLE` on the page."""
-    return _Drawing(diagram).svg()
+def svg(diagram: Diagram, width: int = WIDTH) -> str:
+    """The picture, to be put into an element of class `syncsim-seq` with `STYLE` on the page.
+
+    About `width` pixels wide, or more where there are many lanes.
+    """
+    return _Drawing(diagram, width).svg()
 
 
 def escape(text: str) -> str:
@@ -106,11 +109,11 @@ def escape(text: str) -> str:
 
 
 class _Drawing:
-    def __init__(self, diagram: Diagram) -> None:
+    def __init__(self, diagram: Diagram, width: int) -> None:
         self.diagram = diagram
         lanes = max(len(diagram.lanes), 1)
         least, most = LANE_WIDTHS
-        self.lane_width = max(least, min(most, (WIDTH - GUTTER - TEXT - 14) // lanes))
+        self.lane_width = max(least, min(most, (width - GUTTER - TEXT - 14) // lanes))
         self.text_x = GUTTER + lanes * self.lane_width + 14
         self.width = self.text_x + TEXT
         self.rows = [_sentences(step) for step in diagram.steps]
@@ -249,7 +252,8 @@ class _Drawing:
     def _pill(self, step: Step, y: float) -> Iterator[str]:
         happening, x = step.happening, self._x(step.source)
         chars = int((self.lane_width - 6) / _CHAR)
-        word = cut(f"{SIGNS[happening.kind]} {happening.word}", chars)
+        word = f"{SIGNS[happening.kind]} {happening.word}"
+        word = cut(word if len(word) <= chars else happening.word, chars)
         half = len(word) * _CHAR / 2 + 6
         yield (
             f'<rect class="pill" x="{x - half:g}" y="{y - 10:g}" width="{2 * half:g}" '
