@@ -129,7 +129,7 @@ class _Drawing:
     def svg(self) -> str:
         label = escape(f"Sequence diagram. {self.diagram.title}. {self.diagram.sentence}")
         parts = [
-            f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{label}" '
+            f'<svg role="img" aria-label="{label}" '
             f'width="{self.width}" height="{self.height}" '
             f'viewBox="0 0 {self.width} {self.height}">',
             *self._bands(),

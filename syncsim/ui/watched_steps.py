@@ -73,11 +73,7 @@ class _Telling:
         """A step that has no answer yet: a sleep, a lock that is held, what was cut short."""
         operation = self._under_way.get(actor)
         if call == "sleep":
-            woken = self._sleeps.get(place)
-            seconds = 0.0 if woken is None else float(woken.facts["seconds"])
-            if woken is not None:
-                self._now = max(self._now, woken.at_s - seconds)
-            return self._sleep(place, actor, seconds, operation)
+            return self._sleep(place, actor, operation)
         thing = cut(touches or "something shared", 60)
         holder = self._holders.get(touches or "")
         held = "" if holder in (None, actor) else f", held by {name(holder or '')}"
@@ -87,18 +83,21 @@ class _Telling:
         word = call.rpartition(".")[2]
         return Happening(kind, self._now, actor, word, text, operation, place=place)
 
-    def _sleep(self, place: int, actor: str, seconds: float, operation: str | None) -> Happening:
-        before = self._run.trace[place + 1 :]
-        next_call = next((call for who, call, _ in before if who == actor), "")
+    def _sleep(self, place: int, actor: str, operation: str | None) -> Happening:
+        """A sleep; nobody told how long those are that the simulation itself puts in (latency)."""
+        woken = self._sleeps.get(place)
+        if woken is None:
+            text = f"{name(actor)} is held up for a while"
+            return Happening("wait", self._now, actor, "delay", text, operation, place=place)
+        seconds = float(woken.facts["seconds"])
+        self._now = max(self._now, woken.at_s - seconds)
+        later = self._run.trace[place + 1 :]
+        next_call = next((call for who, call, _ in later if who == actor), "")
         work_s = self._run.run.setting.work_ms / 1000
-        if operation is None:
-            why = " between two calls"
-        elif work_s and abs(seconds - work_s) < 1e-9 and next_call.startswith("store."):
+        why = "" if operation is not None else " between two calls"
+        if operation and work_s and seconds == work_s and next_call.startswith("store."):
             why = ", at work on the change"
-        else:
-            why = ""
-        row = wait(self._now, actor, seconds, operation, why)
-        return replace(row, place=place)
+        return replace(wait(self._now, actor, seconds, operation, why), place=place)
 
     def _ended(self) -> Iterator[Happening]:
         ending = self._run.ending
@@ -108,7 +107,7 @@ class _Telling:
             if stuck is None:
                 why = f"{ending.message}" if operation.user in ending.actors else "its run ended"
                 if ending.kind == "done":
-                    why = "its client died here"
+                    why = "its client has died"
                 text = f"{name(operation.user)} never gets an answer: {cut(why, 200)}"
             else:
                 held = f", held by {name(stuck.held_by)}" if stuck.held_by else ""
