@@ -201,15 +201,17 @@ def _draw_sentences(figure: go.Figure, diagram: Diagram) -> None:
 
 def _axes(figure: go.Figure, diagram: Diagram) -> None:
     lanes = diagram.lanes
+    chars = 12 if len(lanes) < 7 else 8
     heads = [
-        f"<b>{typed(lane.label, 12)}</b>"
+        f"<b>{typed(lane.label, chars)}</b>"
         if lane.kind != "cache"
-        else f"cache of<br>{typed(lane.label.removeprefix('cache of '), 12)}"
+        else f"cache of<br>{typed(lane.label.removeprefix('cache of '), chars)}"
         for lane in lanes
     ]
     figure.update_xaxes(
         tickvals=list(range(len(lanes))),
         ticktext=heads,
+        tickangle=0,
         side="top",
         # The sentences take as much room as six lanes.
         range=[-0.8, len(lanes) - 0.4 + max(5, len(lanes) * 0.8)],

@@ -48,7 +48,8 @@ class SequenceDiagram:
                 '<div class="syncsim-seq syncsim-cell">',
                 f"<p><strong>{escape(diagram.title)}</strong><br>{escape(diagram.sentence)}</p>",
                 *_figure(diagram, CELL),
-                *_leaves(diagram.leaves),
+                # No heading: JupyterLab would list it in the table of contents.
+                *_leaves(diagram.leaves, "<p><strong>Before and after</strong></p>"),
                 "</div>",
             ]
         )
@@ -80,7 +81,7 @@ def sequence_page(
             f'<p class="lead">{escape(diagram.sentence)}</p>',
             f'<p class="run">{escape(_run_of(diagram))}</p>',
             *_figure(diagram, WIDTH),
-            *_leaves(diagram.leaves),
+            *_leaves(diagram.leaves, "<h2>Before and after</h2>"),
             *_again(token, command),
             *_steps(diagram),
             "</main></body></html>",
@@ -141,10 +142,10 @@ def _figure(diagram: Diagram, width: int) -> Iterator[str]:
     )
 
 
-def _leaves(leaves: tuple[Leaf, ...]) -> Iterator[str]:
+def _leaves(leaves: tuple[Leaf, ...], heading: str) -> Iterator[str]:
     if not leaves:
         return
-    yield "<h2>Before and after</h2>"
+    yield heading
     for leaf in leaves:
         yield f"<table><caption><code>{escape(leaf.path)}</code>: {escape(leaf.verdict)}</caption>"
         heads = "".join(f'<th scope="col">{head}</th>' for head in ("When", "Value", "By"))
@@ -175,7 +176,6 @@ _CELL_STYLE: Final = """
 .syncsim-cell figure{margin:0}.syncsim-seq .wide{overflow-x:auto}
 .syncsim-seq figcaption{font-size:12px;color:var(--soft);margin:6px 0}
 .syncsim-seq figcaption span{color:var(--c,inherit);white-space:nowrap}
-.syncsim-cell h2{font-size:14px}
 .syncsim-seq table{border-collapse:collapse;margin:8px 0 16px}
 .syncsim-seq caption{text-align:left;padding:4px 0;color:var(--ink)}
 .syncsim-seq table th,.syncsim-seq table td{text-align:left;font-weight:400;

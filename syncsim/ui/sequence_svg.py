@@ -285,7 +285,7 @@ class _Drawing:
             anchor, beyond = ("start", end + 9) if way == 1 else ("end", end - 9)
             yield (
                 f'<text class="n" text-anchor="{anchor}" x="{beyond:g}" y="{y + 10:g}">'
-                f"{escape(cut(happening.version, chars))}</text>"
+                f"{escape(cut(happening.version, int((self.lane_width - 8) / 6.2)))}</text>"
             )
 
     def _line(self, kind: Kind, tail: float, tip: float, y: float) -> Iterator[str]:

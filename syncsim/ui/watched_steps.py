@@ -92,7 +92,7 @@ class _Telling:
         seconds = float(woken.facts["seconds"])
         self._now = max(self._now, woken.at_s - seconds)
         later = self._run.trace[place + 1 :]
-        next_call = next((call for who, call, _ in later if who == actor), "")
+        next_call = next((c for who, c, _ in later if who == actor and c != "sleep"), "")
         work_s = self._run.run.setting.work_ms / 1000
         why = "" if operation is not None else " between two calls"
         if operation and work_s and seconds == work_s and next_call.startswith("store."):
