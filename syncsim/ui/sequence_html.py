@@ -173,6 +173,9 @@ def _steps(diagram: Diagram) -> Iterator[str]:
 _CELL_STYLE: Final = """
 .syncsim-cell{padding:4px 8px;font:13px system-ui,sans-serif;overflow-wrap:anywhere}
 .syncsim-cell svg{max-width:100%;min-width:720px;height:auto}
+.syncsim-cell tr,.syncsim-cell code{background:none!important}
+.syncsim-cell th,.syncsim-cell td{text-align:left!important}
+.syncsim-cell code{color:inherit!important;padding:0!important}
 .syncsim-cell figure{margin:0}.syncsim-seq .wide{overflow-x:auto}
 .syncsim-seq figcaption{font-size:12px;color:var(--soft);margin:6px 0}
 .syncsim-seq figcaption span{color:var(--c,inherit);white-space:nowrap}

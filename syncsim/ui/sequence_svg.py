@@ -84,7 +84,8 @@ stroke:var(--halo,var(--back));stroke-width:4px;stroke-linejoin:round}
 .syncsim-seq .wait{--c:var(--wait)}
 .syncsim-seq .fault{--c:var(--bad);--tint:var(--band)}
 .syncsim-seq .fault-stale{--c:var(--stale);--tint:var(--stale-band)}
-.syncsim-seq .marked{--halo:var(--tint)}
+.syncsim-seq .on-fault{--halo:var(--band)}
+.syncsim-seq .on-fault-stale{--halo:var(--stale-band)}
 """
 
 DARK: Final = (
@@ -219,7 +220,8 @@ class _Drawing:
             if happening.kind == "answer"
             else happening.kind
         )
-        marked = "" if step.mark is None else f" marked {self.fault}"
+        if step.mark is not None:
+            look += f" on-{self.fault}"
         yield f'<g class="{escape(look)}"><title>{escape(happening.text)}</title>'
         if happening.kind == "gap":
             yield f'<text class="n" x="{GUTTER}" y="{y + 4:g}">⋮</text>'
@@ -228,7 +230,7 @@ class _Drawing:
         else:
             yield from self._arrow(step, y)
         yield "</g>"
-        yield f'<g class="{marked.strip()}">' if marked else "<g>"
+        yield "<g>" if step.mark is None else f'<g class="{self.fault}">'
         if step.mark is not None:
             yield f'<text class="sign" x="16" y="{y + 7:g}">{escape(step.mark.sign)}</text>'
         if step.number:
