@@ -223,9 +223,15 @@ def test_fifty_users_share_lanes_and_a_long_run_is_cut_around_the_proof() -> Non
     assert {who for _, who, _ in marked(diagram)} <= {lane.owner for lane in diagram.lanes}
     numbered = [step for step in diagram.steps if step.number]
     gaps = [int(step.happening.text.split()[0]) for step in diagram.steps if not step.number]
-    assert len(numbered) <= MOST_STEPS + 2
+    assert len(numbered) == MOST_STEPS
     assert sum(gaps) + len(numbered) >= len(run.trace)
     sequence_page(run)
+
+
+def test_of_a_long_run_without_fault_the_commits_are_shown() -> None:
+    run = simulate(Parameters("sustained"), seed=3)
+    shown = [step.happening.version for step in sequence(run).steps if step.happening.kind == "won"]
+    assert shown == [commit.version for commit in run.history.commits[1:]]
 
 
 def test_as_text_it_is_a_line_per_step() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Final, Literal, TypeAlias
 
 from syncsim.events.live_log import printable
@@ -145,6 +146,10 @@ def _first(findings: Sequence[Finding]) -> Finding | None:
 # -- rows ------------------------------------------------------------------------------------------
 
 
+_TELLING: Final = ("won", "lost", "failed", "wait", "blocked")
+"""Where a run is too long for all its steps, these are shown first."""
+
+
 def _shown(
     happened: Sequence[Happening], marked: Collection[int], concerned: Collection[str]
 ) -> list[tuple[int, Happening]]:
@@ -152,13 +157,17 @@ def _shown(
     numbered = list(enumerate(happened, 1))
     if len(numbered) <= MOST_STEPS:
         return numbered
-    kept = {n for n, h in numbered if n - 1 in marked or h.operation in concerned}
-    for number in [n for n, _ in numbered]:
-        if len(kept) >= MOST_STEPS:
-            break
-        kept.add(number)
-    # Too many steps of the operations at fault: the last ones are where it ended.
-    kept = set(sorted(kept)[-MOST_STEPS:]) | {place + 1 for place in marked}
+    of_fault = [n for n, h in numbered if h.operation in concerned]
+    wanted = dict.fromkeys(
+        [
+            *(place + 1 for place in marked),
+            *reversed(of_fault[-MOST_STEPS // 2 :]),  # where it ended
+            *of_fault,
+            *(n for n, h in numbered if h.kind in _TELLING),
+            *(n for n, _ in numbered),
+        ]
+    )
+    kept = set(islice(wanted, MOST_STEPS))
     rows: list[tuple[int, Happening]] = []
     for number, happening in numbered:
         if number in kept:
