@@ -216,7 +216,7 @@ def _failure(seen: Sighting, playground: Playground, solution: Solution) -> Fail
 
     repeats = _repeats(seen, simulation)
     shrunk = shrink(seen.choices, again)
-    least = simulation.run(Guided([choice.value for choice in shrunk.choices]))
+    least = simulation.run(Guided([choice.value for choice in shrunk.choices]), watched=True)
     token = simulation.token(shrunk.choices)
     return Failure(
         replace(_same_fault(least, seen.finding) or seen.finding, token=token),

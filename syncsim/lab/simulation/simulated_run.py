@@ -22,6 +22,7 @@ from syncsim.lab.findings import INCONCLUSIVE, NOTE, Finding, settle
 from syncsim.lab.history import History
 from syncsim.lab.loading import Solution
 from syncsim.lab.policies import policies
+from syncsim.lab.recording import ObservedLog
 from syncsim.lab.result import Run, Setting
 from syncsim.lab.scenarios import DEFAULT_TEMPLATE, Part, Scenario
 from syncsim.lab.simulation.acting import Act
@@ -32,6 +33,7 @@ from syncsim.lab.simulation.faults import Faults
 from syncsim.lab.simulation.fresh_solution import FreshSolution
 from syncsim.lab.simulation.playground import Playground, VirtualClock
 from syncsim.lab.simulation.scheduler import PATIENCE_S, START_S, Scheduler
+from syncsim.lab.simulation.sights import Sight, Sights, WatchedEnvironment, WatchedLog
 from syncsim.lab.simulation.tokens import Token
 from syncsim.template.samples import sample
 
@@ -88,7 +90,7 @@ class SimulatedRun:
     """A run, how it ended, and the draws that make it again; `run.duration_s` is virtual.
 
     `trace` is what was done in which order: actor, call, shared thing. `notes` tell of what the
-    solution reached for past its environment.
+    solution reached for past its environment. `sights` are what its steps saw, if it was watched.
     """
 
     run: Run
@@ -96,6 +98,7 @@ class SimulatedRun:
     choices: tuple[Choice, ...]
     trace: tuple[tuple[str, str, str | None], ...]
     notes: tuple[str, ...]
+    sights: tuple[Sight, ...] = ()
 
     @property
     def history(self) -> History:
@@ -143,8 +146,8 @@ class Simulation:
         self._policies = policies(self._plan, solution, parameters.retry)
         self._solution = FreshSolution(solution)
 
-    def run(self, choices: Choices) -> SimulatedRun:
-        """Play all parts and judge them.
+    def run(self, choices: Choices, *, watched: bool = False) -> SimulatedRun:
+        """Play all parts and judge them; `watched` keeps what every step saw, for diagrams.
 
         Raises `UsageError` for a solution that cannot be built, `MisalignedReplayError` for choices
         recorded from something else.
@@ -154,6 +157,7 @@ class Simulation:
         log = BoundedEventLog(VirtualClock(gate))
         order = count(1).__next__
         acts: list[Act] = []
+        sights = Sights(gate) if watched else None
 
         def main() -> None:
             env = SimulatedEnvironment(
@@ -164,11 +168,14 @@ class Simulation:
                 cache_of=cache_of,
                 faults=self.parameters.faults,
             )
+            seen_log: ObservedLog = log
+            if sights is not None:
+                env, seen_log = WatchedEnvironment(env, sights), WatchedLog(log, sights)
             for part, policy in zip(self._plan.parts, self._policies, strict=True):
                 template_id = f"{self._plan.template}{f'-{len(acts) + 1}' if acts else ''}"
                 store.create(template_id, self._document, by=BACKGROUND)
                 acts.append(Act(gate, part, template_id, policy))
-                acts[-1].perform(env, log, order, self._solution)
+                acts[-1].perform(env, seen_log, order, self._solution)
 
         ending = gate.run(main)
         if ending.kind == "stuck":
@@ -182,7 +189,12 @@ class Simulation:
         )
         run = Run(self._setting(), history, findings, gate.now - START_S)
         return SimulatedRun(
-            run, ending, tuple(choices.made), tuple(gate.trace), tuple(_notes(acts, gate))
+            run,
+            ending,
+            tuple(choices.made),
+            tuple(gate.trace),
+            tuple(_notes(acts, gate)),
+            () if sights is None else tuple(sights.noted),
         )
 
     def replay(self, token: Token) -> SimulatedRun:
@@ -193,7 +205,7 @@ class Simulation:
             solution=solution.name,
             fingerprint=solution.fingerprint,
         )
-        return self.run(Replayed(token.choices))
+        return self.run(Replayed(token.choices), watched=True)
 
     def token(self, choices: Sequence[Choice]) -> str:
         """The text that makes the run of these choices again."""
@@ -239,7 +251,7 @@ def simulate(
     """
     with Playground(store) as playground:
         simulation = Simulation(parameters, playground, solution=solution)
-        found = simulation.run(Seeded(seed))
+        found = simulation.run(Seeded(seed), watched=True)
         token = simulation.token(found.choices)
         findings = tuple(replace(finding, token=token) for finding in found.findings)
         return replace(found, run=replace(found.run, findings=findings, token=token))
