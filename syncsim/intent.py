@@ -67,10 +67,17 @@ class Edit:
             self.conflicts = self._credited(merged.conflicts, row)
             self._met = head
             result, kind = merged.document, "merge" if self.kind == "update" else self.kind
-        self.written = not same(result, head)
+        self.written = self._differs(result, head)
         if not self.written:
             return None
         return Write(result, self._detail(kind))
+
+    def _differs(self, result: Document, head: Document) -> bool:
+        try:
+            return not same(result, head)
+        except Exception:  # a value that fails to be compared, such as a table or an array
+            validate(result, self.template_id)
+            raise
 
     @property
     def merged(self) -> tuple[str, ...]:

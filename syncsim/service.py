@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from syncsim.arguments import check_base, check_settings, check_version
 from syncsim.background import MaintenanceRun
 from syncsim.commit_queue import CommitQueue
 from syncsim.committing import Committer
@@ -29,14 +30,13 @@ from syncsim.errors import (
     OutcomeUnknownError,
     SyncError,
     UpdateIdReusedError,
-    UsageError,
     VersionConflictError,
     VersionNotFoundError,
 )
 from syncsim.freshness import FreshReads
 from syncsim.intent import Edit, Return, check_changes, fingerprint
 from syncsim.retry import RetryPolicy
-from syncsim.template import check_template_id, check_user
+from syncsim.template import check_template_id, check_update_id, check_user
 
 COOLDOWN_S = 5.0
 DEADLINE_S = 3.0
@@ -77,6 +77,7 @@ class SyncService:
         cooldown_s: float = COOLDOWN_S,
         deadline_s: float = DEADLINE_S,
     ) -> None:
+        check_settings(retry, cooldown_s, deadline_s)
         self._env = env
         self._store = env.store
         self._emit = env.events.emit
@@ -132,9 +133,12 @@ class SyncService:
         `RetriesExhaustedError` and `StoreUnavailableError` (all: nothing was written), and
         `OutcomeUnknownError`.
         """
+        check_template_id(template_id)
         check_user(user)
         check_changes(template_id, changes)
-        _check_base(template_id, base)
+        check_base(template_id, base)
+        if update_id is not None:
+            check_update_id(update_id)
         edit = Edit(template_id, changes, base, self._past)
         chosen = update_id is not None
         if update_id is None:
@@ -142,7 +146,6 @@ class SyncService:
         started = self._begin("update.started", template_id, user, update_id, base)
         try:
             if chosen:
-                _check_update_id(update_id)
                 edit.fingerprint = fingerprint(template_id, changes, base)
                 replayed = self._replayed(template_id, update_id, edit.fingerprint)
                 if replayed is not None:
@@ -159,8 +162,10 @@ class SyncService:
 
         Raises `VersionConflictError` (nothing was written) where somebody has committed since.
         """
+        check_template_id(template_id)
         check_user(user)
         check_changes(template_id, changes)
+        check_version(version)
         update_id = self._env.new_id()
         started = self._begin("update.started", template_id, user, update_id, None)
         try:
@@ -201,6 +206,7 @@ class SyncService:
 
         ``reason`` then reads ``Skipped - recent user update (ann, 1.2 s ago, cooldown 5.0 s)``.
         """
+        check_template_id(template_id)
         run = MaintenanceRun(self._cooldown_s, self._now)
         update_id = self._env.new_id()
         started = self._begin("job.started", template_id, BACKGROUND, update_id, None)
@@ -237,7 +243,9 @@ class SyncService:
         What others commit while this call runs is merged, as for any update. Raises
         `VersionNotFoundError` where the template never had that version.
         """
+        check_template_id(template_id)
         check_user(user)
+        check_version(version)
         update_id = self._env.new_id()
         head = self._store.read(template_id)
         target = self._past.find(template_id, version)
@@ -272,6 +280,7 @@ class SyncService:
         ``[{"update_id": "...", "user": "ann", "state": "queued", "position": 1, "age_s": 0.12,
         "attempts": 2}]``; `state` is queued, waiting (between two attempts) or writing.
         """
+        check_template_id(template_id)
         now = self._now()
         place = {t.update_id: n for n, t in enumerate(self._queue.pending(template_id), 1)}
         rows = [
@@ -341,7 +350,6 @@ class SyncService:
     def _begin(
         self, kind: str, template_id: str, user: str, update_id: str, base: Snapshot | None
     ) -> float:
-        check_template_id(template_id)
         self._emit(
             kind,
             template_id=template_id,
@@ -404,18 +412,6 @@ class SyncService:
             latency_s=self._now() - started,
             **{k: v for k, v in error.facts.items() if k in ("attempts", "waited_s", "definite")},
         )
-
-
-def _check_base(template_id: str, base: Any) -> None:
-    if base is None:
-        return
-    if not isinstance(base, Snapshot) or base.template_id != template_id:
-        raise UsageError("base", base, f"a Snapshot of template {template_id!r}, or None")
-
-
-def _check_update_id(update_id: Any) -> None:
-    if not isinstance(update_id, str) or not 0 < len(update_id) <= 200:
-        raise UsageError("update_id", update_id, "a text of 1 to 200 characters")
 
 
 def build(env: Environment, **settings: Any) -> SyncService:
