@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from syncsim.arguments import check_version
-from syncsim.contract import BACKGROUND, JSON, Document, Environment, Snapshot, SupportsLookup
+from syncsim.contract import BACKGROUND, JSON, Document, Environment, Snapshot
 from syncsim.errors import VersionNotFoundError
 from syncsim.events import BoundedEventLog
 from syncsim.events.metrics import Metrics
@@ -81,9 +81,7 @@ class Connection(SyncService):
         seen one begin.
         """
         check_update_id(update_id)
-        store = self._store
-        found = store.find_update(update_id) if isinstance(store, SupportsLookup) else None
-        return trace(self.events.read(), update_id, found)
+        return trace(self.events.read(), update_id, self._past.find_update(update_id))
 
     def close(self) -> None:
         """Write what only memory holds to the caches, then close them and the store; idempotent."""

@@ -7,6 +7,7 @@ because time, chance, store, caches and locks all come in with the environment.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from syncsim.arguments import check_base, check_settings, check_version
@@ -16,7 +17,6 @@ from syncsim.committing import Committer
 from syncsim.contract import (
     BACKGROUND,
     JSON,
-    Conflict,
     Document,
     Environment,
     Outcome,
@@ -29,12 +29,12 @@ from syncsim.contract import (
 from syncsim.errors import (
     OutcomeUnknownError,
     SyncError,
-    UpdateIdReusedError,
     VersionConflictError,
     VersionNotFoundError,
 )
 from syncsim.freshness import FreshReads
 from syncsim.intent import Edit, Return, check_changes, fingerprint
+from syncsim.replaying import replayed
 from syncsim.retry import RetryPolicy
 from syncsim.template import check_template_id, check_update_id, check_user
 
@@ -56,6 +56,11 @@ class StoredPast:
         if isinstance(store, SupportsLookup):
             return store.revision(template_id, version)
         return next((r for r in store.history(template_id) if r.version == version), None)
+
+    def find_update(self, update_id: str) -> Revision | None:
+        """What this update committed; None also where the store cannot say."""
+        store = self._store
+        return store.find_update(update_id) if isinstance(store, SupportsLookup) else None
 
     def newest(self, template_id: str, limit: int) -> Sequence[Revision]:
         """The newest versions, the head first."""
@@ -84,6 +89,7 @@ class SyncService:
         self._now = env.clock.now
         self._past = StoredPast(env.store)
         self._cooldown_s = cooldown_s
+        self._deadline_s = deadline_s
         self._queue = CommitQueue(env)
         self.reads = FreshReads(env.store, env.cache, env.clock, env.events)
         self._committer = Committer(
@@ -147,9 +153,9 @@ class SyncService:
         try:
             if chosen:
                 edit.fingerprint = fingerprint(template_id, changes, base)
-                replayed = self._replayed(template_id, update_id, edit.fingerprint)
-                if replayed is not None:
-                    return self._ended(template_id, user, update_id, replayed, started)
+                outcome = self._replayed(edit, update_id)
+                if outcome is not None:
+                    return self._ended(template_id, user, update_id, outcome, started)
             return self._commit(edit, user, update_id, started)
         except SyncError as error:
             self._failed("update.failed", template_id, user, update_id, error, started)
@@ -183,6 +189,7 @@ class SyncService:
                 by=user,
                 update_id=update_id,
                 detail=write.detail,
+                timeout_s=max(started + self._deadline_s - self._now(), 0.0),
             )
         except SyncError as error:
             if isinstance(error, VersionConflictError):
@@ -218,12 +225,16 @@ class SyncService:
         except SyncError as error:
             self._failed("job.failed", template_id, BACKGROUND, update_id, error, started)
             raise
+        version = row.version
+        if state.unsure and (found := self._past.find_update(update_id)) is not None:
+            # Committed by an attempt whose answer was lost, whatever the head allows by now.
+            version, run.reason, run.written = found.version, None, True
         if run.reason is not None:
             self._emit("job.skipped", reason=run.reason, **facts)
-            return Outcome("skipped", row.version, state.attempts, reason=run.reason)
+            return Outcome("skipped", version, state.attempts, reason=run.reason)
         if run.written:
             self._spread(row, BACKGROUND, update_id)
-        outcome = Outcome("committed" if run.written else "unchanged", row.version, state.attempts)
+        outcome = Outcome("committed" if run.written else "unchanged", version, state.attempts)
         self._emit(
             f"job.{outcome.status}",
             version=outcome.version,
@@ -307,20 +318,22 @@ class SyncService:
         except OutcomeUnknownError:
             self.reads.forget(template_id, user)
             raise
+        outcome = None
         if state.unsure or edit.fingerprint is not None:
             # An earlier attempt, or another call under this id, may be what was committed.
-            replayed = self._replayed(template_id, update_id, edit.fingerprint)
-            if replayed is not None and not (edit.written and replayed.version == row.version):
-                return self._ended(template_id, user, update_id, replayed, started)
-        if edit.written:
+            outcome = self._replayed(edit, update_id)
+            if outcome is not None and state.unsure:
+                outcome = replace(outcome, attempts=state.attempts)
+        if outcome is None:
+            outcome = Outcome(
+                "committed" if edit.written else "unchanged",
+                row.version,
+                state.attempts,
+                edit.merged,
+                edit.conflicts,
+            )
+        if edit.written and row.version == outcome.version:
             self._spread(row, user, update_id)
-        outcome = Outcome(
-            "committed" if edit.written else "unchanged",
-            row.version,
-            state.attempts,
-            edit.merged,
-            edit.conflicts,
-        )
         return self._ended(
             template_id,
             user,
@@ -331,19 +344,12 @@ class SyncService:
             commit_s=state.commit_s,
         )
 
-    def _replayed(self, template_id: str, update_id: str, intent: str | None) -> Outcome | None:
+    def _replayed(self, edit: Edit, update_id: str) -> Outcome | None:
         """How an update of this id ended before, from its record; None if it never committed."""
-        store = self._store
-        found = store.find_update(update_id) if isinstance(store, SupportsLookup) else None
+        found = self._past.find_update(update_id)
         if found is None:
             return None
-        detail = found.detail if isinstance(found.detail, dict) else {}
-        if found.template_id != template_id or detail.get("intent") != intent:
-            raise UpdateIdReusedError(template_id, update_id, found.version)
-        conflicts = tuple(map(Conflict.from_json, detail.get("conflicts", ())))
-        return Outcome(
-            "committed", found.version, conflicts=conflicts, reason="already committed by this id"
-        )
+        return replayed(found, edit.template_id, edit.fingerprint, edit.base, self._past)
 
     # -- what is said about it ---------------------------------------------------------------------
 

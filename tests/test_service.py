@@ -352,18 +352,75 @@ def test_when_the_store_goes_down_with_the_answer_the_outcome_is_unknown_and_not
     assert len(bench.sync.history(TID)) == 2
 
 
-def test_repeating_an_update_id_answers_from_history(bench: Bench) -> None:
+def test_repeating_an_update_id_answers_what_the_first_call_answered(bench: Bench) -> None:
+    """A merge with a conflict, won at the second attempt; others commit before it is repeated."""
     base = bench.sync.get_template(TID, user="ann")
-    bench.rename("Rival's")
-    first = bench.sync.update_template(
-        TID, {"name": "Ann's"}, user="ann", base=base, update_id="u-1"
-    )
-    again = bench.sync.update_template(
-        TID, {"name": "Ann's"}, user="ann", base=base, update_id="u-1"
-    )
-    assert (again.status, again.version) == ("committed", first.version)
-    assert again.conflicts == first.conflicts
-    assert len(bench.sync.history(TID)) == 3
+    bench.sync.update_template(TID, {"name": "Ben's", "description": "Ben's"}, user="ben")
+    bench.store.before_swap = iter([lambda: bench.rename("Rival's")])
+    mine = {"name": "Ann's"}
+
+    def call() -> Any:
+        return bench.sync.update_template(TID, mine, user="ann", base=base, update_id="u-1")
+
+    first = call()
+    assert (first.status, first.attempts, first.merged) == ("committed", 2, ("/description",))
+    assert [conflict.earlier for conflict in first.conflicts] == ["Rival's"]
+    bench.rename("Later")
+    assert call() == first
+    assert bench.store.read(TID).document["name"] == "Later"
+    assert len(bench.sync.history(TID)) == 5
+
+
+def test_a_lost_answer_is_made_good_by_what_was_committed_not_by_what_the_retry_would_do(
+    tmp_path: Path,
+) -> None:
+    """The retry merges at a head that holds the commit already, and a rival's value over it."""
+    bench = Bench(tmp_path, retry=RetryPolicy(queue_from=None))
+
+    def lose_and_move_on(row: Any) -> None:
+        bench.rename("Rival's")
+        lose(row)
+
+    bench.store.after_swap = iter([lose_and_move_on])
+    base = bench.sync.get_template(TID, user="ann")
+    outcome = bench.sync.update_template(TID, {"name": "mine"}, user="ann", base=base)
+    assert outcome.version == bench.sync.history(TID)[1].version
+    assert (outcome.status, outcome.conflicts, outcome.merged) == ("committed", (), ())
+    assert outcome.attempts == bench.store.swaps == 2
+    assert bench.store.read(TID).document["name"] == "Rival's"
+
+
+@pytest.mark.parametrize("queue_from", [1, None])
+def test_a_job_whose_answer_was_lost_has_run_although_a_user_committed_since(
+    tmp_path: Path, queue_from: int | None
+) -> None:
+    bench = Bench(tmp_path, retry=RetryPolicy(queue_from=queue_from))
+    bench.clock.sleep(6)
+
+    def lose_and_move_on(row: Any) -> None:
+        bench.rename("Ann's", by="ann")
+        lose(row)
+
+    bench.store.after_swap = iter([lose_and_move_on])
+    outcome = bench.sync.run_background_job(TID)
+    written = bench.sync.history(TID)[1]
+    assert (outcome.status, outcome.version) == ("committed", written.version)
+    assert written.by == "background"
+
+
+def test_of_two_calls_under_one_id_both_answer_what_was_committed(bench: Bench) -> None:
+    base = bench.sync.get_template(TID, user="ann")
+    answers: list[Any] = []
+
+    def call() -> None:
+        answers.append(
+            bench.sync.update_template(TID, {"name": "A"}, user="ann", base=base, update_id="u-1")
+        )
+
+    bench.store.before_swap = iter([call])
+    call()
+    assert answers[0] == answers[1]
+    assert len(bench.sync.history(TID)) == 2
 
 
 def test_an_update_id_used_for_another_intent_is_refused(bench: Bench) -> None:
@@ -382,6 +439,37 @@ def test_an_update_id_used_for_another_intent_is_refused(bench: Bench) -> None:
             )
         assert caught.value.version == first.version
     assert len(bench.sync.history(TID)) == 2
+
+
+def test_where_history_does_not_hold_the_base_its_document_is_part_of_the_intent(
+    bench: Bench,
+) -> None:
+    """Two clients bring bases of the same version from elsewhere; the token alone tells nothing."""
+
+    def foreign(name: str) -> Snapshot:
+        return Snapshot(TID, "7-elsewhere", {**sample(TID), "name": name}, 0.0, "ann")
+
+    def call(base: Snapshot) -> Any:
+        changes = {"description": "mine"}
+        return bench.sync.update_template(TID, changes, user="ann", base=base, update_id="u-1")
+
+    first = call(foreign("Here"))
+    assert (first.status, first.merged) == ("committed", ("/name",))
+    assert call(foreign("Here")) == first
+    with pytest.raises(UpdateIdReusedError) as caught:
+        call(foreign("There"))
+    assert (caught.value.update_id, caught.value.version) == ("u-1", first.version)
+    assert len(bench.sync.history(TID)) == 2
+
+
+def test_where_history_holds_the_base_its_document_may_have_been_scribbled_on(
+    bench: Bench,
+) -> None:
+    base = bench.sync.get_template(TID, user="ann")
+    first = bench.sync.update_template(TID, {"name": "A"}, user="ann", base=base, update_id="u-1")
+    base.document.clear()
+    again = bench.sync.update_template(TID, {"name": "A"}, user="ann", base=base, update_id="u-1")
+    assert again == first
 
 
 def test_an_update_id_reused_while_the_first_use_is_under_way_is_refused(bench: Bench) -> None:
@@ -422,6 +510,58 @@ def test_a_strict_update_of_the_head_commits(bench: Bench) -> None:
     assert (outcome.status, outcome.attempts) == ("committed", 1)
     again = bench.sync.update_with_version(TID, {"name": "A"}, str(outcome.version), user="ann")
     assert again.status == "unchanged"
+
+
+@pytest.mark.parametrize("deadline_s", [0.2, 30.0])
+def test_every_verb_gives_the_store_the_time_that_is_left_until_its_deadline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deadline_s: float
+) -> None:
+    """Reading the head costs half of the shorter deadline; the rest is for the write lock."""
+    bench = Bench(tmp_path, deadline_s=deadline_s)
+    head = bench.store.head(TID).version
+    bench.clock.sleep(6)
+    allowed: list[float] = []
+    swap, read = bench.store.inner.compare_and_swap, bench.store.inner.read
+
+    def noting(*args: Any, timeout_s: float | None = None, **kwargs: Any) -> Any:
+        allowed.append(-1.0 if timeout_s is None else timeout_s)
+        return swap(*args, timeout_s=timeout_s, **kwargs)
+
+    def slow(template_id: str) -> Any:
+        bench.clock.time += 0.1
+        return read(template_id)
+
+    monkeypatch.setattr(bench.store.inner, "compare_and_swap", noting)
+    monkeypatch.setattr(bench.store.inner, "read", slow)
+    bench.sync.run_background_job(TID)
+    head = bench.store.head(TID).version
+    bench.sync.update_with_version(TID, {"name": "A"}, head, user="ann")
+    bench.sync.update_template(TID, {"name": "B"}, user="ben")
+    bench.sync.rollback(TID, head, user="cem")
+    assert allowed == pytest.approx([deadline_s - 0.1] * 4, abs=1e-6)
+
+
+def test_a_deadline_that_passed_while_reading_leaves_no_time_and_no_negative_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(tmp_path, deadline_s=0.05)
+    read = bench.store.inner.read
+    allowed: list[Any] = []
+
+    def slow(template_id: str) -> Any:
+        bench.clock.time += 0.1
+        return read(template_id)
+
+    def busy(*_: Any, timeout_s: Any = None, **__: Any) -> None:
+        allowed.append(timeout_s)
+        raise StoreUnavailableError(TID, "busy")
+
+    monkeypatch.setattr(bench.store.inner, "read", slow)
+    monkeypatch.setattr(bench.store.inner, "compare_and_swap", busy)
+    head = bench.store.head(TID).version
+    with pytest.raises(StoreUnavailableError):
+        bench.sync.update_with_version(TID, {"name": "A"}, head, user="ann")
+    assert allowed == [0.0]
 
 
 # -- the job ---------------------------------------------------------------------------------------
