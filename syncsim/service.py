@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from syncsim.arguments import check_base, check_settings, check_version
-from syncsim.background import MaintenanceRun
+from syncsim.background import FirstSights, MaintenanceRun
 from syncsim.commit_queue import CommitQueue
 from syncsim.committing import Committer
 from syncsim.contract import (
@@ -90,6 +90,7 @@ class SyncService:
         self._past = StoredPast(env.store)
         self._cooldown_s = cooldown_s
         self._deadline_s = deadline_s
+        self._sights = FirstSights()
         self._queue = CommitQueue(env)
         self.reads = FreshReads(env.store, env.cache, env.clock, env.events)
         self._committer = Committer(
@@ -214,7 +215,7 @@ class SyncService:
         ``reason`` then reads ``Skipped - recent user update (ann, 1.2 s ago, cooldown 5.0 s)``.
         """
         check_template_id(template_id)
-        run = MaintenanceRun(self._cooldown_s, self._now)
+        run = MaintenanceRun(self._cooldown_s, self._now, self._sights)
         update_id = self._env.new_id()
         started = self._begin("job.started", template_id, BACKGROUND, update_id, None)
         facts = {"template_id": template_id, "user": BACKGROUND, "update_id": update_id}

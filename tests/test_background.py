@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from syncsim.background import MaintenanceRun, derive, reading_level
+from syncsim.background import CLOCK_GRAIN_S, FirstSights, MaintenanceRun, derive, reading_level
 from syncsim.contract import BACKGROUND, Row
 from syncsim.template import encode
 from syncsim.template.samples import sample, sample_names
@@ -88,3 +88,23 @@ def test_a_second_look_forgets_the_first() -> None:
     again = Row("t", "3-x", 3, encode(write.document), NOW, BACKGROUND, NOW - 9.0)
     assert run(again) is None
     assert not run.written
+
+
+def test_a_stamp_within_the_grain_of_the_clock_is_a_plain_age() -> None:
+    """Two processes of one host may read the clock in either order; that is no step."""
+    sights = FirstSights()
+    ahead = row(NOW + CLOCK_GRAIN_S)
+    run = MaintenanceRun(5.0, lambda: NOW, sights)
+    assert run.too_recent(ahead) == "Skipped - recent user update (ann, 0.0 s ago, cooldown 5.0 s)"
+    assert sights._seen == {}
+    assert MaintenanceRun(5.0, lambda: NOW + 5.5, sights).too_recent(ahead) is not None
+    assert MaintenanceRun(5.0, lambda: NOW + 6.0, sights).too_recent(ahead) is None
+
+
+def test_first_sights_are_kept_one_a_template_and_forgotten_when_the_clock_has_caught_up() -> None:
+    sights = FirstSights()
+    for second in range(3):
+        MaintenanceRun(5.0, lambda: NOW + second, sights).too_recent(row(NOW + 100))  # noqa: B023
+    assert sights._seen == {"t": ("2-x", NOW)}
+    MaintenanceRun(5.0, lambda: NOW + 100, sights).too_recent(row(NOW + 100))
+    assert sights._seen == {}

@@ -607,6 +607,74 @@ def test_the_cooldown_is_looked_at_before_asking_whether_anything_would_change(
     assert bench.sync.run_background_job(TID).status == "skipped"
 
 
+def test_a_stamp_from_a_clock_that_stood_ahead_delays_the_job_by_one_cooldown_and_no_more(
+    bench: Bench,
+) -> None:
+    """Ann's update is stamped; then the clock is set back by an hour."""
+    bench.sync.update_template(TID, {"name": "A"}, user="ann")
+    bench.clock.time -= 3600
+    outcome = bench.sync.run_background_job(TID)
+    assert outcome.reason == (
+        "Skipped - recent user update (ann, stamped 3600.0 s ahead of this clock, "
+        "first seen 0.0 s ago, cooldown 5.0 s)"
+    )
+    bench.clock.sleep(4.5)
+    assert bench.sync.run_background_job(TID).status == "skipped"
+    bench.clock.sleep(0.5)
+    assert bench.sync.run_background_job(TID).status == "committed"
+
+
+def test_a_user_who_commits_after_the_clock_was_set_back_is_given_the_whole_cooldown(
+    bench: Bench,
+) -> None:
+    bench.sync.update_template(TID, {"name": "A"}, user="ann")
+    bench.clock.time -= 3600
+    bench.sync.run_background_job(TID)
+    bench.clock.sleep(4)
+    bench.sync.update_template(TID, {"name": "B"}, user="ben")
+    bench.clock.sleep(4)
+    outcome = bench.sync.run_background_job(TID)
+    assert outcome.reason == "Skipped - recent user update (ben, 4.0 s ago, cooldown 5.0 s)"
+    bench.clock.sleep(1)
+    assert bench.sync.run_background_job(TID).status == "committed"
+
+
+def test_each_update_from_a_clock_ahead_is_given_the_cooldown_from_its_own_first_sight(
+    bench: Bench,
+) -> None:
+    """The rival's host is an hour ahead and writes with one stamp, even between read and swap."""
+
+    def from_ahead() -> None:
+        now, bench.clock.time = bench.clock.time, 1_800_000_000.0
+        bench.rename(f"Rival's {bench.store.swaps}")
+        bench.clock.time = now
+
+    from_ahead()
+    assert bench.sync.run_background_job(TID).status == "skipped"
+    bench.clock.sleep(6)
+    bench.store.before_swap = iter([from_ahead])
+    outcome = bench.sync.run_background_job(TID)
+    assert (outcome.status, outcome.attempts) == ("skipped", 1)
+    assert bench.store.read(TID).updated_by == "rival"
+    bench.clock.sleep(4.9)
+    assert bench.sync.run_background_job(TID).status == "skipped"
+    bench.clock.sleep(0.1)
+    assert bench.sync.run_background_job(TID).status == "committed"
+
+
+def test_a_process_that_has_just_begun_counts_from_its_own_first_sight(bench: Bench) -> None:
+    bench.sync.update_template(TID, {"name": "A"}, user="ann")
+    bench.clock.time -= 3600
+    bench.sync.run_background_job(TID)
+    bench.clock.sleep(6)
+    restarted = SyncService(bench.env)
+    assert restarted.run_background_job(TID).status == "skipped"
+    bench.clock.time -= 60
+    assert restarted.run_background_job(TID).status == "skipped", "the clock was set back again"
+    bench.clock.sleep(5)
+    assert restarted.run_background_job(TID).status == "committed"
+
+
 # -- rollback --------------------------------------------------------------------------------------
 
 
