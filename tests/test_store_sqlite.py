@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import stat
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -24,24 +24,6 @@ from tests.store_parts import (
     document,
     opened,
 )
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/store.db?synchronous=NORMAL"
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "store.db"
-
-
-@pytest.fixture
-def store(url: str) -> Iterator[SQLiteStore]:
-    store = opened(url)
-    store.create(ID, document(), by="ann")
-    yield store
-    store.close()
 
 
 @pytest.fixture
