@@ -105,7 +105,8 @@ class SyncService:
         """Read; never older than an update acknowledged before the call, never going backwards.
 
         The document is the caller's own copy; with `view=True` a shared, deeply read-only one,
-        which is faster. Raises `TemplateNotFoundError`, `StoreUnavailableError`.
+        which is faster (its limit: `template.frozen`). Raises `TemplateNotFoundError`,
+        `StoreUnavailableError`.
         """
         if type(user) is not str or user not in self._readers:
             check_user(user, reserved_ok=True)

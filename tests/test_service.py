@@ -755,6 +755,30 @@ def test_a_view_is_read_only_to_the_bottom_and_can_be_handed_back_as_a_change(
     assert outcome.status == "committed"
 
 
+def test_a_view_changed_by_force_harms_views_of_that_user_and_version_and_nothing_else(
+    bench: Bench,
+) -> None:
+    """The limit that template/frozen.py states: dict's own methods get past the view's."""
+    true = sample(TID)
+    view = bench.sync.get_template(TID, user="ann", view=True)
+    bench.sync.get_template(TID, user="ben", view=True)
+    dict.__setitem__(view.document, "name", "forced")
+    list.append(view.document["fields"], {"id": "forced"})
+
+    assert bench.sync.get_template(TID, user="ann", view=True).document["name"] == "forced"
+    assert bench.sync.get_template(TID, user="ann").document == true
+    assert bench.sync.get_template(TID, user="ben", view=True).document == true
+    bench.sync.reads.flush()
+    restarted = SyncService(bench.env)
+    assert restarted.get_template(TID, user="ann", view=True).document == true
+
+    outcome = bench.sync.update_template(TID, {"description": "new"}, user="ann", base=view)
+    committed = {**true, "description": "new"}
+    assert (outcome.status, outcome.conflicts) == ("committed", ())
+    assert bench.store.read(TID).document == committed
+    assert bench.sync.get_template(TID, user="ann", view=True).document == committed
+
+
 def test_no_cache_fault_fails_a_verb(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(self: object, *args: object, **kwargs: object) -> None:
         raise CacheError("on fire")
