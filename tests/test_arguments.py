@@ -305,6 +305,18 @@ def test_a_lock_is_asked_for_by_a_name_and_a_time(tmp_path: Path, in_files: bool
     assert locks._in_use == {}
 
 
+def test_a_cache_is_asked_for_by_a_name(sync: Any) -> None:
+    for user in ODD.values():
+        assert isinstance(refused(lambda: sync._env.cache(user)), UsageError)  # noqa: B023
+
+
+def test_a_store_refuses_an_id_that_is_none_in_a_write_too(sync: Any) -> None:
+    document = sample("contact_card")
+    for odd in NO_NAME.values():
+        refused(lambda: sync._store.compare_and_swap(odd, "1-x", document, by="ann"))  # noqa: B023
+        refused(lambda: sync._store.update_locked(odd, lambda row: None, by="ann"))  # noqa: B023
+
+
 # -- merging ---------------------------------------------------------------------------------------
 
 BASE, EARLIER = {"fields": [{"id": "a", "x": 1}]}, {"fields": [{"id": "a", "x": 2}]}
