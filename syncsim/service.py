@@ -23,11 +23,10 @@ from syncsim.contract import (
     Revision,
     Row,
     Snapshot,
-    Store,
-    SupportsLookup,
 )
 from syncsim.errors import (
     OutcomeUnknownError,
+    StoreUnavailableError,
     SyncError,
     VersionConflictError,
     VersionNotFoundError,
@@ -36,35 +35,13 @@ from syncsim.freshness import FreshReads
 from syncsim.intent import Edit, Return, check_changes, fingerprint
 from syncsim.replaying import replayed
 from syncsim.retry import RetryPolicy
+from syncsim.stored_past import StoredPast
 from syncsim.template import check_template_id, check_update_id, check_user
 
 COOLDOWN_S = 5.0
 DEADLINE_S = 3.0
 SAMPLED_READS = 64
 """One read in so many is timed; timing each would cost as much as a hit."""
-
-
-class StoredPast:
-    """A template's history as intents ask for it, from a store that may not support look-ups."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def find(self, template_id: str, version: str) -> Revision | None:
-        """One version; None where the template never had it."""
-        store = self._store
-        if isinstance(store, SupportsLookup):
-            return store.revision(template_id, version)
-        return next((r for r in store.history(template_id) if r.version == version), None)
-
-    def find_update(self, update_id: str) -> Revision | None:
-        """What this update committed; None also where the store cannot say."""
-        store = self._store
-        return store.find_update(update_id) if isinstance(store, SupportsLookup) else None
-
-    def newest(self, template_id: str, limit: int) -> Sequence[Revision]:
-        """The newest versions, the head first."""
-        return self._store.history(template_id, limit=limit)
 
 
 class SyncService:
@@ -224,11 +201,12 @@ class SyncService:
             row, state = self._committer.commit(
                 template_id, run, by=BACKGROUND, update_id=update_id, topic="job"
             )
+            found = self._found_after_all(template_id, update_id) if state.unsure else None
         except SyncError as error:
             self._failed("job.failed", template_id, BACKGROUND, update_id, error, started)
             raise
         version = row.version
-        if state.unsure and (found := self._past.find_update(update_id)) is not None:
+        if found is not None:
             # Committed by an attempt whose answer was lost, whatever the head allows by now.
             version, run.reason, run.written = found.version, None, True
         if run.reason is not None:
@@ -323,7 +301,12 @@ class SyncService:
         outcome = None
         if state.unsure or edit.fingerprint is not None:
             # An earlier attempt, or another call under this id, may be what was committed.
-            outcome = self._replayed(edit, update_id)
+            try:
+                outcome = self._replayed(edit, update_id)
+            except StoreUnavailableError as error:
+                if state.unsure or edit.written:
+                    raise OutcomeUnknownError(template_id, update_id) from error
+                raise
             if outcome is not None and state.unsure:
                 outcome = replace(outcome, attempts=state.attempts)
         if outcome is None:
@@ -352,6 +335,13 @@ class SyncService:
         if found is None:
             return None
         return replayed(found, edit.template_id, edit.fingerprint, edit.base, self._past)
+
+    def _found_after_all(self, template_id: str, update_id: str) -> Revision | None:
+        """What an attempt committed whose answer was lost; where nobody can say, that is said."""
+        try:
+            return self._past.find_update(update_id)
+        except StoreUnavailableError as error:
+            raise OutcomeUnknownError(template_id, update_id) from error
 
     # -- what is said about it ---------------------------------------------------------------------
 

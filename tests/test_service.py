@@ -408,6 +408,56 @@ def test_a_job_whose_answer_was_lost_has_run_although_a_user_committed_since(
     assert written.by == "background"
 
 
+@pytest.mark.parametrize("verb", ["update", "job"])
+def test_a_store_that_goes_down_before_a_commit_is_looked_up_does_not_make_it_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    """Committed, and then the store cannot say under what intent, or whether at all."""
+    bench = Bench(tmp_path, retry=RetryPolicy(queue_from=None))
+    bench.clock.sleep(6)
+    looks_before = 1 if verb == "update" else 0
+    find = bench.store.inner.find_update
+
+    def once(update_id: str) -> Any:
+        nonlocal looks_before
+        looks_before -= 1
+        if looks_before < 0:
+            raise StoreUnavailableError(None, "down for maintenance")
+        return find(update_id)
+
+    monkeypatch.setattr(bench.store.inner, "find_update", once)
+    if verb == "job":
+        bench.store.after_swap = iter([lose])
+
+    def update() -> Any:
+        return bench.sync.update_template(TID, {"name": "A"}, user="ann", update_id="u-1")
+
+    def job() -> Any:
+        return bench.sync.run_background_job(TID)
+
+    with pytest.raises(OutcomeUnknownError) as caught:
+        (update if verb == "update" else job)()
+    assert not caught.value.definite
+    assert len(bench.sync.history(TID)) == 2
+    assert bench.kinds()[-1] == f"{verb}.failed"
+
+
+def test_an_update_that_wrote_nothing_says_so_also_when_its_id_cannot_be_looked_up(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = iter([lambda: None])
+
+    def down(update_id: str) -> Any:
+        for look in looks:
+            return look()
+        raise StoreUnavailableError(None, "down for maintenance")
+
+    monkeypatch.setattr(bench.store.inner, "find_update", down)
+    as_it_is = {"name": sample(TID)["name"]}
+    with pytest.raises(StoreUnavailableError):
+        bench.sync.update_template(TID, as_it_is, user="ann", update_id="u-1")
+
+
 def test_of_two_calls_under_one_id_both_answer_what_was_committed(bench: Bench) -> None:
     base = bench.sync.get_template(TID, user="ann")
     answers: list[Any] = []
