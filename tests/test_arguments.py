@@ -387,6 +387,17 @@ def test_what_is_no_json_is_named_where_merging_meets_it(odd: Any, where: str) -
     assert f"a value at {where}" in str(error)
 
 
+def test_a_place_far_down_is_named_by_its_end() -> None:
+    def nested(odd: Any) -> Any:
+        for _ in range(300):
+            odd = [odd]
+        return odd
+
+    text = str(refused(lambda: merge(nested([1]), nested([{2}, 3]), nested([{3}, 4]))))
+    assert "a value at .../0/0" in text
+    assert len(text) < 400
+
+
 def test_keys_of_objects_are_text() -> None:
     assert "text as key" in str(refused(lambda: diff({"a": {1: 2}}, {"a": {1: 2, "b": 1}})))
 

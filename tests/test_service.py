@@ -106,6 +106,25 @@ def test_the_author_of_an_overridden_value_is_found_behind_later_commits(bench: 
     assert outcome.conflicts[0].earlier_by == "ann"
 
 
+def test_the_author_of_an_overridden_value_is_found_inside_elements_and_for_deleted_ones(
+    bench: Bench,
+) -> None:
+    base = bench.sync.get_template(TID, user="ann")
+    fields = base.document["fields"]
+    edited, deleted = fields[0]["id"], fields[1]["id"]
+    without = [dict(f, label="Ben's") if f["id"] == edited else f for f in fields]
+    bench.sync.update_template(TID, {"fields": without}, user="ben", base=base)
+    gone = [f for f in without if f["id"] != deleted]
+    bench.sync.update_template(TID, {"fields": gone}, user="cem")
+    bench.sync.update_template(TID, {"description": "later"}, user="dan")
+    mine = [dict(f, label="Ann's") if f["id"] in (edited, deleted) else f for f in fields]
+    outcome = bench.sync.update_template(TID, {"fields": mine}, user="ann", base=base)
+    assert {(c.path, c.kind, c.earlier_by) for c in outcome.conflicts} == {
+        (f"/fields/{edited}/label", "edit", "ben"),
+        (f"/fields/{deleted}", "delete-edit", "cem"),
+    }
+
+
 def test_a_change_equal_to_the_head_commits_nothing(bench: Bench) -> None:
     base = bench.sync.get_template(TID, user="ann")
     outcome = bench.sync.update_template(
@@ -761,6 +780,22 @@ def test_rollback_to_a_version_that_never_was_names_it(bench: Bench) -> None:
     with pytest.raises(VersionNotFoundError) as caught:
         bench.sync.rollback(TID, "99-deadbeef", user="ann")
     assert caught.value.version == "99-deadbeef"
+
+
+def test_a_rollback_that_fails_says_so_and_leaves_the_head(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = bench.store.head(TID).version
+    bench.sync.update_template(TID, {"name": "A"}, user="ann")
+
+    def down(*_: Any, **__: Any) -> None:
+        raise StoreUnavailableError(TID, "no database", retryable=False)
+
+    monkeypatch.setattr(bench.store.inner, "compare_and_swap", down)
+    with pytest.raises(StoreUnavailableError):
+        bench.sync.rollback(TID, first, user="ben")
+    assert bench.kinds()[-1] == "update.failed"
+    assert bench.store.read(TID).document["name"] == "A"
 
 
 def test_rollback_to_the_head_changes_nothing(bench: Bench) -> None:

@@ -85,6 +85,6 @@ def _refuse(value: object, place: _Place, expected: str) -> NoReturn:
         place, key = place
         path = f"/{segment(key) if isinstance(key, str | int) else excerpt(key)}{path}"
         if len(path) > 200:
-            path = f"...{path[:200]}"
+            path = f"...{path[-200:]}"
             break
     raise UsageError(f"a value at {path or '/'} of a document", value, expected) from None
