@@ -44,4 +44,5 @@ def check_settings(retry: Any, cooldown_s: Any, deadline_s: Any) -> None:
 
 
 def _is_time(value: Any) -> bool:
-    return type(value) in (int, float) and 0 <= value <= LONGEST_S
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and bool(0 <= value <= LONGEST_S)

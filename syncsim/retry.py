@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from random import Random
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from syncsim.errors import UsageError
 
@@ -63,9 +63,9 @@ class RetryPolicy:
         first = self.queue_from
         if first is not None and (type(first) is not int or not 1 <= first <= self.retries):
             raise UsageError("queue_from", first, f"a retry from 1 to {self.retries}, or None")
-        if type(self.base_delay_s) not in (int, float) or not 0 <= self.base_delay_s <= _HUGE:
+        if not _is_number(self.base_delay_s, at_least=0):
             raise UsageError("base_delay_s", self.base_delay_s, "seconds, zero or more")
-        if type(self.factor) not in (int, float) or not 1 <= self.factor <= _HUGE:
+        if not _is_number(self.factor, at_least=1):
             raise UsageError("factor", self.factor, "a number of at least 1")
         try:
             float(self.nominal_s(self.retries))
@@ -119,3 +119,8 @@ class RetryPolicy:
     def __str__(self) -> str:
         """The text that `parse` reads; numbers other than the defaults are not in it."""
         return f"{self.name}/queue={self.queue_from or 'never'}"
+
+
+def _is_number(value: Any, *, at_least: int) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and bool(at_least <= value <= _HUGE)
