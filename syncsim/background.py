@@ -9,11 +9,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
 from syncsim.contract import BACKGROUND, JSON, Document, Row, Write
 
 SKIPPED = "Skipped - recent user update"
+
+CLOCK_GRAIN_S: Final = 1.0
+"""How far a stamp may lie ahead of the clock before it is taken to come from another clock."""
 
 
 def derive(document: Document) -> dict[str, JSON]:
@@ -69,16 +73,41 @@ def _warnings(fields: list[JSON], sections: list[JSON]) -> list[str]:
     return sorted(found)
 
 
+class FirstSights:
+    """When this process first saw a head that a user stamped with a time yet to come.
+
+    After the clock has stepped back, or on a host whose clock is behind, such a stamp says nothing
+    of the age. But whoever wrote it wrote it before it was seen, so the time since then is an age
+    that the true one surely exceeds: the job neither holds still until the clock has caught up nor
+    overwrites what is a second old. A process that has just begun starts counting again.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[str, tuple[str, float]] = {}  # version and time, by template
+
+    def age_s(self, row: Row, stamp: float, now: float) -> float:
+        """The age of the last user update, or the least it can be; in seconds on this clock."""
+        if stamp - now <= CLOCK_GRAIN_S:
+            self._seen.pop(row.template_id, None)
+            return now - stamp
+        version, since = self._seen.get(row.template_id, (None, now))
+        if version != row.version or since >= now:  # the clock may step back again
+            self._seen[row.template_id] = (row.version, now)
+            return 0.0
+        return now - since
+
+
 @dataclass(slots=True)
 class MaintenanceRun:
     """One run of the job as a change of the head.
 
     After each application `reason` is set where the cooldown forbade a write, else `written` tells
-    whether there was anything to write.
+    whether there was anything to write. `sights` is shared by the runs of a process.
     """
 
     cooldown_s: float
     now: Callable[[], float]
+    sights: FirstSights = field(default_factory=FirstSights)
     reason: str | None = None
     written: bool = False
 
@@ -102,12 +131,18 @@ class MaintenanceRun:
         """Why the job must not write now, or None; ages on the store's clock.
 
         ``Skipped - recent user update (ann, 1.2 s ago, cooldown 5.0 s)``; the name is left out
-        where somebody else has written since.
+        where somebody else has written since. Of a stamp that lies ahead of the clock it says so:
+        ``(ann, stamped 60.0 s ahead of this clock, first seen 1.2 s ago, cooldown 5.0 s)``.
         """
-        if row.user_updated_at is None:
+        stamp = row.user_updated_at
+        if stamp is None:
             return None
-        age_s = self.now() - row.user_updated_at
+        now = self.now()
+        age_s = self.sights.age_s(row, stamp, now)
         if age_s >= self.cooldown_s:
             return None
         who = "" if row.updated_by == BACKGROUND else f"{row.updated_by}, "
-        return f"{SKIPPED} ({who}{age_s:.1f} s ago, cooldown {self.cooldown_s:.1f} s)"
+        ahead_s = stamp - now
+        if ahead_s > CLOCK_GRAIN_S:
+            who += f"stamped {ahead_s:.1f} s ahead of this clock, first seen "
+        return f"{SKIPPED} ({who}{max(age_s, 0.0):.1f} s ago, cooldown {self.cooldown_s:.1f} s)"

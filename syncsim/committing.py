@@ -125,7 +125,7 @@ class Committer:
             write.document,
             by=state.by,
             update_id=state.update_id,
-            detail=write.detail,
+            detail=_numbered(write, retry).detail,
             timeout_s=max(deadline - began, 0.0),
         )
         state.commit_s = self._now() - began
@@ -136,7 +136,7 @@ class Committer:
             write = change(row)
             state.last_expected = row.version
             state.attempts = retry if write is None else retry + 1
-            return write
+            return None if write is None else _numbered(write, retry)
 
         began = self._now()
         row = self._queue.commit(
@@ -220,3 +220,10 @@ class Committer:
             state.last_actual,
             update_id=state.update_id,
         )
+
+
+def _numbered(write: Write, retry: int) -> Write:
+    """The write with the number of its attempt in the detail; a first attempt goes without."""
+    if retry == 0 or not isinstance(write.detail, dict):
+        return write
+    return Write(write.document, {**write.detail, "attempts": retry + 1})

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from syncsim.contract import BACKGROUND, JSON, Document, Environment, Snapshot, SupportsLookup
+from syncsim.arguments import check_version
+from syncsim.contract import BACKGROUND, JSON, Document, Environment, Snapshot
 from syncsim.errors import VersionNotFoundError
 from syncsim.events import BoundedEventLog
 from syncsim.events.metrics import Metrics
@@ -16,7 +17,7 @@ from syncsim.events.tracing import Trace, trace
 from syncsim.freshness import CacheState
 from syncsim.merging import Change, diff
 from syncsim.service import SyncService
-from syncsim.template import check_template_id, check_user
+from syncsim.template import check_template_id, check_update_id, check_user
 
 
 class Connection(SyncService):
@@ -52,6 +53,9 @@ class Connection(SyncService):
 
     def diff(self, template_id: str, a: str, b: str) -> tuple[Change, ...]:
         """What differs between two versions, row by row; `VersionNotFoundError` if unknown."""
+        check_template_id(template_id)
+        check_version(a, "a")
+        check_version(b, "b")
         return diff(self._document(template_id, a), self._document(template_id, b))
 
     def _document(self, template_id: str, version: str) -> Document:
@@ -63,6 +67,7 @@ class Connection(SyncService):
 
     def cache_states(self, template_id: str) -> dict[str, CacheState]:
         """Per user, the background job included: Fresh, Stale or Empty, with version and age."""
+        check_template_id(template_id)
         return self.reads.states(template_id, (*self._env.users, BACKGROUND))
 
     def metrics(self) -> dict[str, JSON]:
@@ -75,9 +80,8 @@ class Connection(SyncService):
         None means that no update of this id has been committed, and that this process has not
         seen one begin.
         """
-        store = self._store
-        found = store.find_update(update_id) if isinstance(store, SupportsLookup) else None
-        return trace(self.events.read(), update_id, found)
+        check_update_id(update_id)
+        return trace(self.events.read(), update_id, self._past.find_update(update_id))
 
     def close(self) -> None:
         """Write what only memory holds to the caches, then close them and the store; idempotent."""

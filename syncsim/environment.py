@@ -16,20 +16,28 @@ from syncsim.contract import Cache, EventLog, Store
 
 
 class SystemClock:
-    """The wall clock, made monotonic: a step backwards is held at the last value seen.
+    """The wall clock, made monotonic: where it steps back, time goes on from the last value seen.
 
-    A cooldown is an age, and an age must not turn negative because a time service stepped the
-    clock. Steps forward are followed.
+    A cooldown is an age, and an age must neither turn negative because a time service stepped the
+    clock, nor stand still until it has caught up: no deadline would pass meanwhile. Steps forward
+    are followed, and one that makes a step back good ends the difference.
     """
 
     def __init__(self) -> None:
         self._latest = 0.0
+        self._ahead_s = 0.0
 
     def now(self) -> float:
         """Seconds since the epoch; never less than an answer given before in this thread's past."""
-        now = time.time()
+        ahead_s = self._ahead_s  # read before the wall clock, or a thread could count a step twice
+        wall = time.time()
+        now = wall + ahead_s
         if now < self._latest:
-            return self._latest
+            now = self._latest
+            self._ahead_s = now - wall
+        elif ahead_s and wall >= self._latest:
+            now = wall
+            self._ahead_s = 0.0
         self._latest = now
         return now
 

@@ -9,13 +9,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from syncsim.contract import JSON, Conflict, Document, Revision, Row, Snapshot, Write
 from syncsim.errors import InvalidTemplateError
 from syncsim.merging import changed_paths, merge, overlay, same
 from syncsim.merging.crediting import LOOK_BACK, credited
 from syncsim.template import canonical, validate
+
+INTENT: Final = "intent"
+"""Key of a commit's detail: the fingerprint of what was asked under an id that the caller chose."""
+
+FOREIGN_BASE: Final = "base_document"
+"""Key of a commit's detail: the digest of a base document that the history does not hold."""
 
 
 class Past(Protocol):
@@ -48,6 +54,7 @@ class Edit:
     _met: Document | None = None
     _base_version: str | None = None
     _base_document: Document | None = None
+    _foreign_base: str | None = None
     _mine: Document | None = None
 
     def __call__(self, row: Row) -> Write | None:
@@ -67,10 +74,17 @@ class Edit:
             self.conflicts = self._credited(merged.conflicts, row)
             self._met = head
             result, kind = merged.document, "merge" if self.kind == "update" else self.kind
-        self.written = not same(result, head)
+        self.written = self._differs(result, head)
         if not self.written:
             return None
         return Write(result, self._detail(kind))
+
+    def _differs(self, result: Document, head: Document) -> bool:
+        try:
+            return not same(result, head)
+        except Exception:  # a value that fails to be compared, such as a table or an array
+            validate(result, self.template_id)
+            raise
 
     @property
     def merged(self) -> tuple[str, ...]:
@@ -81,7 +95,7 @@ class Edit:
         """
         if self._met is None:
             return ()
-        return _stayed(changed_paths(self._base_document, self._met), self.conflicts)
+        return stayed(changed_paths(self._base_document, self._met), self.conflicts)
 
     def _begin(self, row: Row) -> None:
         """Settle on the base: what the store holds under its version counts, not what came back."""
@@ -92,6 +106,8 @@ class Edit:
             stored = self.past.find(self.template_id, base.version)
             if stored is None:
                 validate(base.document, self.template_id)
+                if self.fingerprint is not None:
+                    self._foreign_base = digest(self.template_id, base.document)
             self._base_version = base.version
             self._base_document = base.document if stored is None else stored.document
         self._mine = self._wanted(self._base_document)
@@ -110,7 +126,9 @@ class Edit:
         if self.conflicts:
             detail["conflicts"] = [conflict.to_json() for conflict in self.conflicts]
         if self.fingerprint is not None:
-            detail["intent"] = self.fingerprint
+            detail[INTENT] = self.fingerprint
+            if self._foreign_base is not None:
+                detail[FOREIGN_BASE] = self._foreign_base
         return detail
 
 
@@ -129,12 +147,20 @@ class Return(Edit):
 
 
 def fingerprint(template_id: str, changes: Document, base: Snapshot | None) -> str:
-    """A digest of what the caller asked for: the changes and the version they were made against."""
-    intent = {"changes": changes, "base": None if base is None else base.version}
+    """A digest of what the caller asked for: the changes and the version they were made against.
+
+    A version that the template never had says nothing; there the commit keeps a digest of the
+    document as well (`FOREIGN_BASE`).
+    """
+    return digest(template_id, {"changes": changes, "base": None if base is None else base.version})
+
+
+def digest(template_id: str, value: JSON) -> str:
+    """Thirty-two hex digits that differ wherever two values differ; `InvalidTemplateError`."""
     try:
-        return hashlib.sha256(canonical(intent)).hexdigest()[:32]
+        return hashlib.sha256(canonical(value)).hexdigest()[:32]
     except InvalidTemplateError as error:
-        raise InvalidTemplateError(template_id, "", changes, error.expected) from None
+        raise InvalidTemplateError(template_id, "", value, error.expected) from None
 
 
 def check_changes(template_id: str, changes: JSON) -> None:
@@ -145,7 +171,7 @@ def check_changes(template_id: str, changes: JSON) -> None:
         )
 
 
-def _stayed(theirs: tuple[str, ...], conflicts: tuple[Conflict, ...]) -> tuple[str, ...]:
+def stayed(theirs: tuple[str, ...], conflicts: tuple[Conflict, ...]) -> tuple[str, ...]:
     """Those of their paths that no recorded conflict lies at, above or below."""
     met = [conflict.path + "/" for conflict in conflicts if conflict.kept == "later"]
     if not met:

@@ -25,6 +25,9 @@ from syncsim.errors import LockTimeoutError, StoreUnavailableError, UsageError
 FIRST_PAUSE_S = 0.0002
 LONGEST_PAUSE_S = 0.004
 
+MAX_TIMEOUT_S = 1e9
+"""Some thirty years; a longer wait is called infinite."""
+
 
 def pauses(timeout_s: float | None) -> Iterator[float]:
     """Sleep a little, then a little longer, and so on; ends when `timeout_s` is over (None: never).
@@ -187,8 +190,10 @@ class NamedLocks:
         """Hold the lock of this name; FIFO in the process, re-entrant in the thread.
 
         Raises `LockTimeoutError` if it did not come within `timeout_s` seconds (None waits for
-        ever), `StoreUnavailableError` if the lock file cannot be used.
+        ever), `StoreUnavailableError` if the lock file cannot be used, `UsageError` for a name that
+        is no text or a time that is none.
         """
+        check_lock(name, timeout_s)
         lock = self._borrow(name)
         try:
             if not lock.acquire(timeout_s):
@@ -218,6 +223,18 @@ class NamedLocks:
             return None
         digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
         return self._folder / f"{digest[:32]}.lock"
+
+
+def check_lock(name: str, timeout_s: float | None) -> None:
+    """`UsageError` unless a lock can be asked for by this name and with this patience."""
+    if not isinstance(name, str):
+        raise UsageError("the name of a lock", name, "text")
+    if timeout_s is not None and not (
+        isinstance(timeout_s, int | float)
+        and not isinstance(timeout_s, bool)
+        and (0 <= timeout_s <= MAX_TIMEOUT_S or timeout_s == float("inf"))
+    ):
+        raise UsageError("timeout_s", timeout_s, "seconds, zero or more, or None to wait for ever")
 
 
 def _locked_file(path: Path, timeout_s: float | None) -> int | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from random import Random
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from syncsim.errors import UsageError
 
@@ -19,6 +19,7 @@ POLICIES: Final = ("third", "fixed", "full", "equal", "decorrelated", "none")
 """The names of the delays, the default first."""
 
 _SPELLING = re.compile(r"([a-z]+)(?:/queue=([123]|never))?")
+_HUGE: Final = 1e9
 _GRAMMAR = f"NAME[/queue=1|2|3|never] with NAME one of {', '.join(POLICIES)}"
 
 
@@ -55,17 +56,22 @@ class RetryPolicy:
     factor: float = 2.0
 
     def __post_init__(self) -> None:
-        if self.name not in POLICIES:
+        if not isinstance(self.name, str) or self.name not in POLICIES:
             raise UsageError("retry policy", self.name, _GRAMMAR)
         if type(self.retries) is not int or self.retries < 0:
             raise UsageError("retries", self.retries, "a whole number, zero or more")
         first = self.queue_from
         if first is not None and (type(first) is not int or not 1 <= first <= self.retries):
             raise UsageError("queue_from", first, f"a retry from 1 to {self.retries}, or None")
-        if not 0 <= self.base_delay_s < float("inf"):
+        if not _is_number(self.base_delay_s, at_least=0):
             raise UsageError("base_delay_s", self.base_delay_s, "seconds, zero or more")
-        if not 1 <= self.factor < float("inf"):
+        if not _is_number(self.factor, at_least=1):
             raise UsageError("factor", self.factor, "a number of at least 1")
+        try:
+            float(self.nominal_s(self.retries))
+        except OverflowError:
+            most = "so few that the last delay is still a number"
+            raise UsageError("retries", self.retries, most) from None
 
     def nominal_s(self, retry: int) -> float:
         """The delay before this retry without chance; what the live log shows."""
@@ -102,7 +108,7 @@ class RetryPolicy:
 
         A bare name other than the default's means never to queue. Raises `UsageError`.
         """
-        found = _SPELLING.fullmatch(text)
+        found = _SPELLING.fullmatch(text) if isinstance(text, str) else None
         if found is None:
             raise UsageError("retry policy", text, _GRAMMAR)
         name, queue = found.groups()
@@ -113,3 +119,8 @@ class RetryPolicy:
     def __str__(self) -> str:
         """The text that `parse` reads; numbers other than the defaults are not in it."""
         return f"{self.name}/queue={self.queue_from or 'never'}"
+
+
+def _is_number(value: Any, *, at_least: int) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and bool(at_least <= value <= _HUGE)

@@ -7,59 +7,41 @@ because time, chance, store, caches and locks all come in with the environment.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from syncsim.background import MaintenanceRun
+from syncsim.arguments import check_base, check_settings, check_version
+from syncsim.background import FirstSights, MaintenanceRun
 from syncsim.commit_queue import CommitQueue
 from syncsim.committing import Committer
 from syncsim.contract import (
     BACKGROUND,
     JSON,
-    Conflict,
     Document,
     Environment,
     Outcome,
     Revision,
     Row,
     Snapshot,
-    Store,
-    SupportsLookup,
 )
 from syncsim.errors import (
     OutcomeUnknownError,
+    StoreUnavailableError,
     SyncError,
-    UpdateIdReusedError,
-    UsageError,
     VersionConflictError,
     VersionNotFoundError,
 )
 from syncsim.freshness import FreshReads
 from syncsim.intent import Edit, Return, check_changes, fingerprint
+from syncsim.replaying import replayed
 from syncsim.retry import RetryPolicy
-from syncsim.template import check_template_id, check_user
+from syncsim.stored_past import StoredPast
+from syncsim.template import check_template_id, check_update_id, check_user
 
 COOLDOWN_S = 5.0
 DEADLINE_S = 3.0
 SAMPLED_READS = 64
 """One read in so many is timed; timing each would cost as much as a hit."""
-
-
-class StoredPast:
-    """A template's history as intents ask for it, from a store that may not support look-ups."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def find(self, template_id: str, version: str) -> Revision | None:
-        """One version; None where the template never had it."""
-        store = self._store
-        if isinstance(store, SupportsLookup):
-            return store.revision(template_id, version)
-        return next((r for r in store.history(template_id) if r.version == version), None)
-
-    def newest(self, template_id: str, limit: int) -> Sequence[Revision]:
-        """The newest versions, the head first."""
-        return self._store.history(template_id, limit=limit)
 
 
 class SyncService:
@@ -77,12 +59,15 @@ class SyncService:
         cooldown_s: float = COOLDOWN_S,
         deadline_s: float = DEADLINE_S,
     ) -> None:
+        check_settings(retry, cooldown_s, deadline_s)
         self._env = env
         self._store = env.store
         self._emit = env.events.emit
         self._now = env.clock.now
         self._past = StoredPast(env.store)
         self._cooldown_s = cooldown_s
+        self._deadline_s = deadline_s
+        self._sights = FirstSights()
         self._queue = CommitQueue(env)
         self.reads = FreshReads(env.store, env.cache, env.clock, env.events)
         self._committer = Committer(
@@ -97,7 +82,8 @@ class SyncService:
         """Read; never older than an update acknowledged before the call, never going backwards.
 
         The document is the caller's own copy; with `view=True` a shared, deeply read-only one,
-        which is faster. Raises `TemplateNotFoundError`, `StoreUnavailableError`.
+        which is faster (its limit: `template.frozen`). Raises `TemplateNotFoundError`,
+        `StoreUnavailableError`.
         """
         if type(user) is not str or user not in self._readers:
             check_user(user, reserved_ok=True)
@@ -132,9 +118,12 @@ class SyncService:
         `RetriesExhaustedError` and `StoreUnavailableError` (all: nothing was written), and
         `OutcomeUnknownError`.
         """
+        check_template_id(template_id)
         check_user(user)
         check_changes(template_id, changes)
-        _check_base(template_id, base)
+        check_base(template_id, base)
+        if update_id is not None:
+            check_update_id(update_id)
         edit = Edit(template_id, changes, base, self._past)
         chosen = update_id is not None
         if update_id is None:
@@ -142,11 +131,10 @@ class SyncService:
         started = self._begin("update.started", template_id, user, update_id, base)
         try:
             if chosen:
-                _check_update_id(update_id)
                 edit.fingerprint = fingerprint(template_id, changes, base)
-                replayed = self._replayed(template_id, update_id, edit.fingerprint)
-                if replayed is not None:
-                    return self._ended(template_id, user, update_id, replayed, started)
+                outcome = self._replayed(edit, update_id)
+                if outcome is not None:
+                    return self._ended(template_id, user, update_id, outcome, started)
             return self._commit(edit, user, update_id, started)
         except SyncError as error:
             self._failed("update.failed", template_id, user, update_id, error, started)
@@ -159,8 +147,10 @@ class SyncService:
 
         Raises `VersionConflictError` (nothing was written) where somebody has committed since.
         """
+        check_template_id(template_id)
         check_user(user)
         check_changes(template_id, changes)
+        check_version(version)
         update_id = self._env.new_id()
         started = self._begin("update.started", template_id, user, update_id, None)
         try:
@@ -178,6 +168,7 @@ class SyncService:
                 by=user,
                 update_id=update_id,
                 detail=write.detail,
+                timeout_s=max(started + self._deadline_s - self._now(), 0.0),
             )
         except SyncError as error:
             if isinstance(error, VersionConflictError):
@@ -201,7 +192,8 @@ class SyncService:
 
         ``reason`` then reads ``Skipped - recent user update (ann, 1.2 s ago, cooldown 5.0 s)``.
         """
-        run = MaintenanceRun(self._cooldown_s, self._now)
+        check_template_id(template_id)
+        run = MaintenanceRun(self._cooldown_s, self._now, self._sights)
         update_id = self._env.new_id()
         started = self._begin("job.started", template_id, BACKGROUND, update_id, None)
         facts = {"template_id": template_id, "user": BACKGROUND, "update_id": update_id}
@@ -209,15 +201,20 @@ class SyncService:
             row, state = self._committer.commit(
                 template_id, run, by=BACKGROUND, update_id=update_id, topic="job"
             )
+            found = self._found_after_all(template_id, update_id) if state.unsure else None
         except SyncError as error:
             self._failed("job.failed", template_id, BACKGROUND, update_id, error, started)
             raise
+        version = row.version
+        if found is not None:
+            # Committed by an attempt whose answer was lost, whatever the head allows by now.
+            version, run.reason, run.written = found.version, None, True
         if run.reason is not None:
             self._emit("job.skipped", reason=run.reason, **facts)
-            return Outcome("skipped", row.version, state.attempts, reason=run.reason)
+            return Outcome("skipped", version, state.attempts, reason=run.reason)
         if run.written:
             self._spread(row, BACKGROUND, update_id)
-        outcome = Outcome("committed" if run.written else "unchanged", row.version, state.attempts)
+        outcome = Outcome("committed" if run.written else "unchanged", version, state.attempts)
         self._emit(
             f"job.{outcome.status}",
             version=outcome.version,
@@ -237,7 +234,9 @@ class SyncService:
         What others commit while this call runs is merged, as for any update. Raises
         `VersionNotFoundError` where the template never had that version.
         """
+        check_template_id(template_id)
         check_user(user)
+        check_version(version)
         update_id = self._env.new_id()
         head = self._store.read(template_id)
         target = self._past.find(template_id, version)
@@ -272,6 +271,7 @@ class SyncService:
         ``[{"update_id": "...", "user": "ann", "state": "queued", "position": 1, "age_s": 0.12,
         "attempts": 2}]``; `state` is queued, waiting (between two attempts) or writing.
         """
+        check_template_id(template_id)
         now = self._now()
         place = {t.update_id: n for n, t in enumerate(self._queue.pending(template_id), 1)}
         rows = [
@@ -298,20 +298,27 @@ class SyncService:
         except OutcomeUnknownError:
             self.reads.forget(template_id, user)
             raise
+        outcome = None
         if state.unsure or edit.fingerprint is not None:
             # An earlier attempt, or another call under this id, may be what was committed.
-            replayed = self._replayed(template_id, update_id, edit.fingerprint)
-            if replayed is not None and not (edit.written and replayed.version == row.version):
-                return self._ended(template_id, user, update_id, replayed, started)
-        if edit.written:
+            try:
+                outcome = self._replayed(edit, update_id)
+            except StoreUnavailableError as error:
+                if state.unsure or edit.written:
+                    raise OutcomeUnknownError(template_id, update_id) from error
+                raise
+            if outcome is not None and state.unsure:
+                outcome = replace(outcome, attempts=state.attempts)
+        if outcome is None:
+            outcome = Outcome(
+                "committed" if edit.written else "unchanged",
+                row.version,
+                state.attempts,
+                edit.merged,
+                edit.conflicts,
+            )
+        if edit.written and row.version == outcome.version:
             self._spread(row, user, update_id)
-        outcome = Outcome(
-            "committed" if edit.written else "unchanged",
-            row.version,
-            state.attempts,
-            edit.merged,
-            edit.conflicts,
-        )
         return self._ended(
             template_id,
             user,
@@ -322,26 +329,25 @@ class SyncService:
             commit_s=state.commit_s,
         )
 
-    def _replayed(self, template_id: str, update_id: str, intent: str | None) -> Outcome | None:
+    def _replayed(self, edit: Edit, update_id: str) -> Outcome | None:
         """How an update of this id ended before, from its record; None if it never committed."""
-        store = self._store
-        found = store.find_update(update_id) if isinstance(store, SupportsLookup) else None
+        found = self._past.find_update(update_id)
         if found is None:
             return None
-        detail = found.detail if isinstance(found.detail, dict) else {}
-        if found.template_id != template_id or detail.get("intent") != intent:
-            raise UpdateIdReusedError(template_id, update_id, found.version)
-        conflicts = tuple(map(Conflict.from_json, detail.get("conflicts", ())))
-        return Outcome(
-            "committed", found.version, conflicts=conflicts, reason="already committed by this id"
-        )
+        return replayed(found, edit.template_id, edit.fingerprint, edit.base, self._past)
+
+    def _found_after_all(self, template_id: str, update_id: str) -> Revision | None:
+        """What an attempt committed whose answer was lost; where nobody can say, that is said."""
+        try:
+            return self._past.find_update(update_id)
+        except StoreUnavailableError as error:
+            raise OutcomeUnknownError(template_id, update_id) from error
 
     # -- what is said about it ---------------------------------------------------------------------
 
     def _begin(
         self, kind: str, template_id: str, user: str, update_id: str, base: Snapshot | None
     ) -> float:
-        check_template_id(template_id)
         self._emit(
             kind,
             template_id=template_id,
@@ -404,18 +410,6 @@ class SyncService:
             latency_s=self._now() - started,
             **{k: v for k, v in error.facts.items() if k in ("attempts", "waited_s", "definite")},
         )
-
-
-def _check_base(template_id: str, base: Any) -> None:
-    if base is None:
-        return
-    if not isinstance(base, Snapshot) or base.template_id != template_id:
-        raise UsageError("base", base, f"a Snapshot of template {template_id!r}, or None")
-
-
-def _check_update_id(update_id: Any) -> None:
-    if not isinstance(update_id, str) or not 0 < len(update_id) <= 200:
-        raise UsageError("update_id", update_id, "a text of 1 to 200 characters")
 
 
 def build(env: Environment, **settings: Any) -> SyncService:

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from syncsim.arguments import check_settings
 from syncsim.cache import CacheFolder
 from syncsim.connection import Connection
 from syncsim.environment import LiveEnvironment, SystemClock
@@ -17,6 +18,7 @@ from syncsim.events import BoundedEventLog
 from syncsim.locks import NamedLocks
 from syncsim.retry import RetryPolicy
 from syncsim.service import COOLDOWN_S, DEADLINE_S
+from syncsim.store.address import is_path, masked
 
 if TYPE_CHECKING:
     from syncsim.store.memory import MemoryStore
@@ -33,11 +35,12 @@ class OpenEnvironment(LiveEnvironment):
         users: tuple[str, ...],
         seed: str | int | None,
     ) -> None:
+        folder = _cache_folder(cache)
         with ExitStack() as parts:
             clock = SystemClock()
             store, locks = open_store(url, clock)
             parts.callback(store.close)
-            caches = CacheFolder(Path(cache) if cache is not None else None)
+            caches = CacheFolder(folder)
             parts.callback(caches.close)
             self.log = BoundedEventLog(clock)
             super().__init__(
@@ -68,8 +71,9 @@ def open_store(url: str | None, clock: SystemClock) -> tuple[MemoryStore | SQLit
     The lock files lie beside the database: whoever reaches the same store excludes the others,
     whatever their cache folders, and a cache that cannot be written costs no update its retry.
     """
-    url = url or default_url()
-    if url == "memory://":
+    if url is None:
+        url = default_url()
+    if isinstance(url, str) and url == "memory://":
         from syncsim.store.memory import MemoryStore
 
         return MemoryStore(clock=clock), NamedLocks(None)
@@ -77,6 +81,16 @@ def open_store(url: str | None, clock: SystemClock) -> tuple[MemoryStore | SQLit
 
     store = SQLiteStore(url, clock=clock)
     return store, NamedLocks(store.path.with_name(f"{store.path.name}-locks"))
+
+
+def _cache_folder(cache: Path | str | None) -> Path | None:
+    """The folder of the caches; `UsageError` for what can be none, such as a URL."""
+    if cache is None:
+        return None
+    text = os.fspath(cache) if isinstance(cache, str | os.PathLike) else None
+    if not text or not is_path(text) or "://" in text:
+        raise UsageError("cache", masked(cache), "a folder, or None for the user's cache folder")
+    return Path(text)
 
 
 def open_environment(
@@ -110,10 +124,8 @@ def connect(
             base = sync.get_template("event_registration", user="ann")
             sync.update_template("event_registration", {"name": "New"}, user="ann", base=base)
     """
-    for name, value in (("cooldown_s", cooldown_s), ("deadline_s", deadline_s)):
-        if not isinstance(value, int | float) or not value >= 0:
-            raise UsageError(name, value, "a number of seconds, zero or more")
     policy = RetryPolicy.parse(retry) if isinstance(retry, str) else retry
+    check_settings(policy, cooldown_s, deadline_s)
     env = open_environment(url, cache=cache)
     return Connection(
         env,

@@ -131,7 +131,8 @@ def commit_until_killed(url: str, name: str, unfinished: str | None, told: Conne
         update_id = unfinished or f"{name}-{number}"
         number, unfinished = number + 1, None
         os.write(told.fileno(), f"?{update_id}\n".encode())
-        store.update_locked(ID, once_more, by=name, update_id=update_id)
+        # With patience: on a busy computer a turn may not come within the two seconds of default.
+        store.update_locked(ID, once_more, by=name, update_id=update_id, timeout_s=60)
         os.write(told.fileno(), f"!{update_id}\n".encode())
 
 

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from syncsim.background import MaintenanceRun, derive, reading_level
+from collections.abc import Mapping
+
+import pytest
+
+from syncsim.background import CLOCK_GRAIN_S, FirstSights, MaintenanceRun, derive, reading_level
 from syncsim.contract import BACKGROUND, Row
+from syncsim.lab.simulation.choices import Seeded
+from syncsim.lab.simulation.environment import SimulatedEnvironment
+from syncsim.service import SyncService
 from syncsim.template import encode
 from syncsim.template.samples import sample, sample_names
+from tests.simulation_parts import Bench, Job, bench
+
+__all__ = ["bench"]
 
 NOW = 1_700_000_000.0
 
@@ -88,3 +98,64 @@ def test_a_second_look_forgets_the_first() -> None:
     again = Row("t", "3-x", 3, encode(write.document), NOW, BACKGROUND, NOW - 9.0)
     assert run(again) is None
     assert not run.written
+
+
+def test_a_stamp_within_the_grain_of_the_clock_is_a_plain_age() -> None:
+    """Two processes of one host may read the clock in either order; that is no step."""
+    sights = FirstSights()
+    ahead = row(NOW + CLOCK_GRAIN_S)
+    run = MaintenanceRun(5.0, lambda: NOW, sights)
+    assert run.too_recent(ahead) == "Skipped - recent user update (ann, 0.0 s ago, cooldown 5.0 s)"
+    assert sights._seen == {}
+    assert MaintenanceRun(5.0, lambda: NOW + 5.5, sights).too_recent(ahead) is not None
+    assert MaintenanceRun(5.0, lambda: NOW + 6.0, sights).too_recent(ahead) is None
+
+
+def test_first_sights_are_kept_one_a_template_and_forgotten_when_the_clock_has_caught_up() -> None:
+    sights = FirstSights()
+    for second in range(3):
+        MaintenanceRun(5.0, lambda: NOW + second, sights).too_recent(row(NOW + 100))  # noqa: B023
+    assert sights._seen == {"t": ("2-x", NOW)}
+    MaintenanceRun(5.0, lambda: NOW + 100, sights).too_recent(row(NOW + 100))
+    assert sights._seen == {}
+
+
+def beside_a_stamp_from_ahead(env: SimulatedEnvironment) -> Mapping[str, Job]:
+    """Ann wrote an hour ahead of the clock. The job runs every second, and Ben writes once."""
+    inner = env.store._store
+    now, inner._now = inner._now, lambda: env.clock.now() + 3600  # type: ignore[attr-defined]
+    document = {**inner.read("t").document, "name": "Ann's"}
+    inner.compare_and_swap("t", inner.head("t").version, document, by="ann")
+    inner._now = now  # type: ignore[attr-defined]
+    sync = SyncService(env)
+
+    def job() -> list[str]:
+        statuses = []
+        for _ in range(14):
+            statuses.append(sync.run_background_job("t").status)
+            env.clock.sleep(1.0)
+        return statuses
+
+    def ben() -> None:
+        env.clock.sleep(3.0 + env.random.random())
+        sync.update_template("t", {"description": "Ben's"}, user="ben")
+
+    return {"job": job, "ben": ben}
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_in_virtual_time_the_job_runs_once_a_cooldown_after_what_it_first_saw(
+    bench: Bench, seed: int
+) -> None:
+    world = bench.run(beside_a_stamp_from_ahead, Seeded(seed))
+    assert world.errors == {}
+    newest, bens, anns, _ = world.store.history("t")
+    assert [r.by for r in (newest, bens, anns)] == [BACKGROUND, "ben", "ann"]
+    stamp = world.store.head("t").user_updated_at
+    assert stamp is not None
+    assert stamp < anns.at, "Ben's own stamp is on the clock that rules"
+    statuses = world.answers["job"]
+    assert isinstance(statuses, list)
+    assert statuses.count("committed") == 1
+    assert 8 <= statuses.index("committed") <= 10, "five seconds after Ben's, on the next second"
+    assert bench.run(beside_a_stamp_from_ahead, Seeded(seed)).trace == world.trace

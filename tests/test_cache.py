@@ -10,6 +10,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 from contextlib import closing, suppress
 from pathlib import Path
@@ -822,8 +823,34 @@ def test_a_folder_that_cannot_be_made_is_an_error_of_the_call_alone(tmp_path, ca
     folder.close()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_read_only_folder_is_an_error_until_it_is_writable(cache):
+NOBODY = 65_534
+
+
+@pytest.fixture
+def folder_of_no_root(tmp_path):
+    """A folder of a user whom permissions bind: root, whom they do not, becomes nobody for a while.
+
+    Not below `tmp_path` then, which only root may enter.
+    """
+    if os.geteuid() != 0:
+        yield tmp_path
+        return
+    path = Path(tempfile.mkdtemp(prefix="syncsim-nobody-"))
+    os.chown(path, NOBODY, NOBODY)
+    os.setegid(NOBODY)
+    os.seteuid(NOBODY)
+    try:
+        yield path
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        shutil.rmtree(path)
+
+
+def test_a_read_only_folder_is_an_error_until_it_is_writable(folder_of_no_root):
+    assert os.geteuid() != 0
+    folder = CacheFolder(folder_of_no_root / "cache")
+    cache = folder.of("ann")
     cache.set("k", 1)
     cache.rest()
     files = [cache.path, *cache.path.iterdir()]
@@ -835,6 +862,7 @@ def test_a_read_only_folder_is_an_error_until_it_is_writable(cache):
         path.chmod(path.stat().st_mode | 0o200)
     assert cache.get("k") == 1
     assert not broken_folder(cache).exists()
+    folder.close()
 
 
 def test_a_user_has_one_cache_object(folder):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from syncsim.commit_queue import BATCH, CommitQueue
+from syncsim.commit_queue import BATCH, CommitQueue, Ticket
 from syncsim.contract import Row, Write
 from syncsim.environment import LiveEnvironment, SystemClock
 from syncsim.errors import InvalidTemplateError, OutcomeUnknownError, StoreUnavailableError
@@ -165,3 +165,33 @@ def test_an_interrupted_leader_puts_the_unanswered_back_at_the_front(
     assert queue.pending(TID) == [], "its own change is withdrawn with the caller"
     row = queue.commit(TID, adding(2), by="ben", update_id="b", deadline=deadline)
     assert row.revision == 2
+
+
+def test_a_store_that_fails_a_batch_answers_everybody_in_it_and_leaves_the_line_empty(
+    env: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down(*_: Any, **__: Any) -> None:
+        raise StoreUnavailableError(TID, "down for maintenance")
+
+    queue = CommitQueue(env)
+    monkeypatch.setattr(env.store, "update_many", down)
+    answers = crowd(env, queue, [adding(n) for n in range(5)], env.clock.now() + 30)
+    assert [type(answer) for answer in answers] == [StoreUnavailableError] * 5
+    assert queue.pending(TID) == []
+    assert len(env.store.history(TID)) == 1
+    monkeypatch.undo()
+    later = queue.commit(TID, adding(9), by="ann", update_id="u9", deadline=env.clock.now() + 30)
+    assert later.revision == 2
+
+
+def test_whoever_leads_writes_nothing_for_those_whose_time_is_over(env: Any) -> None:
+    """They are told that it came too late, which is sure: nobody had taken their change."""
+    queue = CommitQueue(env)
+    now = env.clock.now()
+    queue.commit(TID, adding(0), by="ann", update_id="u0", deadline=now + 30)
+    late = Ticket(TID, adding(1), "ben", "u1", now - 5, now - 1)
+    queue._lines[TID].append(late)
+    queue.commit(TID, adding(2), by="ann", update_id="u2", deadline=now + 30)
+    assert isinstance(late.answer, StoreUnavailableError)
+    assert late.answer.definite
+    assert [r.update_id for r in env.store.history(TID)] == ["u2", "u0", None]

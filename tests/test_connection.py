@@ -7,12 +7,14 @@ import os
 import stat
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from syncsim import TemplateExistsError, connect, sample
+from syncsim.cli import main
 from syncsim.errors import (
     LockTimeoutError,
     StoreUnavailableError,
@@ -140,6 +142,30 @@ def test_a_url_that_cannot_be_honoured_is_refused_with_what_can(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match=r"expected .*(sqlite:///|synchronous|file|memory://)"):
         connect(url, cache=tmp_path / "c")
+
+
+@pytest.mark.parametrize("where", ["url", "cache", "environment", "command line"])
+def test_a_password_in_a_refused_url_is_shown_nowhere(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = "postgresql+psycopg://ann:s3cr3t@host/db"
+    monkeypatch.chdir(tmp_path)
+    if where == "environment":
+        monkeypatch.setenv("SYNCSIM_STORE_URL", url)
+    if where == "command line":
+        for arguments in (["history", "t"], ["run", "stress-test", "--json"]):
+            with pytest.raises(SystemExit) as ended:
+                main([*arguments, "--store", url])
+            assert ended.value.code
+        shown = "".join(capsys.readouterr())
+    else:
+        settings: dict[str, Any] = {"cache": tmp_path / "c", where: url}
+        settings.pop("environment", None)
+        with pytest.raises(UsageError) as caught:
+            connect(**settings)
+        shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value.facts)
+    assert "s3cr3t" not in shown
+    assert "ann:***@host" in shown
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,25 @@ def test_the_author_of_an_overridden_value_is_found_behind_later_commits(bench: 
     assert outcome.conflicts[0].earlier_by == "ann"
 
 
+def test_the_author_of_an_overridden_value_is_found_inside_elements_and_for_deleted_ones(
+    bench: Bench,
+) -> None:
+    base = bench.sync.get_template(TID, user="ann")
+    fields = base.document["fields"]
+    edited, deleted = fields[0]["id"], fields[1]["id"]
+    without = [dict(f, label="Ben's") if f["id"] == edited else f for f in fields]
+    bench.sync.update_template(TID, {"fields": without}, user="ben", base=base)
+    gone = [f for f in without if f["id"] != deleted]
+    bench.sync.update_template(TID, {"fields": gone}, user="cem")
+    bench.sync.update_template(TID, {"description": "later"}, user="dan")
+    mine = [dict(f, label="Ann's") if f["id"] in (edited, deleted) else f for f in fields]
+    outcome = bench.sync.update_template(TID, {"fields": mine}, user="ann", base=base)
+    assert {(c.path, c.kind, c.earlier_by) for c in outcome.conflicts} == {
+        (f"/fields/{edited}/label", "edit", "ben"),
+        (f"/fields/{deleted}", "delete-edit", "cem"),
+    }
+
+
 def test_a_change_equal_to_the_head_commits_nothing(bench: Bench) -> None:
     base = bench.sync.get_template(TID, user="ann")
     outcome = bench.sync.update_template(
@@ -352,18 +371,125 @@ def test_when_the_store_goes_down_with_the_answer_the_outcome_is_unknown_and_not
     assert len(bench.sync.history(TID)) == 2
 
 
-def test_repeating_an_update_id_answers_from_history(bench: Bench) -> None:
+def test_repeating_an_update_id_answers_what_the_first_call_answered(bench: Bench) -> None:
+    """A merge with a conflict, won at the second attempt; others commit before it is repeated."""
     base = bench.sync.get_template(TID, user="ann")
-    bench.rename("Rival's")
-    first = bench.sync.update_template(
-        TID, {"name": "Ann's"}, user="ann", base=base, update_id="u-1"
-    )
-    again = bench.sync.update_template(
-        TID, {"name": "Ann's"}, user="ann", base=base, update_id="u-1"
-    )
-    assert (again.status, again.version) == ("committed", first.version)
-    assert again.conflicts == first.conflicts
-    assert len(bench.sync.history(TID)) == 3
+    bench.sync.update_template(TID, {"name": "Ben's", "description": "Ben's"}, user="ben")
+    bench.store.before_swap = iter([lambda: bench.rename("Rival's")])
+    mine = {"name": "Ann's"}
+
+    def call() -> Any:
+        return bench.sync.update_template(TID, mine, user="ann", base=base, update_id="u-1")
+
+    first = call()
+    assert (first.status, first.attempts, first.merged) == ("committed", 2, ("/description",))
+    assert [conflict.earlier for conflict in first.conflicts] == ["Rival's"]
+    bench.rename("Later")
+    assert call() == first
+    assert bench.store.read(TID).document["name"] == "Later"
+    assert len(bench.sync.history(TID)) == 5
+
+
+def test_a_lost_answer_is_made_good_by_what_was_committed_not_by_what_the_retry_would_do(
+    tmp_path: Path,
+) -> None:
+    """The retry merges at a head that holds the commit already, and a rival's value over it."""
+    bench = Bench(tmp_path, retry=RetryPolicy(queue_from=None))
+
+    def lose_and_move_on(row: Any) -> None:
+        bench.rename("Rival's")
+        lose(row)
+
+    bench.store.after_swap = iter([lose_and_move_on])
+    base = bench.sync.get_template(TID, user="ann")
+    outcome = bench.sync.update_template(TID, {"name": "mine"}, user="ann", base=base)
+    assert outcome.version == bench.sync.history(TID)[1].version
+    assert (outcome.status, outcome.conflicts, outcome.merged) == ("committed", (), ())
+    assert outcome.attempts == bench.store.swaps == 2
+    assert bench.store.read(TID).document["name"] == "Rival's"
+
+
+@pytest.mark.parametrize("queue_from", [1, None])
+def test_a_job_whose_answer_was_lost_has_run_although_a_user_committed_since(
+    tmp_path: Path, queue_from: int | None
+) -> None:
+    bench = Bench(tmp_path, retry=RetryPolicy(queue_from=queue_from))
+    bench.clock.sleep(6)
+
+    def lose_and_move_on(row: Any) -> None:
+        bench.rename("Ann's", by="ann")
+        lose(row)
+
+    bench.store.after_swap = iter([lose_and_move_on])
+    outcome = bench.sync.run_background_job(TID)
+    written = bench.sync.history(TID)[1]
+    assert (outcome.status, outcome.version) == ("committed", written.version)
+    assert written.by == "background"
+
+
+@pytest.mark.parametrize("verb", ["update", "job"])
+def test_a_store_that_goes_down_before_a_commit_is_looked_up_does_not_make_it_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    """Committed, and then the store cannot say under what intent, or whether at all."""
+    bench = Bench(tmp_path, retry=RetryPolicy(queue_from=None))
+    bench.clock.sleep(6)
+    looks_before = 1 if verb == "update" else 0
+    find = bench.store.inner.find_update
+
+    def once(update_id: str) -> Any:
+        nonlocal looks_before
+        looks_before -= 1
+        if looks_before < 0:
+            raise StoreUnavailableError(None, "down for maintenance")
+        return find(update_id)
+
+    monkeypatch.setattr(bench.store.inner, "find_update", once)
+    if verb == "job":
+        bench.store.after_swap = iter([lose])
+
+    def update() -> Any:
+        return bench.sync.update_template(TID, {"name": "A"}, user="ann", update_id="u-1")
+
+    def job() -> Any:
+        return bench.sync.run_background_job(TID)
+
+    with pytest.raises(OutcomeUnknownError) as caught:
+        (update if verb == "update" else job)()
+    assert not caught.value.definite
+    assert len(bench.sync.history(TID)) == 2
+    assert bench.kinds()[-1] == f"{verb}.failed"
+
+
+def test_an_update_that_wrote_nothing_says_so_also_when_its_id_cannot_be_looked_up(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = iter([lambda: None])
+
+    def down(update_id: str) -> Any:
+        for look in looks:
+            return look()
+        raise StoreUnavailableError(None, "down for maintenance")
+
+    monkeypatch.setattr(bench.store.inner, "find_update", down)
+    as_it_is = {"name": sample(TID)["name"]}
+    with pytest.raises(StoreUnavailableError):
+        bench.sync.update_template(TID, as_it_is, user="ann", update_id="u-1")
+
+
+def test_of_two_calls_under_one_id_both_answer_what_was_committed(bench: Bench) -> None:
+    base = bench.sync.get_template(TID, user="ann")
+    answers: list[Any] = []
+
+    def call() -> None:
+        answers.append(
+            bench.sync.update_template(TID, {"name": "A"}, user="ann", base=base, update_id="u-1")
+        )
+
+    bench.store.before_swap = iter([call])
+    call()
+    assert answers[0] == answers[1]
+    assert len(bench.sync.history(TID)) == 2
 
 
 def test_an_update_id_used_for_another_intent_is_refused(bench: Bench) -> None:
@@ -382,6 +508,37 @@ def test_an_update_id_used_for_another_intent_is_refused(bench: Bench) -> None:
             )
         assert caught.value.version == first.version
     assert len(bench.sync.history(TID)) == 2
+
+
+def test_where_history_does_not_hold_the_base_its_document_is_part_of_the_intent(
+    bench: Bench,
+) -> None:
+    """Two clients bring bases of the same version from elsewhere; the token alone tells nothing."""
+
+    def foreign(name: str) -> Snapshot:
+        return Snapshot(TID, "7-elsewhere", {**sample(TID), "name": name}, 0.0, "ann")
+
+    def call(base: Snapshot) -> Any:
+        changes = {"description": "mine"}
+        return bench.sync.update_template(TID, changes, user="ann", base=base, update_id="u-1")
+
+    first = call(foreign("Here"))
+    assert (first.status, first.merged) == ("committed", ("/name",))
+    assert call(foreign("Here")) == first
+    with pytest.raises(UpdateIdReusedError) as caught:
+        call(foreign("There"))
+    assert (caught.value.update_id, caught.value.version) == ("u-1", first.version)
+    assert len(bench.sync.history(TID)) == 2
+
+
+def test_where_history_holds_the_base_its_document_may_have_been_scribbled_on(
+    bench: Bench,
+) -> None:
+    base = bench.sync.get_template(TID, user="ann")
+    first = bench.sync.update_template(TID, {"name": "A"}, user="ann", base=base, update_id="u-1")
+    base.document.clear()
+    again = bench.sync.update_template(TID, {"name": "A"}, user="ann", base=base, update_id="u-1")
+    assert again == first
 
 
 def test_an_update_id_reused_while_the_first_use_is_under_way_is_refused(bench: Bench) -> None:
@@ -422,6 +579,58 @@ def test_a_strict_update_of_the_head_commits(bench: Bench) -> None:
     assert (outcome.status, outcome.attempts) == ("committed", 1)
     again = bench.sync.update_with_version(TID, {"name": "A"}, str(outcome.version), user="ann")
     assert again.status == "unchanged"
+
+
+@pytest.mark.parametrize("deadline_s", [0.2, 30.0])
+def test_every_verb_gives_the_store_the_time_that_is_left_until_its_deadline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deadline_s: float
+) -> None:
+    """Reading the head costs half of the shorter deadline; the rest is for the write lock."""
+    bench = Bench(tmp_path, deadline_s=deadline_s)
+    head = bench.store.head(TID).version
+    bench.clock.sleep(6)
+    allowed: list[float] = []
+    swap, read = bench.store.inner.compare_and_swap, bench.store.inner.read
+
+    def noting(*args: Any, timeout_s: float | None = None, **kwargs: Any) -> Any:
+        allowed.append(-1.0 if timeout_s is None else timeout_s)
+        return swap(*args, timeout_s=timeout_s, **kwargs)
+
+    def slow(template_id: str) -> Any:
+        bench.clock.time += 0.1
+        return read(template_id)
+
+    monkeypatch.setattr(bench.store.inner, "compare_and_swap", noting)
+    monkeypatch.setattr(bench.store.inner, "read", slow)
+    bench.sync.run_background_job(TID)
+    head = bench.store.head(TID).version
+    bench.sync.update_with_version(TID, {"name": "A"}, head, user="ann")
+    bench.sync.update_template(TID, {"name": "B"}, user="ben")
+    bench.sync.rollback(TID, head, user="cem")
+    assert allowed == pytest.approx([deadline_s - 0.1] * 4, abs=1e-6)
+
+
+def test_a_deadline_that_passed_while_reading_leaves_no_time_and_no_negative_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(tmp_path, deadline_s=0.05)
+    read = bench.store.inner.read
+    allowed: list[Any] = []
+
+    def slow(template_id: str) -> Any:
+        bench.clock.time += 0.1
+        return read(template_id)
+
+    def busy(*_: Any, timeout_s: Any = None, **__: Any) -> None:
+        allowed.append(timeout_s)
+        raise StoreUnavailableError(TID, "busy")
+
+    monkeypatch.setattr(bench.store.inner, "read", slow)
+    monkeypatch.setattr(bench.store.inner, "compare_and_swap", busy)
+    head = bench.store.head(TID).version
+    with pytest.raises(StoreUnavailableError):
+        bench.sync.update_with_version(TID, {"name": "A"}, head, user="ann")
+    assert allowed == [0.0]
 
 
 # -- the job ---------------------------------------------------------------------------------------
@@ -467,6 +676,74 @@ def test_the_cooldown_is_looked_at_before_asking_whether_anything_would_change(
     assert bench.sync.run_background_job(TID).status == "skipped"
 
 
+def test_a_stamp_from_a_clock_that_stood_ahead_delays_the_job_by_one_cooldown_and_no_more(
+    bench: Bench,
+) -> None:
+    """Ann's update is stamped; then the clock is set back by an hour."""
+    bench.sync.update_template(TID, {"name": "A"}, user="ann")
+    bench.clock.time -= 3600
+    outcome = bench.sync.run_background_job(TID)
+    assert outcome.reason == (
+        "Skipped - recent user update (ann, stamped 3600.0 s ahead of this clock, "
+        "first seen 0.0 s ago, cooldown 5.0 s)"
+    )
+    bench.clock.sleep(4.5)
+    assert bench.sync.run_background_job(TID).status == "skipped"
+    bench.clock.sleep(0.5)
+    assert bench.sync.run_background_job(TID).status == "committed"
+
+
+def test_a_user_who_commits_after_the_clock_was_set_back_is_given_the_whole_cooldown(
+    bench: Bench,
+) -> None:
+    bench.sync.update_template(TID, {"name": "A"}, user="ann")
+    bench.clock.time -= 3600
+    bench.sync.run_background_job(TID)
+    bench.clock.sleep(4)
+    bench.sync.update_template(TID, {"name": "B"}, user="ben")
+    bench.clock.sleep(4)
+    outcome = bench.sync.run_background_job(TID)
+    assert outcome.reason == "Skipped - recent user update (ben, 4.0 s ago, cooldown 5.0 s)"
+    bench.clock.sleep(1)
+    assert bench.sync.run_background_job(TID).status == "committed"
+
+
+def test_each_update_from_a_clock_ahead_is_given_the_cooldown_from_its_own_first_sight(
+    bench: Bench,
+) -> None:
+    """The rival's host is an hour ahead and writes with one stamp, even between read and swap."""
+
+    def from_ahead() -> None:
+        now, bench.clock.time = bench.clock.time, 1_800_000_000.0
+        bench.rename(f"Rival's {bench.store.swaps}")
+        bench.clock.time = now
+
+    from_ahead()
+    assert bench.sync.run_background_job(TID).status == "skipped"
+    bench.clock.sleep(6)
+    bench.store.before_swap = iter([from_ahead])
+    outcome = bench.sync.run_background_job(TID)
+    assert (outcome.status, outcome.attempts) == ("skipped", 1)
+    assert bench.store.read(TID).updated_by == "rival"
+    bench.clock.sleep(4.9)
+    assert bench.sync.run_background_job(TID).status == "skipped"
+    bench.clock.sleep(0.1)
+    assert bench.sync.run_background_job(TID).status == "committed"
+
+
+def test_a_process_that_has_just_begun_counts_from_its_own_first_sight(bench: Bench) -> None:
+    bench.sync.update_template(TID, {"name": "A"}, user="ann")
+    bench.clock.time -= 3600
+    bench.sync.run_background_job(TID)
+    bench.clock.sleep(6)
+    restarted = SyncService(bench.env)
+    assert restarted.run_background_job(TID).status == "skipped"
+    bench.clock.time -= 60
+    assert restarted.run_background_job(TID).status == "skipped", "the clock was set back again"
+    bench.clock.sleep(5)
+    assert restarted.run_background_job(TID).status == "committed"
+
+
 # -- rollback --------------------------------------------------------------------------------------
 
 
@@ -503,6 +780,22 @@ def test_rollback_to_a_version_that_never_was_names_it(bench: Bench) -> None:
     with pytest.raises(VersionNotFoundError) as caught:
         bench.sync.rollback(TID, "99-deadbeef", user="ann")
     assert caught.value.version == "99-deadbeef"
+
+
+def test_a_rollback_that_fails_says_so_and_leaves_the_head(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = bench.store.head(TID).version
+    bench.sync.update_template(TID, {"name": "A"}, user="ann")
+
+    def down(*_: Any, **__: Any) -> None:
+        raise StoreUnavailableError(TID, "no database", retryable=False)
+
+    monkeypatch.setattr(bench.store.inner, "compare_and_swap", down)
+    with pytest.raises(StoreUnavailableError):
+        bench.sync.rollback(TID, first, user="ben")
+    assert bench.kinds()[-1] == "update.failed"
+    assert bench.store.read(TID).document["name"] == "A"
 
 
 def test_rollback_to_the_head_changes_nothing(bench: Bench) -> None:
@@ -545,6 +838,30 @@ def test_a_view_is_read_only_to_the_bottom_and_can_be_handed_back_as_a_change(
     fields = [dict(view.document["fields"][0], label="New"), *view.document["fields"][1:]]
     outcome = bench.sync.update_template(TID, {"fields": fields}, user="ann", base=view)
     assert outcome.status == "committed"
+
+
+def test_a_view_changed_by_force_harms_views_of_that_user_and_version_and_nothing_else(
+    bench: Bench,
+) -> None:
+    """The limit that template/frozen.py states: dict's own methods get past the view's."""
+    true = sample(TID)
+    view = bench.sync.get_template(TID, user="ann", view=True)
+    bench.sync.get_template(TID, user="ben", view=True)
+    dict.__setitem__(view.document, "name", "forced")
+    list.append(view.document["fields"], {"id": "forced"})
+
+    assert bench.sync.get_template(TID, user="ann", view=True).document["name"] == "forced"
+    assert bench.sync.get_template(TID, user="ann").document == true
+    assert bench.sync.get_template(TID, user="ben", view=True).document == true
+    bench.sync.reads.flush()
+    restarted = SyncService(bench.env)
+    assert restarted.get_template(TID, user="ann", view=True).document == true
+
+    outcome = bench.sync.update_template(TID, {"description": "new"}, user="ann", base=view)
+    committed = {**true, "description": "new"}
+    assert (outcome.status, outcome.conflicts) == ("committed", ())
+    assert bench.store.read(TID).document == committed
+    assert bench.sync.get_template(TID, user="ann", view=True).document == committed
 
 
 def test_no_cache_fault_fails_a_verb(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,25 +24,6 @@ from tests.store_parts import (
     opened,
 )
 
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/store.db?synchronous=NORMAL"
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "store.db"
-
-
-@pytest.fixture
-def store(url: str) -> Iterator[SQLiteStore]:
-    store = opened(url)
-    store.create(ID, document(), by="ann")
-    yield store
-    store.close()
-
-
 # -- faults of the disk, and answers that get lost -------------------------------------------------
 
 

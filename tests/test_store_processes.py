@@ -6,7 +6,6 @@ import os
 import random
 import signal
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -30,25 +29,6 @@ from tests.store_parts import (
     opened,
     processes,
 )
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/store.db?synchronous=NORMAL"
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "store.db"
-
-
-@pytest.fixture
-def store(url: str) -> Iterator[SQLiteStore]:
-    store = opened(url)
-    store.create(ID, document(), by="ann")
-    yield store
-    store.close()
-
 
 # -- freshness -------------------------------------------------------------------------------------
 

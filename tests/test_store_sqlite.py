@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import stat
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import pytest
 
 from syncsim.errors import StoreUnavailableError, UsageError
 from syncsim.store import sqlite_file
-from syncsim.store.address import parse_address
+from syncsim.store.address import masked, parse_address
 from syncsim.store.freshness_marks import MAX_HEADS, Reader
 from syncsim.store.sqlite import SQLiteStore
 from tests.store_parts import (
@@ -24,24 +24,6 @@ from tests.store_parts import (
     document,
     opened,
 )
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/store.db?synchronous=NORMAL"
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "store.db"
-
-
-@pytest.fixture
-def store(url: str) -> Iterator[SQLiteStore]:
-    store = opened(url)
-    store.create(ID, document(), by="ann")
-    yield store
-    store.close()
 
 
 @pytest.fixture
@@ -98,6 +80,47 @@ def test_an_address_that_would_not_be_honoured_is_refused(text: Any, says: str) 
     with pytest.raises(UsageError) as failure:
         parse_address(text)
     assert says in str(failure.value)
+
+
+SECRET = "s3cr3t"
+WITH_SECRET = [
+    "postgresql+psycopg://ann:s3cr3t@host:5432/db",
+    "postgresql://ann:s3cr3t@host/db?sslmode=require",
+    "postgresql://ann:p@s3cr3t@host/db",
+    "postgresql://ann:p/s3cr3t@host/db",
+    "postgresql://:s3cr3t@host/db",
+    "postgresql://ann:s3cr3t@[::1",
+    "postgresql://host/db?user=ann&password=s3cr3t&sslmode=require",
+    "postgresql://host/db?sslpassword=s3cr3t",
+    "postgresql://host:notaport/db?PGPASSWORD=s3cr3t",
+    "postgresql:/ann:s3cr3t@host/db",
+    "postgresql:ann:s3cr3t@host/db",
+    "postgresql+psycopg:ann:s3cr3t@host/db",
+    "mysql://ann:s3cr3t@host/db",
+    "sqlite://ann:s3cr3t@host/a.db",
+    "sqlite:///a.db?key=s3cr3t",
+    "ann\0://ann:s3cr3t@host",
+    "\ud800://ann:s3cr3t@host",
+    b"postgresql://ann:s3cr3t@host/db",
+    ["postgresql://ann:s3cr3t@host/db"],
+]
+
+
+@pytest.mark.parametrize("url", WITH_SECRET, ids=ascii)
+def test_a_refused_address_is_shown_without_its_password(url: Any) -> None:
+    with pytest.raises(UsageError) as failure:
+        parse_address(url)
+    shown = f"{failure.value} {failure.value!r} {failure.value.facts}"
+    assert SECRET not in shown
+    assert "***" in shown
+
+
+def test_what_is_no_secret_stays_readable() -> None:
+    assert masked("postgresql://ann:x@host/db?sslmode=on") == (
+        "postgresql://ann:***@host/db?sslmode=on"
+    )
+    for plain in ("postgresql://ann@host:5432/db", "sqlite:////tmp/a.db?synchronous=FULL", "a.db"):
+        assert masked(plain) == plain
 
 
 # -- the file --------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 
 from syncsim.cache import forks
 from syncsim.cache.user_cache import USER, UserCache
-from syncsim.errors import CacheError
+from syncsim.errors import CacheError, UsageError
 
 MAX_OPEN: Final = 32
 """How many caches of a folder stay open, at three files each."""
@@ -35,6 +35,8 @@ class CacheFolder:
 
     def of(self, user: str) -> UserCache:
         """The cache of this user; the same object each time, as long as anybody has it."""
+        if not isinstance(user, str):
+            raise UsageError("user", user, "text")
         with self._guard:
             if self._is_closed:
                 raise CacheError(f"the cache folder {self.path} is closed")

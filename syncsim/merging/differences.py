@@ -16,13 +16,14 @@ from syncsim.merging.identity import (
     attributes_at,
     by_id,
     compile_keys,
-    nesting_limited,
     pointer,
     same,
+    same_if_shallow,
     segment,
     step,
 )
 from syncsim.merging.ordering import moved
+from syncsim.merging.refusing import only_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +46,11 @@ def diff(a: JSON, b: JSON, *, keys: KeyMap = TEMPLATE_KEYS) -> tuple[Change, ...
     Objects are compared key by key in alphabetical order, keyed lists element by element in the
     order of `a`, then what is new in that of `b`, then the fewest moves. An added or removed
     element is one row; so is any change of a list whose elements lack an id of their own.
-    Nesting as in `merge`.
+    Nesting and `UsageError` as in `merge`.
     """
-    with nesting_limited():
-        return tuple(_changes((), compile_keys(keys), a, b))
+    at = compile_keys(keys)
+    with only_json(a, b):
+        return () if same(a, b) else tuple(_changes((), at, a, b))
 
 
 def changed_paths(base: JSON, other: JSON, *, keys: KeyMap = TEMPLATE_KEYS) -> tuple[str, ...]:
@@ -57,7 +59,7 @@ def changed_paths(base: JSON, other: JSON, *, keys: KeyMap = TEMPLATE_KEYS) -> t
 
 
 def _changes(path: Path, at: Position, before: JSON, after: JSON) -> Iterator[Change]:
-    if same(before, after):
+    if same_if_shallow(before, after):
         return
     if isinstance(before, dict) and isinstance(after, dict):
         for key in sorted({**before, **after}):

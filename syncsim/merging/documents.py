@@ -11,9 +11,10 @@ from typing import Final
 
 from syncsim.contract import ABSENT, JSON, Conflict, Document
 from syncsim.merging.differences import Change, changed_paths, diff
-from syncsim.merging.identity import TEMPLATE_KEYS, KeyMap, compile_keys, nesting_limited, same
+from syncsim.merging.identity import TEMPLATE_KEYS, KeyMap, compile_keys, same
 from syncsim.merging.invariants import mend
 from syncsim.merging.moves import gather_moves
+from syncsim.merging.refusing import only_json
 from syncsim.merging.three_way import ThreeWay
 
 __all__ = [
@@ -59,21 +60,23 @@ def merge(
     Pure: no clock, no chance; the same answer for any order of keys. The inputs are left as they
     are, and the result shares what is unchanged with them, so copy it before changing it. Safe to
     repeat: `merge(b, e, merge(b, e, l).document)` gives the same document again, except where
-    objects without ids were both edited and moved. Nesting up to 200 levels is followed; far
-    deeper is a `UsageError`.
+    objects without ids were both edited and moved. Nesting up to 200 levels is followed.
+
+    `UsageError` for far deeper nesting, for a document that contains itself, for a value that is no
+    JSON where merging meets it, and for `keys` that are no map of paths to attributes.
     """
-    if same(base, later) or same(earlier, later):
-        return Merge(earlier, ())
-    if same(base, earlier):
-        return Merge(later, ())
-    three_way = ThreeWay(lines=lines, earlier_by=earlier_by)
-    with nesting_limited():
-        if keys == TEMPLATE_KEYS:
-            document = three_way.value((), _TEMPLATE_ROOT, base, earlier, later)
+    at = _TEMPLATE_ROOT if keys is TEMPLATE_KEYS else compile_keys(keys)
+    with only_json(base, earlier, later):
+        if same(base, later) or same(earlier, later):
+            return Merge(earlier, ())
+        if same(base, earlier):
+            return Merge(later, ())
+        three_way = ThreeWay(lines=lines, earlier_by=earlier_by)
+        if at == _TEMPLATE_ROOT:
+            document = three_way.value((), at, base, earlier, later)
             document = mend(three_way, base, earlier, later, document)
         else:
-            sides = gather_moves(three_way, base, earlier, later, keys)
-            document = three_way.value((), compile_keys(keys), *sides)
+            document = three_way.value((), at, *gather_moves(three_way, base, earlier, later, keys))
     conflicts = sorted(three_way.conflicts, key=lambda conflict: (conflict.path, conflict.kind))
     return Merge(document, tuple(conflicts))
 

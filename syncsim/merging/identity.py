@@ -8,14 +8,14 @@ Nothing here changes a document.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NewType, TypeAlias
 
 import orjson
 
 from syncsim.contract import JSON
 from syncsim.errors import UsageError
+from syncsim.merging.refusing import refuse_odd
 
 KeyMap: TypeAlias = Mapping[str, str | Sequence[str]]
 """Path pattern of a keyed list (`*` = any key or element) to the attribute, or the attributes that
@@ -27,9 +27,6 @@ TEMPLATE_KEYS: Final[KeyMap] = {
     "/fields/*/options": "value",
 }
 """The keyed lists of a template."""
-
-MAX_NESTING: Final = 200
-"""Levels of lists and objects in each other that are surely followed, whatever calls us."""
 
 Path: TypeAlias = tuple[str, ...]
 """Object keys and element ids from the root down to a value."""
@@ -46,7 +43,19 @@ def same(a: JSON, b: JSON) -> bool:
     """Whether two values have the same canonical JSON text.
 
     The order of keys is not data; `1`, `1.0` and `True` differ, and so do `0.0` and `-0.0`; no
-    Unicode folding. Any depth, any size of int.
+    Unicode folding. Any depth, any size of int; `UsageError` for what contains itself.
+    """
+    try:
+        return same_if_shallow(a, b)
+    except RecursionError:  # nested some hundred levels, or without end
+        refuse_odd(a, b)
+        return _same_leaf_by_leaf(a, b)
+
+
+def same_if_shallow(a: JSON, b: JSON) -> bool:
+    """The same for who goes down the documents himself; `RecursionError` some hundred levels deep.
+
+    Anything slower would be repeated at each of those levels, only to run out of stack below them.
     """
     if a is b:
         return True
@@ -59,7 +68,7 @@ def same(a: JSON, b: JSON) -> bool:
             return True
         if orjson.dumps(a) == orjson.dumps(b):
             return True
-    except (TypeError, RecursionError):  # an int beyond 64 bit, a lone surrogate, a deep document
+    except TypeError:  # an int beyond 64 bit, a lone surrogate, more than 254 levels
         pass
     return _same_leaf_by_leaf(a, b)
 
@@ -83,16 +92,6 @@ def _same_leaf_by_leaf(a: JSON, b: JSON) -> bool:
     return True
 
 
-@contextmanager
-def nesting_limited() -> Iterator[None]:
-    """Turn running out of stack, some hundred levels down a document, into a `UsageError`."""
-    try:
-        yield
-    except RecursionError:
-        depth = "nested as deep as this one"
-        raise UsageError("a document", depth, f"at most {MAX_NESTING} levels") from None
-
-
 def json_type(value: JSON) -> str:
     """The JSON name of a value's type; both int and float are `number`."""
     if isinstance(value, dict):
@@ -107,16 +106,26 @@ def json_type(value: JSON) -> str:
 
 
 def compile_keys(keys: KeyMap) -> Position:
-    """The patterns of `keys` as a tree, at its root; `UsageError` for a pattern that is no path."""
+    """The patterns of `keys` as a tree, at its root; `UsageError` for what is no map of keys."""
+    if not isinstance(keys, Mapping):
+        raise UsageError("keys", keys, "a map of path patterns to the attributes that identify")
     root: dict[Any, Any] = {}
     for pattern, attributes in keys.items():
-        if pattern and not pattern.startswith("/"):
+        if not isinstance(pattern, str) or (pattern and not pattern.startswith("/")):
             raise UsageError("a pattern of keys", pattern, "a path that begins with /")
         node = root
         for segment in split(pattern):
             node = node.setdefault(segment, {})
-        node[None] = (attributes,) if isinstance(attributes, str) else tuple(attributes)
+        node[None] = _attributes(attributes)
     return Position((root,))
+
+
+def _attributes(named: str | Sequence[str]) -> tuple[str, ...]:
+    if isinstance(named, str):
+        return (named,)
+    if isinstance(named, list | tuple) and all(isinstance(name, str) for name in named):
+        return tuple(named)
+    raise UsageError("an attribute of keys", named, "the name of an attribute, or a list of names")
 
 
 def step(position: Position, segment: str) -> Position:

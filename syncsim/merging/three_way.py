@@ -16,10 +16,10 @@ from syncsim.merging.identity import (
     attributes_at,
     json_type,
     pointer,
-    same,
     segment,
     step,
 )
+from syncsim.merging.identity import same_if_shallow as same
 from syncsim.merging.lines import merge_lines
 from syncsim.merging.ordering import arrange
 

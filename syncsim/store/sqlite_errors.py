@@ -89,12 +89,18 @@ def unavailable(
 
 def check_place(path: Path) -> None:
     """Raise `StoreUnavailableError` where no database file can be, in plainer words than SQLite."""
-    if path.is_dir():
-        raise refused(path, "is a folder; name a file in it")
-    if not path.parent.is_dir():
-        raise refused(path, f"cannot be made: the folder {path.parent} does not exist; create it")
-    if path.exists() and not os.access(path, os.R_OK):
-        raise refused(path, "may not be read by this user; change its permissions")
+    try:
+        if path.is_dir():
+            raise refused(path, "is a folder; name a file in it")
+        if not path.parent.is_dir():
+            folder = path.parent
+            raise refused(path, f"cannot be made: the folder {folder} does not exist; create it")
+        if path.exists() and not os.access(path, os.R_OK):
+            raise refused(path, "may not be read by this user; change its permissions")
+    except StoreUnavailableError:
+        raise
+    except OSError as error:  # a name too long, a folder that may not be entered
+        raise refused(path, f"cannot be reached ({error.strerror}); choose another") from error
 
 
 def refused(path: Path, why: str) -> StoreUnavailableError:

@@ -101,7 +101,7 @@ class WriteTransaction:
     def _run(self, statement: str, parameters: Sequence[Any]) -> sqlite3.Cursor:
         try:
             return self._cursor.execute(statement, parameters)
-        except (sqlite3.Error, UnicodeEncodeError) as error:
+        except (sqlite3.Error, UnicodeEncodeError, OverflowError) as error:
             self._file.drop_writer()
             raise self._failure(error) from error
 

@@ -21,7 +21,7 @@ from syncsim.errors import (
     VersionConflictError,
 )
 from syncsim.store.records import ROOT, Record, Tip, successor
-from syncsim.template import check_template_id, check_user, encode
+from syncsim.template import check_template_id, check_update_id, check_user, encode
 
 WRITE_TIMEOUT_S: Final = 2.0
 """How long a write waits for its turn unless it is told otherwise."""
@@ -29,8 +29,8 @@ WRITE_TIMEOUT_S: Final = 2.0
 CLOSED: Final = "it was closed; connect again"
 """Why a store refuses every call after `close`."""
 
-MAX_ID: Final = 200
-"""Length limit of update ids, in characters."""
+MAX_LIMIT: Final = 2**63 - 1
+"""The largest number of versions that can be asked for: what a database counts up to."""
 
 Change = Callable[[Row], Document | Write | None]
 
@@ -231,8 +231,8 @@ def busy(template_id: str | None, timeout_s: float) -> StoreUnavailableError:
 def check_author(by: str, update_id: str | None = None) -> None:
     """`UsageError` unless `by` is a user or the job, and `update_id` short text or None."""
     check_user(by, reserved_ok=True)
-    if update_id is not None and not (is_text(update_id) and 0 < len(update_id) <= MAX_ID):
-        raise UsageError("update_id", update_id, f"text of 1 to {MAX_ID} characters, or None")
+    if update_id is not None:
+        check_update_id(update_id)
 
 
 def is_text(value: object) -> bool:
@@ -244,6 +244,6 @@ def is_text(value: object) -> bool:
 
 
 def check_limit(limit: int | None) -> None:
-    """`UsageError` unless None or a whole number from 1 on."""
-    if limit is not None and (not isinstance(limit, int) or limit < 1):
-        raise UsageError("limit", limit, "a whole number from 1 on, or None for all")
+    """`UsageError` unless None or a whole number from 1 to `MAX_LIMIT`."""
+    if limit is not None and (type(limit) is not int or not 1 <= limit <= MAX_LIMIT):
+        raise UsageError("limit", limit, f"a whole number from 1 to {MAX_LIMIT}, or None for all")

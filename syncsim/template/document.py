@@ -37,6 +37,7 @@ __all__ = [
     "MAX_SECTIONS",
     "canonical",
     "check_template_id",
+    "check_update_id",
     "check_user",
     "encode",
     "json_schema",
@@ -292,6 +293,12 @@ def check_user(user: str, *, reserved_ok: bool = False) -> None:
         raise UsageError("user", user, _NAME)
     if user == BACKGROUND and not reserved_ok:
         raise UsageError("user", user, f"another name; {BACKGROUND!r} is reserved for the job")
+
+
+def check_update_id(update_id: str) -> None:
+    """Raise `UsageError` unless this can be the id of an update: 1 to 200 characters, no NUL."""
+    if not _is_name(update_id):
+        raise UsageError("update_id", update_id, _NAME)
 
 
 _NAME = f"text of 1 to {MAX_NAME} characters, UTF-8, without NUL"

@@ -29,6 +29,7 @@ from syncsim.errors import LockTimeoutError, OutcomeUnknownError
 from syncsim.lab.simulation.faults import Faults, Mishaps
 from syncsim.lab.simulation.gate_locks import GateLock
 from syncsim.lab.simulation.scheduler import Scheduler
+from syncsim.locks import check_lock
 from syncsim.store.writes import Change, busy
 
 T = TypeVar("T")
@@ -78,6 +79,7 @@ class SimulatedEnvironment:
     @contextmanager
     def lock(self, name: str, *, timeout_s: float | None = None) -> Iterator[None]:
         """First come, first served; waits in virtual time, then raises `LockTimeoutError`."""
+        check_lock(name, timeout_s)
         lock = self._locks.get(name)
         if lock is None:
             lock = self._locks[name] = GateLock(self._gate, f"lock {name!r}")
