@@ -174,6 +174,52 @@ class Crashing(Careful):
         return answers[user]
 
 
+class Leaving(Careful):
+    """Means to end the program, inside a verb."""
+
+    def update_template(
+        self, template_id: str, changes: Document, *, user: str, base: Snapshot | None = None
+    ) -> Outcome:
+        raise SystemExit(3)
+
+
+class Unspeakable(Exception):
+    """Cannot be shown."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+    __repr__ = __str__
+
+
+class Wordless(Careful):
+    """Lets an exception out that raises when it is looked at."""
+
+    def update_template(
+        self, template_id: str, changes: Document, *, user: str, base: Snapshot | None = None
+    ) -> Outcome:
+        raise Unspeakable
+
+
+def built_to_nothing(env: Any) -> None:
+    """Forgets to return what it made."""
+    Careful(env)
+
+
+def built_by_leaving(env: Any) -> Careful:
+    """Means to end the program while it is built."""
+    raise SystemExit(3)
+
+
+class ReadOnly:
+    """Has one verb of four."""
+
+    def __init__(self, env: Any) -> None: ...
+
+    def get_template(self, template_id: str, *, user: str) -> Snapshot:
+        raise NotImplementedError
+
+
 class Halving(Careful):
     """Shows documents without their fields, on which no user can go on."""
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from syncsim.contract import (
@@ -21,9 +25,10 @@ from syncsim.contract import (
     SupportsBatches,
     SupportsLookup,
 )
-from syncsim.errors import VersionConflictError
+from syncsim.errors import SyncError, VersionConflictError
 from syncsim.lab.assembly import assemble, final
 from syncsim.lab.checkers import check
+from syncsim.lab.failures import LONGEST
 from syncsim.lab.history import Attempt, History, Operation
 from syncsim.lab.recording import Recorder
 from syncsim.lab.scenarios import Rival
@@ -31,6 +36,7 @@ from syncsim.lab.tape import DrawnIds, Records
 from syncsim.service import build
 from syncsim.store.memory import MemoryStore
 from syncsim.template.samples import sample
+from tests import lab_solutions
 from tests.lab_solutions import Careful
 from tests.parts import ManualClock, environment
 
@@ -321,6 +327,122 @@ def test_what_ends_in_no_exception_at_all_stays_open(bench: Callable[..., Bench]
         stage.sync("ann").get_template(TEMPLATE, user="ann")
     (operation,) = stage.history().operations
     assert (operation.ended, operation.returned) == ("open", None)
+
+
+@pytest.mark.parametrize("error", [SystemExit, GeneratorExit, asyncio.CancelledError])
+def test_an_exception_that_is_no_exception_by_class_is_a_crash_all_the_same(
+    bench: Callable[..., Bench], error: type[BaseException]
+) -> None:
+    class Leaving(Careful):
+        def get_template(self, template_id: str, *, user: str) -> Snapshot:
+            raise error
+
+    stage = bench(Leaving)
+    with pytest.raises(error):
+        stage.sync("ann").get_template(TEMPLATE, user="ann")
+    (finding,) = check(stage.history())
+    assert (finding.code, finding.kind) == ("D3", "crash")
+    assert error.__name__ in finding.message
+    assert "test_recording.py:" in finding.message
+
+
+def test_a_keyboard_interrupt_that_no_keyboard_sent_is_a_crash(bench: Callable[..., Bench]) -> None:
+    """Ctrl-C comes to the main thread alone; on any other it is the solution that raised it."""
+
+    class Aborted(Careful):
+        def get_template(self, template_id: str, *, user: str) -> Snapshot:
+            raise KeyboardInterrupt
+
+    stage = bench(Aborted)
+
+    def read() -> None:
+        with contextlib.suppress(KeyboardInterrupt):
+            stage.sync("ann").get_template(TEMPLATE, user="ann")
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    thread.join()
+    assert [finding.kind for finding in check(stage.history())] == ["crash"]
+
+
+class Silent(SyncError):
+    """A `SyncError` of which every part raises when it is looked at."""
+
+    @property
+    def facts(self) -> dict[str, Any]:  # type: ignore[override]
+        raise RuntimeError("no facts")
+
+    @facts.setter
+    def facts(self, value: dict[str, Any]) -> None: ...
+
+    @property
+    def definite(self) -> bool:  # type: ignore[override]
+        raise RuntimeError("who knows")
+
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+class OddText(str):
+    """A class that no other process knows."""
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "expected"),
+    [
+        (Silent(), "a Silent that cannot say what it is", True),
+        (lab_solutions.Unspeakable(), "a Unspeakable that cannot say what it is", False),
+        (ValueError("\ud800"), "\\ud800", False),
+        (ValueError(OddText("x" * 10_000)), "x" * LONGEST, False),
+    ],
+)
+def test_an_error_that_cannot_be_looked_at_is_on_record_all_the_same(
+    bench: Callable[..., Bench], error: Exception, message: str, expected: bool
+) -> None:
+    class Hiding(Careful):
+        def get_template(self, template_id: str, *, user: str) -> Snapshot:
+            raise error
+
+    stage = bench(Hiding)
+    with pytest.raises(type(error)):
+        stage.sync("ann").get_template(TEMPLATE, user="ann")
+    failure = stage.history().operations[0].failure
+    assert failure is not None
+    assert (failure.message, failure.expected, failure.definite) == (message, expected, False)
+    assert type(failure.message) is str
+    orjson.dumps(stage.history().to_json())
+
+
+def test_facts_of_a_class_of_the_solutions_own_become_plain(bench: Callable[..., Bench]) -> None:
+    class Telling(Careful):
+        def get_template(self, template_id: str, *, user: str) -> Snapshot:
+            raise SyncError(
+                "no", text=OddText("t"), large=1 << 80, nan=0.5, odd=object(), none=None
+            )
+
+    stage = bench(Telling)
+    with pytest.raises(SyncError):
+        stage.sync("ann").get_template(TEMPLATE, user="ann")
+    failure = stage.history().operations[0].failure
+    assert failure is not None
+    assert failure.facts == {"text": "t", "large": str(1 << 80), "nan": 0.5, "none": None}
+    assert type(failure.facts["text"]) is str
+
+
+def test_versions_that_are_no_text_are_told_apart_as_text(bench: Callable[..., Bench]) -> None:
+    class Numbering(Careful):
+        def get_template(self, template_id: str, *, user: str) -> Snapshot:
+            read = super().get_template(template_id, user=user)
+            return replace(read, version=[len(self.env.store.history(template_id))])  # type: ignore[arg-type]
+
+    stage = bench(Numbering)
+    ann = stage.sync("ann")
+    base = ann.get_template(TEMPLATE, user="ann")
+    ann.update_template(TEMPLATE, {"name": "New"}, user="ann", base=base)
+    history = stage.history()
+    assert [o.version for o in history.operations if o.kind == "get"] == ["[1]"]
+    assert history.operations[1].base_version == "[1]"
+    assert check(history) == []
 
 
 def test_the_recorded_store_can_what_the_store_can(bench: Callable[..., Bench]) -> None:

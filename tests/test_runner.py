@@ -120,6 +120,9 @@ def test_the_reference_passes_on_processes_that_share_a_file() -> None:
         ("NeverInvalidating", "cache-consistency", "M1", "stale-read"),
         ("SharedDocument", "cache-consistency", "M1", "content-differs"),
         ("Crashing", "perfect-storm", "D3", "crash"),
+        ("Leaving", "perfect-storm", "D3", "crash"),
+        ("Leaving", "cache-consistency", "D3", "crash"),
+        ("Wordless", "perfect-storm", "D3", "crash"),
     ],
 )
 def test_a_mistake_is_found_with_its_code(
@@ -170,6 +173,14 @@ def test_a_crash_names_the_line_of_the_solution() -> None:
     (finding,) = played.findings
     assert "KeyError" in finding.message
     assert "lab_solutions.py:" in finding.message
+
+
+@pytest.mark.real
+def test_whoever_means_to_end_the_program_inside_a_verb_crashes_in_a_process_too() -> None:
+    """And nobody waits for them at the barriers: every read of the scenario is made."""
+    played = run("cache-consistency", solution=lab_solutions.Leaving, on="processes")
+    assert kinds(played) == {"crash"}
+    assert sum(o.kind == "get" for o in played.history.operations) >= 9
 
 
 def test_a_thread_that_hangs_is_found_with_its_line_and_does_not_hang_the_run() -> None:
@@ -457,6 +468,32 @@ def test_a_candidates_file_is_loaded_in_every_process_and_prints_on_standard_err
 def test_a_build_that_raises_is_a_usage_error(candidate: Callable[[str], str]) -> None:
     with pytest.raises(UsageError, match=r"not today.*candidate.py:9"):
         run("cache-consistency", solution=f"{candidate('Careful')}:other", store="memory")
+
+
+def test_a_build_that_means_to_end_the_program_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match=r"it raised SystemExit\(3\).*lab_solutions.py:"):
+        run("cache-consistency", solution=lab_solutions.built_by_leaving, store="memory")
+
+
+@pytest.mark.parametrize(
+    ("solution", "said"),
+    [
+        (
+            lab_solutions.built_to_nothing,
+            r"build\(env\) returned None, which lacks get_template, update_template, "
+            "update_with_version, run_background_job",
+        ),
+        (
+            lab_solutions.ReadOnly,
+            r"returned a ReadOnly, which lacks update_template, update_with_version, run_",
+        ),
+    ],
+)
+def test_a_build_that_returns_no_solution_is_a_usage_error_that_names_the_missing_verbs(
+    solution: Any, said: str
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        run("cache-consistency", solution=solution, store="memory")
 
 
 @pytest.mark.real

@@ -23,7 +23,14 @@ from syncsim.lab.simulation.scheduler import Scheduler
 from syncsim.lab.simulation.simulated_run import Parameters, SimulatedRun, Simulation, simulate
 from syncsim.lab.simulation.tokens import Token
 from syncsim.template.samples import sample
-from tests.lab_solutions import BlindPut, Careful
+from tests.lab_solutions import (
+    BlindPut,
+    Careful,
+    Leaving,
+    Wordless,
+    built_by_leaving,
+    built_to_nothing,
+)
 
 SMALL = Parameters("perfect-storm", work_ms=0.0)
 
@@ -343,6 +350,24 @@ def test_a_solution_that_cannot_be_built_is_a_clear_error(
         play(playground, other)
     with pytest.raises(UsageError, match="existing file"):
         play(playground, tmp_path / "absent.py")
+
+
+@pytest.mark.parametrize("name", ["perfect-storm", "cache-consistency"])
+@pytest.mark.parametrize("solution", [Leaving, Wordless])
+def test_whatever_leaves_a_verb_is_a_crash_and_everybody_else_goes_on(
+    playground: Playground, solution: type[Careful], name: str
+) -> None:
+    run = Simulation(Parameters(name), playground, solution=solution).run(Seeded(1))
+    assert run.ending.kind == "done"
+    assert {(finding.code, finding.kind) for finding in run.findings} == {("D3", "crash")}
+    assert all(operation.ended != "open" for operation in run.history.operations)
+
+
+def test_a_build_without_a_solution_is_a_clear_error(playground: Playground) -> None:
+    with pytest.raises(UsageError, match=r"returned None, which lacks get_template"):
+        Simulation(SMALL, playground, solution=built_to_nothing).run(Seeded(1))  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"it raised SystemExit"):
+        Simulation(SMALL, playground, solution=built_by_leaving).run(Seeded(1))
 
 
 def test_a_list_of_zeros_plays_the_actors_one_after_another(playground: Playground) -> None:

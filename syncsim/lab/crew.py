@@ -16,8 +16,9 @@ from typing import Any, Final, Protocol
 from syncsim.contract import Environment, TemplateSync
 from syncsim.errors import UsageError
 from syncsim.lab.culprit import line_of_error, line_of_thread
+from syncsim.lab.failures import described
 from syncsim.lab.findings import Finding
-from syncsim.lab.loading import Solution, load, name_of
+from syncsim.lab.loading import Solution, checked, load, name_of
 from syncsim.lab.playing import play
 from syncsim.lab.recording import ObservedLog, Recorder
 from syncsim.lab.scenarios import Actor, Part, parties
@@ -147,13 +148,14 @@ class Crew:
             )
         except threading.BrokenBarrierError:
             pass  # somebody else hangs or has died, which is found there
-        except Exception as error:
+        except BaseException as error:
             where = line_of_error(error)
             self._deaths.append(
                 Finding(
                     "D3",
                     "actor-died",
-                    f"{actor.user} could not go on with what it had read ({where}): {error!r}",
+                    f"{actor.user} could not go on with what it had read ({where}): "
+                    f"{described(error)}",
                 )
             )
             self._release()
@@ -184,25 +186,24 @@ def _build(assignment: Assignment, recorder: Recorder) -> TemplateSync | None:
     """The solution, built in a thread of its own; None if that does not come to an end."""
     build = load(assignment.solution)
     settings: dict[str, Any] = {} if assignment.retry is None else {"retry": assignment.retry}
-    built: list[TemplateSync | Exception] = []
+    built: list[object] = []
+    failed: list[BaseException] = []
 
     def work() -> None:
         try:
             built.append(build(recorder.environment, **settings))
-        except Exception as error:
-            built.append(error)
+        except BaseException as error:
+            failed.append(error)
 
     thread = threading.Thread(target=work, name="build", daemon=True)
     thread.start()
     thread.join(assignment.timeout_s)
-    answer = built[0] if built else None
-    if isinstance(answer, Exception):
-        raise UsageError(
-            "solution",
-            name_of(assignment.solution),
-            f"a build(env) that returns; it raised {answer!r} ({line_of_error(answer)})",
-        ) from answer
-    return answer
+    name = name_of(assignment.solution)
+    for error in failed:
+        where = line_of_error(error)
+        text = f"a build(env) that returns; it raised {described(error)} ({where})"
+        raise UsageError("solution", name, text) from error
+    return checked(built[0], name) if built else None
 
 
 def _hung(thread: threading.Thread, records: Records) -> Finding:

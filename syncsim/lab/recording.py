@@ -21,10 +21,9 @@ from syncsim.contract import (
     Snapshot,
     TemplateSync,
 )
-from syncsim.errors import SyncError
 from syncsim.events.kinds import Event
-from syncsim.lab.culprit import line_of_error
-from syncsim.lab.history import Ended, Failure, Kind, Operation, digest
+from syncsim.lab.failures import failure, printable
+from syncsim.lab.history import Ended, Kind, Operation, digest
 from syncsim.lab.recorded_environment import RecordedEnvironment
 from syncsim.lab.scenarios import Rival
 from syncsim.lab.tape import Call, Records, Tape
@@ -110,7 +109,7 @@ class Recorder:
                 update_id=probe.id,
             ),
             lambda row: {"ended": "committed", "version": row.version},
-            lambda error: {"ended": "failed", "failure": _failure(error)},
+            lambda error: {"ended": "failed", "failure": failure(error)},
         )
 
 
@@ -148,7 +147,7 @@ class RecordedSync:
             lambda: self._solution.update_template(template_id, changes, user=user, base=base),
             _outcome,
             changes=changes,
-            base_version=None if base is None else base.version,
+            base_version=None if base is None else _token(base.version),
         )
 
     def update_with_version(
@@ -162,7 +161,7 @@ class RecordedSync:
             lambda: self._solution.update_with_version(template_id, changes, version, user=user),
             _outcome,
             changes=changes,
-            base_version=version,
+            base_version=_token(version),
         )
 
     def run_background_job(self, template_id: str) -> Outcome:
@@ -190,14 +189,14 @@ class RecordedSync:
         with self._log.operation(user, operation_id):
             return self._tape.perform(call, verb, told, self._raised)
 
-    def _raised(self, error: Exception) -> dict[str, Any]:
-        return {"ended": "failed", "failure": _failure(error)}
+    def _raised(self, error: BaseException) -> dict[str, Any]:
+        return {"ended": "failed", "failure": failure(error)}
 
 
 def _read(snapshot: Snapshot) -> dict[str, JSON]:
     return {
         "ended": "read",
-        "version": snapshot.version,
+        "version": _token(snapshot.version),
         "digest": digest(snapshot.document),
     }
 
@@ -208,27 +207,17 @@ def _outcome(outcome: Outcome) -> dict[str, JSON]:
         raise ValueError(f"an outcome cannot be {ended!r}")
     return {
         "ended": ended,
-        "version": outcome.version,
-        "attempts": outcome.attempts,
+        "version": _token(outcome.version),
+        "attempts": outcome.attempts if type(outcome.attempts) is int else None,
         "conflicts": tuple(
             conflict.to_json() for conflict in outcome.conflicts if isinstance(conflict, Conflict)
         ),
-        "reason": outcome.reason,
+        "reason": outcome.reason if outcome.reason is None else printable(str(outcome.reason)),
     }
 
 
-def _failure(error: Exception) -> Failure:
-    is_ours = isinstance(error, SyncError)
-    return Failure(
-        name=type(error).__name__,
-        message=str(error),
-        expected=is_ours,
-        definite=is_ours and error.definite,  # type: ignore[attr-defined]
-        facts=_plain_facts(error) if is_ours else {},
-        line=line_of_error(error),
-    )
-
-
-def _plain_facts(error: Exception) -> dict[str, JSON]:
-    facts: dict[str, JSON] = getattr(error, "facts", {})
-    return {k: v for k, v in facts.items() if v is None or isinstance(v, str | int | float | bool)}
+def _token(version: object) -> str | None:
+    """A version as text, whatever a solution makes its versions of; equal ones stay equal."""
+    if version is None:
+        return None
+    return printable(version if isinstance(version, str) else repr(version))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from syncsim.events.kinds import Event
+from syncsim.lab.failures import is_from_outside
 from syncsim.lab.history import Attempt, Operation
 
 T = TypeVar("T")
@@ -64,12 +65,12 @@ class Tape:
         asked: Operation,
         verb: Callable[[], T],
         told: Callable[[T], dict[str, Any]],
-        raised: Callable[[Exception], dict[str, Any]],
+        raised: Callable[[BaseException], dict[str, Any]],
     ) -> T:
         """Do `verb` as this operation; what it does meanwhile belongs to it.
 
         `told` and `raised` say what of an answer or exception goes on record. An answer that
-        `told` cannot read counts as raised. What ends in no `Exception` at all stays open.
+        `told` cannot read counts as raised. What is ended from outside stays open.
         """
         call = Call(replace(asked, called=self.order()), self.elapsed_s())
         with self._lock:
@@ -80,8 +81,9 @@ class Tape:
             answer = verb()
             end = self._end(call)
             facts = told(answer)
-        except Exception as error:
-            self._answered(call, self._end(call), raised(error))
+        except BaseException as error:
+            if not is_from_outside(error):
+                self._answered(call, self._end(call), raised(error))
             raise
         finally:
             _current.reset(entered)
