@@ -84,12 +84,23 @@ class Ledger:
         self.timelines: dict[str, Timeline] = {}
         self._join_commits()
         self.reused: dict[tuple[str, str], tuple[str, ...]] = {}
+        self.shown: set[tuple[str, str]] = set()
+        """The store's tokens that reads showed, by template and token."""
+        self.shown_kinds: set[tuple[str, str]] = set()
+        """Kinds of operations, by template and kind, of whose commits a read showed these."""
         self._learn_tokens()
 
     def position(self, template_id: str, version: str | None) -> int | None:
         """Where a token stands; None where nobody can tell."""
         timeline = self.timelines.get(template_id)
         return None if timeline is None or version is None else timeline.positions.get(version)
+
+    def author(self, template_id: str, position: int | None) -> Operation | None:
+        """Whose commit stands at this position, where that is known."""
+        if position is None or template_id not in self.timelines:
+            return None
+        commit = self.timelines[template_id].commits[position]
+        return self.operations.get(commit.operation or "")
 
     def _join_commits(self) -> None:
         by_template: dict[str, list[Commit]] = defaultdict(list)
@@ -124,7 +135,11 @@ class Ledger:
         reads: list[Operation] = []
         for operation in self.history.operations:
             template_id, token = operation.template_id, operation.version
-            if token is None or token in store_tokens.get(template_id, {token}):
+            if token is None:
+                continue
+            if token in store_tokens.get(template_id, {token}):
+                if operation.ended == "read":
+                    self.shown.add((template_id, token))
                 continue
             positions = self.timelines[template_id].positions
             own = self.commits.get(operation.id)
@@ -136,6 +151,10 @@ class Ledger:
                     self.reused[template_id, token] = (*known, operation.id)
             elif operation.ended == "read":
                 reads.append(operation)
+        for template_id, token in self.shown:
+            author = self.author(template_id, self.position(template_id, token))
+            if author is not None:
+                self.shown_kinds.add((template_id, author.kind))
         for operation in reads:
             line, token = self.timelines[operation.template_id], operation.version
             if token not in line.positions and operation.digest is not None:

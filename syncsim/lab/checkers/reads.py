@@ -75,8 +75,7 @@ def _position(ledger: Ledger, operation: Operation) -> int | None:
         return None
     position = ledger.position(template_id, operation.version)
     if position is not None and operation.ended != "read":
-        writer = ledger.timelines[template_id].commits[position].operation
-        author = ledger.operations.get(writer or "")
+        author = ledger.author(template_id, position)
         return None if author is not None and author.kind == "probe" else position
     return position
 
