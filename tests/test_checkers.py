@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from syncsim.contract import Conflict, Document
-from syncsim.lab.checkers import check
+from syncsim.lab.checkers import check, inform
 from syncsim.lab.checkers.ledger import Timeline
 from syncsim.lab.findings import Finding, settle
 from syncsim.lab.history import (
@@ -708,6 +708,38 @@ def test_three_seconds_are_the_deadline_and_more_than_five_slow(
     latency_s: float, lost: int, expected: list[tuple[str, str]]
 ) -> None:
     assert codes(attempts(lost, won=True, latency_s=latency_s)) == expected
+
+
+def retried(*delays: tuple[float, ...]) -> list[str]:
+    """The kinds of notes on updates that waited so long before each retry and then gave up."""
+    story = Story()
+    for number, waits in enumerate(delays):
+        ann = story.call("update", "ann", changes={"name": "New"}, base_version="v1")
+        for attempt, waited_s in enumerate((0.0, *waits)):
+            story.attempt(ann, "lost", expected=f"v{attempt}-{number}", waited_s=waited_s)
+        failure = Failure("RetriesExhaustedError", "gave up", expected=True, definite=True)
+        story.answer(ann, ended="failed", failure=failure)
+    assert story.check() == []
+    return [note.kind for note in inform(story.history())]
+
+
+@pytest.mark.parametrize(
+    ("delays", "expected"),
+    [
+        ([], []),
+        ([(0.1, 0.2, 0.4), (0.11, 0.19, 0.38), (0.09, 0.2, 0.4)], []),
+        ([(0.1, 0.2, 0.4)] * 3, ["no-jitter"]),
+        ([(0.1, 0.2, 0.4)] * 2, []),
+        ([(0.0,)] * 3, ["no-delay"]),
+        ([(0.0,)] * 2, []),
+        ([(0.11, 0.1, 0.1)], ["no-growth"]),
+        ([(0.1, 0.1)], []),
+    ],
+)
+def test_the_shape_of_a_back_off_is_told_of_and_never_judged(
+    delays: list[tuple[float, ...]], expected: list[str]
+) -> None:
+    assert retried(*delays) == expected
 
 
 def derived(story: Story) -> Document:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from syncsim.contract import Outcome
-from syncsim.errors import StoreUnavailableError, UsageError
+from syncsim.errors import StoreUnavailableError, UsageError, VersionConflictError
 from syncsim.lab import workers
 from syncsim.lab.edits import Edit
 from syncsim.lab.result import Run
@@ -282,6 +282,28 @@ def test_a_scenario_of_ones_own_has_its_own_size() -> None:
 @pytest.fixture(scope="module")
 def storm() -> Run:
     return run("perfect-storm", store="memory", work_ms=100)
+
+
+def test_a_solution_without_a_policy_passes_the_ladder_and_a_note_says_what_was_not_judged() -> (
+    None
+):
+    played = run("retry-ladder", solution=Careful, store="memory")
+    assert played.passed
+    assert [note["kind"] for note in played.summary()["notes"]] == ["ladder-not-judged"]
+    assert run("retry-ladder", store="memory").notes == ()
+
+
+class Shrugging(Careful):
+    """Takes losing for a reason to skip the update."""
+
+    def give_up(self, template_id: str, conflict: VersionConflictError) -> Outcome:
+        return Outcome("skipped", conflict.actual, attempts=self.attempts)
+
+
+def test_an_update_without_a_policy_must_end_in_a_commit_or_an_error_all_the_same() -> None:
+    played = run("retry-ladder", solution=Shrugging, store="memory")
+    assert kinds(played) == {"ending"}
+    assert not played.passed
 
 
 def test_the_summary_has_the_keys_of_the_contract(storm: Run) -> None:

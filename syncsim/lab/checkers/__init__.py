@@ -1,8 +1,8 @@
 """The judges: a history in, findings out. Pure, linear or n log n, and trusting nobody's word.
 
 `writes` looks for lost data, `reads` for stale reads, `conduct` at everything else;
-`linearizability` informs and accuses nobody. `ledger` is a history sorted for them, `folding` what
-a commit must hold. The same judges serve threads, processes
+`linearizability` and `delays` inform and accuse nobody. `ledger` is a history sorted for them,
+`folding` what a commit must hold. The same judges serve threads, processes
 and simulation.
 """
 

@@ -1,12 +1,14 @@
 """The judges: a history in, findings out. Pure, linear or n log n, and trusting nobody's word.
 
 `writes` looks for lost data, `reads` for stale reads, `conduct` at everything else;
-`linearizability` informs and accuses nobody. The same judges serve threads, processes and simulation.
+`linearizability` and `delays` inform and accuse nobody. The same judges serve threads, processes
+and simulation.
 """
 
 from __future__ import annotations
 
 from syncsim.lab.checkers.conduct import COOLDOWN_S, judge_conduct
+from syncsim.lab.checkers.delays import judge_delays
 from syncsim.lab.checkers.ledger import Ledger
 from syncsim.lab.checkers.linearizability import judge_order
 from syncsim.lab.checkers.reads import judge_reads
@@ -25,5 +27,6 @@ def check(history: History, *, cooldown_s: float = COOLDOWN_S) -> list[Finding]:
 
 
 def inform(history: History) -> list[Finding]:
-    """Notes on a history that say nothing against a solution: what is not linearizable."""
-    return list(judge_order(Ledger(history)))
+    """Notes that say nothing against a solution: what is not linearizable, how retries waited."""
+    ledger = Ledger(history)
+    return [*judge_order(ledger), *judge_delays(ledger)]
