@@ -9,14 +9,36 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
+from operator import attrgetter
 from typing import Final
 
 from syncsim.contract import BACKGROUND, Document
 from syncsim.lab.history import Attempt, Commit, History, Operation, digest
 
 NEVER: Final = float("inf")
+
+
+def in_order(operations: Sequence[Operation]) -> Iterator[tuple[Operation, bool]]:
+    """Every operation at its call (False) and at its return (True), in the order of these moments.
+
+    At equal moments calls come first: intervals that touch overlap. Two sorted lists of what is
+    there already; tuples of all moments would weigh more than the history.
+    """
+    calls = sorted(operations, key=attrgetter("called"))
+    returns = [operation for operation in calls if operation.returned is not None]
+    returns.sort(key=attrgetter("returned"))
+    waiting = iter(calls)
+    call = next(waiting, None)
+    for operation in returns:
+        while call is not None and call.called <= operation.returned:  # type: ignore[operator]
+            yield call, False
+            call = next(waiting, None)
+        yield operation, True
+    while call is not None:
+        yield call, False
+        call = next(waiting, None)
 
 
 class Timeline:

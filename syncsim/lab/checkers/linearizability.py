@@ -8,22 +8,11 @@ if no operation ended before another began that comes earlier by these numbers.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 
-from syncsim.lab.checkers.ledger import Ledger
+from syncsim.lab.checkers.ledger import Ledger, in_order
 from syncsim.lab.findings import NOTE, Finding
 from syncsim.lab.history import Operation
-
-
-@dataclass(frozen=True, slots=True)
-class _Placed:
-    """An operation and its place in the order: 2p where it made the commit at position p, 2p + 1
-    where it saw that commit as the head."""
-
-    rank: int
-    operation: Operation
 
 
 def judge_order(ledger: Ledger) -> Iterator[Finding]:
@@ -32,35 +21,26 @@ def judge_order(ledger: Ledger) -> Iterator[Finding]:
     Operations that nobody answered, or whose place nobody can tell, are left out unless they
     committed.
     """
-    by_template: dict[str, list[_Placed]] = defaultdict(list)
+    placed: list[Operation] = []
+    ranks: dict[str, int] = {}
     for operation in ledger.history.operations:
         rank = _rank(ledger, operation)
         if rank is not None:
-            by_template[operation.template_id].append(_Placed(rank, operation))
-    for template_id, placed in by_template.items():
-        for earlier, later in _contradictions(placed):
-            yield _note(ledger, template_id, earlier, later)
-
-
-def _contradictions(placed: list[_Placed]) -> Iterator[tuple[_Placed, _Placed]]:
-    """Pairs of which the first was answered before the second was called and yet comes after it."""
-    moments: list[tuple[int, bool, int]] = []
-    for index, one in enumerate(placed):
-        moments.append((one.operation.called, False, index))
-        if one.operation.returned is not None:
-            moments.append((one.operation.returned, True, index))
-    moments.sort()  # a call before a return of the same moment: intervals that touch overlap
-    highest: _Placed | None = None
-    for _, has_returned, index in moments:
-        one = placed[index]
+            placed.append(operation)
+            ranks[operation.id] = rank
+    highest: dict[str, Operation] = {}  # of those answered so far, per template
+    for operation, has_returned in in_order(placed):
+        template_id = operation.template_id
+        earlier = highest.get(template_id)
         if not has_returned:
-            if highest is not None and one.rank < highest.rank:
-                yield highest, one
-        elif highest is None or highest.rank < one.rank:
-            highest = one
+            if earlier is not None and ranks[operation.id] < ranks[earlier.id]:
+                yield _note(ledger, ranks, earlier, operation)
+        elif earlier is None or ranks[earlier.id] < ranks[operation.id]:
+            highest[template_id] = operation
 
 
 def _rank(ledger: Ledger, operation: Operation) -> int | None:
+    """Its place in the order: 2p where it made the commit at position p, 2p + 1 where it saw it."""
     commits = ledger.commits.get(operation.id, ())
     if commits:
         return 2 * commits[0][0] if len(commits) == 1 else None
@@ -82,17 +62,19 @@ def _found(operation: Operation) -> str | None:
     return actual if failure.name == "VersionConflictError" and isinstance(actual, str) else None
 
 
-def _note(ledger: Ledger, template_id: str, earlier: _Placed, later: _Placed) -> Finding:
-    commits = ledger.timelines[template_id].commits
+def _note(
+    ledger: Ledger, ranks: Mapping[str, int], earlier: Operation, later: Operation
+) -> Finding:
+    commits = ledger.timelines[later.template_id].commits
 
-    def did(one: _Placed) -> str:
-        verb = "saw" if one.rank % 2 else "committed"
-        return f"{one.operation.id} {verb} {commits[one.rank // 2].version}"
+    def did(operation: Operation) -> str:
+        position, saw = divmod(ranks[operation.id], 2)
+        return f"{operation.id} {'saw' if saw else 'committed'} {commits[position].version}"
 
     return Finding(
         NOTE,
         "not-linearizable",
         f"{did(later)} although {did(earlier)} and was answered before it began: in no order of "
         "single steps",
-        (later.operation.id, earlier.operation.id),
+        (later.id, earlier.id),
     )
