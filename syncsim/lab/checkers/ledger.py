@@ -58,6 +58,7 @@ class Timeline:
         self._latest = list(accumulate((ended for _, ended in reversed(spans)), min))[::-1]
         self._user_times = sorted(c.at for c in commits if c.by != BACKGROUND)
         self._digests: dict[int, str] = {}
+        self._with_digest: dict[str, list[int]] | None = None
 
     def heads(self, began: float, ended: float) -> range:
         """The positions that can have been the head at some moment of this closed interval."""
@@ -81,7 +82,11 @@ class Timeline:
 
     def with_digest(self, wanted: str) -> list[int]:
         """The positions whose document has this digest."""
-        return [p for p in range(len(self.commits)) if self.digest(p) == wanted]
+        if self._with_digest is None:
+            self._with_digest = defaultdict(list)
+            for position in range(len(self.commits)):
+                self._with_digest[self.digest(position)].append(position)
+        return self._with_digest.get(wanted, [])
 
 
 class Ledger:
@@ -153,7 +158,7 @@ class Ledger:
         content a read showed under it.
         """
         store_tokens = {t: set(line.positions) for t, line in self.timelines.items()}
-        givers: dict[tuple[str, str], str] = {}
+        givers: dict[tuple[str, str], list[str]] = defaultdict(list)
         reads: list[Operation] = []
         for operation in self.history.operations:
             template_id, token = operation.template_id, operation.version
@@ -166,13 +171,14 @@ class Ledger:
             positions = self.timelines[template_id].positions
             own = self.commits.get(operation.id)
             if operation.ended == "committed" and own:
-                giver = givers.setdefault((template_id, token), operation.id)
+                givers[template_id, token].append(operation.id)
                 if positions.setdefault(token, own[-1][0]) != own[-1][0]:
                     positions[token] = None
-                    known = self.reused.get((template_id, token), (giver,))
-                    self.reused[template_id, token] = (*known, operation.id)
             elif operation.ended == "read":
                 reads.append(operation)
+        for (template_id, token), operations in givers.items():
+            if len(operations) > 1:
+                self.reused[template_id, token] = tuple(operations)
         for template_id, token in self.shown:
             author = self.author(template_id, self.position(template_id, token))
             if author is not None:
