@@ -150,6 +150,16 @@ class NeverInvalidating(Careful):
         return Snapshot(template_id, *kept)
 
 
+class JobUnseen(NeverInvalidating):
+    """Every update empties the caches of all users; the job does not."""
+
+    def write(self, template_id: str, head: Row, wanted: Document, user: str) -> Row:
+        row = super().write(template_id, head, wanted, user)
+        for name in self.env.users:
+            self.env.cache(name).delete(template_id)
+        return row
+
+
 class SharedDocument(Careful):
     """Hands the same document to everybody, who may scribble on it."""
 

@@ -175,6 +175,32 @@ def test_a_crash_names_the_line_of_the_solution() -> None:
     assert "lab_solutions.py:" in finding.message
 
 
+def test_everybody_reads_once_more_when_all_is_over_and_no_figure_counts_it() -> None:
+    played = run("perfect-storm", solution=Careful, store="memory", users=3, work_ms=50)
+    last = [o for o in played.history.operations if o.at_rest]
+    assert sorted(o.id for o in last) == ["ann-at-rest-1", "ben-at-rest-1", "cleo-at-rest-1"]
+    assert all(o.version == played.history.finals[0].version for o in last)
+    assert min(o.called for o in last) > max(
+        o.returned or 0 for o in played.history.operations if not o.at_rest
+    )
+    assert played.figures.reads == 3
+
+
+@pytest.mark.real
+def test_in_processes_nobody_looks_at_rest_before_all_have_done() -> None:
+    played = run("perfect-storm", on="processes", users=4, processes=2, work_ms=50)
+    before = [o.returned or 0 for o in played.history.operations if not o.at_rest]
+    last = [o for o in played.history.operations if o.at_rest]
+    assert {o.user for o in last} == {"ann", "ben", "cleo", "dan"}
+    assert min(o.called for o in last) > max(before)
+
+
+def test_nobody_looks_at_rest_where_somebody_has_died() -> None:
+    played = run("perfect-storm", solution=lab_solutions.Halving, store="memory")
+    assert "actor-died" in kinds(played)
+    assert not any(o.at_rest for o in played.history.operations)
+
+
 @pytest.mark.real
 def test_whoever_means_to_end_the_program_inside_a_verb_crashes_in_a_process_too() -> None:
     """And nobody waits for them at the barriers: every read of the scenario is made."""

@@ -14,7 +14,7 @@ import pytest
 
 from syncsim.errors import UsageError
 from syncsim.lab.findings import INCONCLUSIVE
-from syncsim.lab.scenarios import SCENARIOS
+from syncsim.lab.scenarios import SCENARIOS, Part
 from syncsim.lab.simulation.choices import Guided, Replayed, Seeded
 from syncsim.lab.simulation.explore import replay
 from syncsim.lab.simulation.faults import Faults
@@ -26,6 +26,7 @@ from syncsim.template.samples import sample
 from tests.lab_solutions import (
     BlindPut,
     Careful,
+    JobUnseen,
     Leaving,
     Wordless,
     built_by_leaving,
@@ -350,6 +351,27 @@ def test_a_solution_that_cannot_be_built_is_a_clear_error(
         play(playground, other)
     with pytest.raises(UsageError, match="existing file"):
         play(playground, tmp_path / "absent.py")
+
+
+def test_a_cache_that_outlasts_what_the_job_wrote_is_found_at_rest(playground: Playground) -> None:
+    scenario = Parameters("background-job-respect")
+    run = Simulation(scenario, playground, solution=JobUnseen).run(Seeded(1))
+    (finding,) = run.findings
+    assert (finding.code, finding.kind) == ("M1", "stale-read")
+    assert finding.operations == ("ann-at-rest-1", "background-2")
+
+
+def test_the_look_at_rest_draws_nothing(
+    playground: Playground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the number of schedules nor what a token holds depends on it."""
+    run = Simulation(SMALL, playground).run(Seeded(1))
+    last = [operation for operation in run.history.operations if operation.at_rest]
+    assert [operation.user for operation in last] == ["ann", "ben"]
+    monkeypatch.setattr(Part, "at_rest", ())
+    without = Simulation(SMALL, playground).run(Seeded(1))
+    assert without.choices == run.choices
+    assert without.trace == run.trace[: len(without.trace)]
 
 
 @pytest.mark.parametrize("name", ["perfect-storm", "cache-consistency"])

@@ -71,9 +71,13 @@ class Recorder:
         )
         self._unsubscribe = log.subscribe(self._tape.events.append)
 
-    def sync(self, solution: TemplateSync, actor: str) -> RecordedSync:
-        """The solution's verbs as this actor calls them; `actor` is unique in the run."""
-        return RecordedSync(solution, self._env, self._log, self._tape, self._prefix + actor)
+    def sync(self, solution: TemplateSync, actor: str, *, at_rest: bool = False) -> RecordedSync:
+        """The solution's verbs as this actor calls them; `actor` is unique in the run.
+
+        `at_rest`: when all is over, for the laboratory to look once more.
+        """
+        name = f"{self._prefix}{actor}{'-at-rest' if at_rest else ''}"
+        return RecordedSync(solution, self._env, self._log, self._tape, name, at_rest)
 
     def records(self) -> Records:
         """Everything so far, to be pickled or assembled."""
@@ -117,13 +121,20 @@ class RecordedSync:
     """The four verbs, each call on record; answers and exceptions pass through as they are."""
 
     def __init__(
-        self, solution: TemplateSync, env: Environment, log: ObservedLog, tape: Tape, actor: str
+        self,
+        solution: TemplateSync,
+        env: Environment,
+        log: ObservedLog,
+        tape: Tape,
+        actor: str,
+        at_rest: bool = False,
     ) -> None:
         self._solution = solution
         self._env = env
         self._log = log
         self._tape = tape
         self._actor = actor
+        self._at_rest = at_rest
         self._numbers = count(1)
 
     def get_template(self, template_id: str, *, user: str) -> Snapshot:
@@ -185,6 +196,7 @@ class RecordedSync:
     ) -> T:
         operation_id = f"{self._actor}-{next(self._numbers)}"
         at = self._env.clock.now()
+        asked["at_rest"] = self._at_rest
         call = Operation(operation_id, kind, user, template_id, called_at=at, **asked)
         with self._log.operation(user, operation_id):
             return self._tape.perform(call, verb, told, self._raised)

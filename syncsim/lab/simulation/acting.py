@@ -69,6 +69,10 @@ class Act:
                 for actor in self.part.actors
             }
             gate.join([gate.spawn(user, job) for user, job in jobs.items()])
+            for actor in self.part.at_rest:  # one after another: their order is no choice
+                again = recorder.sync(sync, actor.user, at_rest=True)
+                look = partial(self._play, actor, again, env.clock)
+                gate.join([gate.spawn(actor.user, look)])
 
     def records(self) -> Records:
         """What was recorded, however the run ended."""
