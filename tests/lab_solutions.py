@@ -160,6 +160,43 @@ class JobUnseen(NeverInvalidating):
         return row
 
 
+class OneWriter(Careful):
+    """Right in another way: one daemon thread does every update, one after another."""
+
+    def __init__(self, env: Any) -> None:
+        super().__init__(env)
+        self.asked: list[tuple[tuple[Any, ...], dict[str, Any], list[Any]]] = []
+        self.changed = threading.Condition()
+        self.thread: threading.Thread | None = None
+
+    def update_template(self, *args: Any, **kwargs: Any) -> Outcome:
+        answer: list[Any] = []
+        with self.changed:
+            if self.thread is None:
+                self.thread = threading.Thread(target=self.serve, daemon=True)
+                self.thread.start()
+            self.asked.append((args, kwargs, answer))
+            self.changed.notify_all()
+            self.changed.wait_for(lambda: answer)
+        if isinstance(answer[0], Exception):
+            raise answer[0]
+        outcome: Outcome = answer[0]
+        return outcome
+
+    def serve(self) -> None:
+        while True:
+            with self.changed:
+                self.changed.wait_for(lambda: self.asked)
+                args, kwargs, answer = self.asked.pop(0)
+            try:
+                done: Any = Careful.update_template(self, *args, **kwargs)
+            except Exception as error:
+                done = error
+            with self.changed:
+                answer.append(done)
+                self.changed.notify_all()
+
+
 class SharedDocument(Careful):
     """Hands the same document to everybody, who may scribble on it."""
 

@@ -28,6 +28,7 @@ from tests.lab_solutions import (
     Careful,
     JobUnseen,
     Leaving,
+    OneWriter,
     Wordless,
     built_by_leaving,
     built_to_nothing,
@@ -359,6 +360,20 @@ def test_a_cache_that_outlasts_what_the_job_wrote_is_found_at_rest(playground: P
     (finding,) = run.findings
     assert (finding.code, finding.kind) == ("M1", "stale-read")
     assert finding.operations == ("ann-at-rest-1", "background-2")
+
+
+@pytest.mark.parametrize("name", ["cache-consistency", "background-job-respect", "retry-ladder"])
+def test_a_daemon_that_does_all_the_writing_is_not_accused(
+    playground: Playground, name: str
+) -> None:
+    """Nor said to have died when the run ends around it, while it holds a lock or waits for one."""
+    simulation = Simulation(Parameters(name), playground, solution=OneWriter)
+    for seed in range(10):
+        run = simulation.run(Seeded(seed))
+        assert run.findings == ()
+        updates = [o for o in run.history.operations if o.kind == "update"]
+        tried = {attempt.operation for attempt in run.history.attempts}
+        assert {o.id for o in updates} <= tried
 
 
 def test_the_look_at_rest_draws_nothing(
