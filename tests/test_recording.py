@@ -640,6 +640,13 @@ def won(name: str, version: str) -> Attempt:
             id="one thread made both, and the answers tell",
         ),
         pytest.param(
+            [committed("a", "v3", "ann"), committed("b", "v2", "ben")],
+            [won("a", "v2"), won("b", "v3")],
+            ["ann", "ben"],
+            ["a", "b"],
+            id="answers that name each other's commits make no one the other",
+        ),
+        pytest.param(
             [committed("a", "v2", "ann"), committed("b", "v2", "ben")],
             [won("a", "v2")],
             ["ann", "cleo"],

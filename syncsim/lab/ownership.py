@@ -25,9 +25,9 @@ so a history of any length is put together in linear time."""
 class Owners:
     """Gives the commits of a template to operations, by the first of these that tells:
 
-    the commit's `update_id`, if an operation drew it; whoever was seen making it, unless that
-    operation answered another commit and exactly one other answered this one (a thread that commits
-    for others); who answered its version; who meant it, of the operations left without a commit.
+    the commit's `update_id`, if an operation drew it; whoever was seen making it, unless it is by
+    another user, the operation answered another commit and exactly one other answered this one (a
+    thread that commits for others); who answered its version; who meant it, of the operations left without a commit.
     """
 
     def __init__(
@@ -37,9 +37,11 @@ class Owners:
         self._won = {(a.template_id, a.actual): a for a in attempts if a.fate == "won"}
         self._answers: dict[tuple[str, str | None], list[str]] = defaultdict(list)
         self._answered: dict[str, str | None] = {}
+        self._users: dict[str, str] = {}
         self._writers: dict[tuple[str, str], tuple[deque[Operation], ...]] = {}
         """By template and user: who answered committed, whose end is unknown, all others."""
         for operation in operations:
+            self._users[operation.id] = operation.user
             if operation.kind in ("get", "probe"):
                 continue
             template_id = operation.template_id
@@ -85,6 +87,8 @@ class Owners:
         seen = None if won is None else won.operation
         if seen is None:
             return answers[0] if len(answers) == 1 else None
+        if self._users.get(seen) == revision.by:
+            return seen
         answered = self._answered.get(seen)
         others = [operation for operation in answers if operation != seen]
         if len(others) == 1 and answered != revision.version and answered in versions:
