@@ -647,6 +647,13 @@ def won(name: str, version: str) -> Attempt:
             id="answers that name each other's commits make no one the other",
         ),
         pytest.param(
+            [committed("a", "v1", "ann")],
+            [won("a", "v2")],
+            ["ann"],
+            ["a"],
+            id="nobody made the first version, whoever claims it",
+        ),
+        pytest.param(
             [committed("a", "v2", "ann"), committed("b", "v2", "ben")],
             [won("a", "v2")],
             ["ann", "cleo"],

@@ -27,7 +27,8 @@ class Owners:
 
     the commit's `update_id`, if an operation drew it; whoever was seen making it, unless it is by
     another user, the operation answered another commit and exactly one other answered this one (a
-    thread that commits for others); who answered its version; who meant it, of the operations left without a commit.
+    thread that commits for others); who answered its version; who meant it, of the operations left
+    without a commit. The first commit of a template is nobody's: no verb creates one.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class Owners:
         """The commits of one template, oldest first; `revisions` as `Store.history` answers."""
         ordered = list(reversed(revisions))
         versions = {revision.version: place for place, revision in enumerate(ordered)}
-        owners = [self._owner(revision, versions) for revision in ordered]
+        owners = [None, *(self._owner(revision, versions) for revision in ordered[1:])]
         taken = set(owners)
         for place in range(1, len(ordered)):
             if owners[place] is None:
