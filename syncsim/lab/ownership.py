@@ -8,13 +8,16 @@ the calls answered, and at last from what they meant.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final
 
-from syncsim.contract import Document, Revision
+import orjson
+
+from syncsim.contract import JSON, Document, Revision
 from syncsim.lab.checkers.folding import deviations, mine, same
 from syncsim.lab.history import Attempt, Commit, Operation
+from syncsim.lab.sharing import sharing
 from syncsim.lab.tape import DrawnIds
 
 _LOOKED_AT: Final = 16
@@ -72,11 +75,11 @@ class Owners:
                 owner,
                 revision.by,
                 revision.at,
-                revision.document,
+                document,
                 revision.update_id,
                 revision.detail,
             )
-            for revision, owner in zip(ordered, owners, strict=True)
+            for revision, owner, document in zip(ordered, owners, _documents(ordered), strict=True)
         ]
 
     def _owner(self, revision: Revision, versions: dict[str, int]) -> str | None:
@@ -141,6 +144,17 @@ class Owners:
             if operation.id not in taken and (won is None or operation.called <= won.ended)
         )
         return list(islice(free, _LOOKED_AT))
+
+
+def _documents(ordered: Iterable[Revision]) -> Iterator[Document]:
+    """The documents, each sharing with the one before it what they have in common.
+
+    Decoded here, as a revision would keep a whole one of its own.
+    """
+    before: JSON = None
+    for revision in ordered:
+        before = sharing(before, orjson.loads(revision.body))
+        yield before
 
 
 def _doubt(operation: Operation) -> int:
