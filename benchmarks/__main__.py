@@ -8,10 +8,11 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import contention, freshness, importing, one_client
+from benchmarks import checking, contention, freshness, importing, one_client
 from benchmarks.table import Row, as_json, markdown
 
 HERE = Path(__file__).parent
+SIZES = (10_000, 100_000, 1_000_000)
 
 
 def parts(quick: bool) -> dict[str, Callable[[], Iterator[Row]]]:
@@ -26,6 +27,7 @@ def parts(quick: bool) -> dict[str, Callable[[], Iterator[Row]]]:
         "work": lambda: contention.working(3 if quick else 5),
         "stale": lambda: freshness.stale_reads(10_000 if quick else 100_000),
         "sustained": freshness.sustained,
+        "check": lambda: checking.checks(3 if quick else 5, SIZES[:2] if quick else SIZES),
         "storms": lambda: contention.storms(2 if quick else 20),
     }
 

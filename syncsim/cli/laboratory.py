@@ -212,7 +212,7 @@ def replay(
         return 0 if played.run.passed else FAILED
     _report(played.run, as_json=False, verbose=verbose)
     console = terminal.open_console()
-    for line in terminal.notes(played.notes):
+    for line in terminal.remarks(played.notes):
         console.print(line, soft_wrap=True)
     return 0 if played.run.passed else FAILED
 
@@ -253,7 +253,7 @@ def _report(played: Run, *, as_json: bool, verbose: bool) -> None:
     console.print()
     console.print(terminal.run_title(report))
     console.print(terminal.run_figures(report))
-    for line in terminal.findings(report):
+    for line in (*terminal.findings(report), *terminal.notes(report)):
         console.print(line, soft_wrap=True)
 
 

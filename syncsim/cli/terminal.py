@@ -182,6 +182,12 @@ def findings(report: Mapping[str, JSON]) -> Iterator[Text]:
         yield text.append(one_line(finding["message"]), "default")
 
 
+def notes(report: Mapping[str, JSON]) -> Iterator[Text]:
+    """Every note in words; none of them counts against the solution."""
+    for note in report["notes"]:
+        yield Text(f"note {note['kind']}: {one_line(note['message'])}", "dim")
+
+
 def log_lines(events: Sequence[Event], *, verbose: bool = False) -> Iterator[Text]:
     """The live log: its last lines, or with `verbose` every event with all its facts."""
     if verbose:
@@ -213,7 +219,7 @@ def exploration(scenario: str, explored: Exploration) -> Iterator[Text]:
         if explored.interleavings is not None:
             many += f" ({explored.interleavings:,} counting those alike)"
     yield Text.assemble(word, "  ", (scenario, "bold"), f"  {many}")
-    yield from notes(explored.notes)
+    yield from remarks(explored.notes)
 
 
 def failure(found: Failure) -> Iterator[Text]:
@@ -229,7 +235,7 @@ def failure(found: Failure) -> Iterator[Text]:
         )
 
 
-def notes(said: Iterable[str]) -> Iterator[Text]:
+def remarks(said: Iterable[str]) -> Iterator[Text]:
     """What is worth knowing and costs nothing."""
     for note in said:
         yield Text(f"note: {one_line(note)}", "dim")

@@ -96,7 +96,7 @@ def count(history: History, template_id: str | None = None) -> Figures:
     ledger = Ledger(history)
     operations = [o for o in history.operations if template_id in (None, o.template_id)]
     updates = [o for o in operations if o.kind in UPDATES]
-    reads = [o for o in operations if o.ended == "read"]
+    reads = [o for o in operations if o.ended == "read" and not o.at_rest]
     jobs = [o for o in operations if o.kind == "job"]
     tries = [ledger.attempts.get(o.id, []) for o in updates]
     lost = [sum(attempt.fate == "lost" for attempt in made) for made in tries]

@@ -11,17 +11,25 @@ from collections.abc import Callable
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 from syncsim.contract import TemplateSync
 from syncsim.errors import UsageError
 from syncsim.lab.culprit import line_of_error, line_of_thread
+from syncsim.lab.failures import described
 
 IMPORT_PATIENCE_S: Final = 10.0
 """Real seconds that the import of a solution may take."""
 
 Solution: TypeAlias = Callable[..., TemplateSync] | str | Path | None
 """A `build` function, a path `file.py` or `file.py:name`, or None for the reference."""
+
+VERBS: Final = (
+    "get_template",
+    "update_template",
+    "update_with_version",
+    "run_background_job",
+)
 
 
 def name_of(solution: Solution) -> str:
@@ -56,6 +64,27 @@ def load(solution: Solution) -> Callable[..., TemplateSync]:
         raise UsageError("solution", text, f"a file that defines {name}(env)")
     build: Callable[..., TemplateSync] = found
     return build
+
+
+def checked(answer: object, name: str) -> TemplateSync:
+    """What the `build` of this solution returned, if it has the four verbs; else `UsageError`."""
+    missing = [verb for verb in VERBS if not _has(answer, verb)]
+    if missing:
+        what = "None" if answer is None else f"a {type(answer).__name__}"
+        raise UsageError(
+            "solution",
+            name,
+            f"an object with the four verbs; build(env) returned {what}, which lacks "
+            + ", ".join(missing),
+        )
+    return cast(TemplateSync, answer)
+
+
+def _has(answer: object, verb: str) -> bool:
+    try:
+        return callable(getattr(answer, verb, None))
+    except Exception:
+        return False
 
 
 def takes_policy(build: Callable[..., TemplateSync]) -> bool:
@@ -121,4 +150,4 @@ def _why(error: BaseException) -> str:
         return f"it was still at it after {IMPORT_PATIENCE_S:g} s, at {where}"
     if isinstance(error, SyntaxError) and error.filename is not None:
         return f"SyntaxError: {error.msg} ({Path(error.filename).name}:{error.lineno})"
-    return f"it raised {error!r} ({line_of_error(error)})"
+    return f"it raised {described(error)} ({line_of_error(error)})"
