@@ -15,7 +15,7 @@ from syncsim.contract import JSON, Conflict, Document, Revision, Row, Snapshot, 
 from syncsim.errors import InvalidTemplateError
 from syncsim.merging import changed_paths, merge, overlay, same
 from syncsim.merging.crediting import LOOK_BACK, credited
-from syncsim.template import canonical, validate
+from syncsim.template import canonical, validate, view
 
 
 class Past(Protocol):
@@ -52,9 +52,9 @@ class Edit:
 
     def __call__(self, row: Row) -> Write | None:
         """The head with the changes merged in; None where the head holds them already."""
-        head = row.document
+        head = view(row.body)
         if self._mine is None:
-            self._begin(row)
+            self._begin(row, head)
         base, mine = self._base_document, self._mine
         assert base is not None
         assert mine is not None
@@ -62,7 +62,8 @@ class Edit:
             self.conflicts, self._met = (), None
             result, kind = mine, self.kind
         else:
-            validate(mine, self.template_id)
+            # Valid, it shares what it has in common with the others, which a merge then passes by.
+            self._mine = mine = validate(mine, self.template_id)
             merged = merge(base, head, mine, earlier_by=row.updated_by)
             self.conflicts = self._credited(merged.conflicts, row)
             self._met = head
@@ -70,7 +71,7 @@ class Edit:
         self.written = not same(result, head)
         if not self.written:
             return None
-        return Write(result, self._detail(kind))
+        return Write(validate(result, self.template_id), self._detail(kind))
 
     @property
     def merged(self) -> tuple[str, ...]:
@@ -83,17 +84,18 @@ class Edit:
             return ()
         return _stayed(changed_paths(self._base_document, self._met), self.conflicts)
 
-    def _begin(self, row: Row) -> None:
+    def _begin(self, row: Row, head: Document) -> None:
         """Settle on the base: what the store holds under its version counts, not what came back."""
         base = self.base
         if base is None or base.version == row.version:
-            self._base_version, self._base_document = row.version, row.document
+            self._base_version, self._base_document = row.version, head
         else:
             stored = self.past.find(self.template_id, base.version)
-            if stored is None:
-                validate(base.document, self.template_id)
             self._base_version = base.version
-            self._base_document = base.document if stored is None else stored.document
+            if stored is None:
+                self._base_document = validate(base.document, self.template_id)
+            else:
+                self._base_document = view(stored.body)
         self._mine = self._wanted(self._base_document)
 
     def _credited(self, conflicts: tuple[Conflict, ...], row: Row) -> tuple[Conflict, ...]:

@@ -3,11 +3,15 @@
 `freeze` turns plain JSON into read-only dicts and lists all the way down, `thaw` turns it back. The
 results are real dicts and lists: equality, `isinstance`, orjson and json treat them as such. Their
 methods protect them; `dict.__setitem__(view, ...)` gets around that and is nobody's accident.
+
+What cannot change stays what it was found to be: `proof` is where `known` notes that a value is
+valid, and its canonical bytes. No copy has it.
 """
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from collections.abc import Iterable, Mapping
+from typing import Any, NoReturn, TypeAlias
 
 from syncsim.contract import JSON
 
@@ -19,14 +23,18 @@ def _refuse(self: object, *args: object, **kwargs: object) -> NoReturn:
     )
 
 
+Proof: TypeAlias = tuple[object, bytes]
+"""Who found the value to be valid, and its canonical bytes."""
+
 _refused: Any = _refuse
 """Typed Any because the overridden methods have a signature each, and none of them matters."""
 
 
 class FrozenDict(dict[str, JSON]):
-    """A JSON object that cannot be changed; its values are frozen too. Made by `freeze` alone."""
+    """A JSON object that cannot be changed; its values are frozen too. Made by `frozen_dict`."""
 
-    __slots__ = ()
+    __slots__ = ("proof",)
+    proof: Proof | None
 
     __init__ = _refused  # dict.__init__ on a full dict is an update
     __setitem__ = _refused
@@ -49,9 +57,10 @@ class FrozenDict(dict[str, JSON]):
 
 
 class FrozenList(list[JSON]):
-    """A JSON array that cannot be changed; its elements are frozen too. Made by `freeze` alone."""
+    """A JSON array that cannot be changed; its elements are frozen too. Made by `frozen_list`."""
 
-    __slots__ = ()
+    __slots__ = ("proof",)
+    proof: Proof | None
 
     __init__ = _refused  # list.__init__ on a full list replaces its elements
     __setitem__ = _refused
@@ -77,16 +86,28 @@ class FrozenList(list[JSON]):
         return freeze, (thaw(self),)
 
 
+def frozen_dict(members: Mapping[str, JSON], proof: Proof | None = None) -> FrozenDict:
+    """A read-only object of values that are frozen already."""
+    view = FrozenDict.__new__(FrozenDict)
+    dict.update(view, members)
+    view.proof = proof
+    return view
+
+
+def frozen_list(elements: Iterable[JSON], proof: Proof | None = None) -> FrozenList:
+    """A read-only array of values that are frozen already."""
+    view = FrozenList.__new__(FrozenList)
+    list.extend(view, elements)
+    view.proof = proof
+    return view
+
+
 def freeze(value: JSON) -> JSON:
     """A read-only copy of a JSON value, all the way down; scalars are returned as they are."""
     if isinstance(value, dict):
-        view = FrozenDict.__new__(FrozenDict)
-        dict.update(view, {key: freeze(item) for key, item in value.items()})
-        return view
+        return frozen_dict({key: freeze(item) for key, item in value.items()})
     if isinstance(value, list):
-        elements = FrozenList.__new__(FrozenList)
-        list.extend(elements, [freeze(item) for item in value])
-        return elements
+        return frozen_list(map(freeze, value))
     return value
 
 
