@@ -106,7 +106,7 @@ class Judge:
         if last[0] is value:
             return last
         _, copy, body = self._judged(value)
-        self._last = part = (value if type(value) is type(copy) else copy), body
+        self._last = part = (value if type(value) is type(copy) else copy), _compact(body)
         return part
 
     def _judged(self, value: JSON) -> tuple[bytes, JSON, bytes]:
