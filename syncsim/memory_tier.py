@@ -177,6 +177,8 @@ class MemoryTier:
             self._bytes += _weight(entry) - _weight(kept)
             slot.entry = entry
             slot.is_unsaved = unsaved
+            if len(self.slots) <= self._capacity and self._bytes <= self._capacity_bytes:
+                return True, []
             return True, self._evict(slot)
 
     def forget(self, key: Key) -> None:

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Mapping
 from typing import Final
 
 from syncsim.contract import JSON
 from syncsim.events import BoundedEventLog
-from syncsim.events.kinds import Committed, Event, Failed, ReadSampled, Unchanged, UpdateDequeued
+from syncsim.events.kinds import is_finite
 
 WINDOWS_S: Final = (1, 10, 60)
 """The spans, in seconds back from now, over which throughput is given."""
 
 MOST_ATTEMPTS: Final = 10
 """Updates that took more attempts are counted among those with this many."""
+
+_ENDS: Final = frozenset({"update.committed", "update.unchanged", "update.failed"})
+_WAITS: Final = {"update.dequeued": "waited_s", "read.sampled": "latency_s"}
 
 
 class LatencyHistogram:
@@ -122,39 +126,27 @@ class Metrics:
         self._resolved = 0
         self._merged_paths = 0
         self._overridden = 0
-        log.subscribe(
-            self._see,
-            kinds=(
-                "update.committed",
-                "update.unchanged",
-                "update.failed",
-                "update.dequeued",
-                "read.sampled",
-            ),
-        )
+        log.tally(self._count, kinds=(*_ENDS, *_WAITS))
 
-    def _see(self, event: Event) -> None:
+    def _count(self, kind: str, at: float, facts: Mapping[str, JSON]) -> None:
         with self._lock:
-            match event:
-                case UpdateDequeued():
-                    self._add(self._queue_wait, event.waited_s)
-                case ReadSampled():
-                    self._add(self._read_latency, event.latency_s)
-                case Committed() | Unchanged() | Failed():
-                    self._add(self._latency, event.latency_s)
-                    attempts = event.attempts or 0
-                    self._attempts[min(max(attempts, 0), MOST_ATTEMPTS)] += 1
-                    if isinstance(event, Committed):
-                        self._throughput.add(event.at)
-                        retries = max(attempts - 1, 0)
-                        self._resolved += retries if event.conflicts is None else event.conflicts
-                        self._merged_paths += event.merged or 0
-                        self._overridden += event.overridden or 0
+            if kind in _ENDS:
+                self._count_end(kind, at, facts)
+            elif is_finite(duration_s := facts.get(_WAITS[kind])):
+                waits = self._queue_wait if kind == "update.dequeued" else self._read_latency
+                waits.add(duration_s)
 
-    @staticmethod
-    def _add(histogram: LatencyHistogram, duration_s: float | None) -> None:
-        if duration_s is not None:
-            histogram.add(duration_s)
+    def _count_end(self, kind: str, at: float, facts: Mapping[str, JSON]) -> None:
+        if is_finite(latency_s := facts.get("latency_s")):
+            self._latency.add(latency_s)
+        attempts = _whole(facts.get("attempts"))
+        self._attempts[min(max(attempts, 0), MOST_ATTEMPTS)] += 1
+        if kind == "update.committed":
+            said_at = facts.get("at")
+            self._throughput.add(said_at if is_finite(said_at) else at)
+            self._resolved += _whole(facts.get("conflicts"), max(attempts - 1, 0))
+            self._merged_paths += _whole(facts.get("merged"))
+            self._overridden += _whole(facts.get("overridden"))
 
     def snapshot(self) -> dict[str, JSON]:
         """Everything as plain JSON; rates are None while there is nothing to divide by.
@@ -230,3 +222,8 @@ class Metrics:
                     str(window_s): self._throughput.per_s(now, window_s) for window_s in WINDOWS_S
                 },
             }
+
+
+def _whole(value: JSON, otherwise: int = 0) -> int:
+    """The value if it is an integer (true is none), whatever a candidate's code has said."""
+    return value if type(value) is int else otherwise
