@@ -62,16 +62,18 @@ def _changes(path: Path, at: Position, before: JSON, after: JSON) -> Iterator[Ch
     if isinstance(before, dict) and isinstance(after, dict):
         for key in sorted({**before, **after}):
             old, new = before.get(key, ABSENT), after.get(key, ABSENT)
-            yield from _changes((*path, key), step(at, key), old, new)
+            if old is not new:
+                yield from _changes((*path, key), step(at, key), old, new)
         return
     if isinstance(before, list) and isinstance(after, list):
         attributes = attributes_at(at)
         was, now = by_id(before, attributes), by_id(after, attributes)
         if was is not None and now is not None:
             for token in {**was, **now}:
-                name = segment(token)
                 old, new = was.get(token, ABSENT), now.get(token, ABSENT)
-                yield from _changes((*path, name), step(at, name), old, new)
+                if old is not new:
+                    name = segment(token)
+                    yield from _changes((*path, name), step(at, name), old, new)
             yield from _moves(path, list(was), list(now))
             return
     kind: Literal["added", "removed", "changed"] = (
