@@ -48,7 +48,7 @@ def diff(a: JSON, b: JSON, *, keys: KeyMap = TEMPLATE_KEYS) -> tuple[Change, ...
     Nesting as in `merge`.
     """
     with nesting_limited():
-        return tuple(_changes((), compile_keys(keys), a, b))
+        return () if same(a, b) else tuple(_changes((), compile_keys(keys), a, b))
 
 
 def changed_paths(base: JSON, other: JSON, *, keys: KeyMap = TEMPLATE_KEYS) -> tuple[str, ...]:
@@ -57,12 +57,11 @@ def changed_paths(base: JSON, other: JSON, *, keys: KeyMap = TEMPLATE_KEYS) -> t
 
 
 def _changes(path: Path, at: Position, before: JSON, after: JSON) -> Iterator[Change]:
-    if same(before, after):
-        return
+    """The rows of two values that differ."""
     if isinstance(before, dict) and isinstance(after, dict):
         for key in sorted({**before, **after}):
             old, new = before.get(key, ABSENT), after.get(key, ABSENT)
-            if old is not new:
+            if not same(old, new):
                 yield from _changes((*path, key), step(at, key), old, new)
         return
     if isinstance(before, list) and isinstance(after, list):
@@ -71,7 +70,7 @@ def _changes(path: Path, at: Position, before: JSON, after: JSON) -> Iterator[Ch
         if was is not None and now is not None:
             for token in {**was, **now}:
                 old, new = was.get(token, ABSENT), now.get(token, ABSENT)
-                if old is not new:
+                if not same(old, new):
                     name = segment(token)
                     yield from _changes((*path, name), step(at, name), old, new)
             yield from _moves(path, list(was), list(now))
