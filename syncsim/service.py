@@ -49,13 +49,13 @@ class StoredPast:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._by_version = store if isinstance(store, SupportsLookup) else None
 
     def find(self, template_id: str, version: str) -> Revision | None:
         """One version; None where the template never had it."""
-        store = self._store
-        if isinstance(store, SupportsLookup):
-            return store.revision(template_id, version)
-        return next((r for r in store.history(template_id) if r.version == version), None)
+        if self._by_version is not None:
+            return self._by_version.revision(template_id, version)
+        return next((r for r in self._store.history(template_id) if r.version == version), None)
 
     def newest(self, template_id: str, limit: int) -> Sequence[Revision]:
         """The newest versions, the head first."""

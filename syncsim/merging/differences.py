@@ -47,8 +47,11 @@ def diff(a: JSON, b: JSON, *, keys: KeyMap = TEMPLATE_KEYS) -> tuple[Change, ...
     element is one row; so is any change of a list whose elements lack an id of their own.
     Nesting as in `merge`.
     """
+    rows: list[Change] = []
     with nesting_limited():
-        return () if same(a, b) else tuple(_changes((), compile_keys(keys), a, b))
+        if not same(a, b):
+            _collect(rows, (), compile_keys(keys), a, b)
+    return tuple(rows)
 
 
 def changed_paths(base: JSON, other: JSON, *, keys: KeyMap = TEMPLATE_KEYS) -> tuple[str, ...]:
@@ -56,13 +59,13 @@ def changed_paths(base: JSON, other: JSON, *, keys: KeyMap = TEMPLATE_KEYS) -> t
     return tuple(change.path for change in diff(base, other, keys=keys) if change.kind != "moved")
 
 
-def _changes(path: Path, at: Position, before: JSON, after: JSON) -> Iterator[Change]:
-    """The rows of two values that differ."""
+def _collect(rows: list[Change], path: Path, at: Position, before: JSON, after: JSON) -> None:
+    """Add the rows of two values that differ."""
     if isinstance(before, dict) and isinstance(after, dict):
         for key in sorted({**before, **after}):
             old, new = before.get(key, ABSENT), after.get(key, ABSENT)
-            if not same(old, new):
-                yield from _changes((*path, key), step(at, key), old, new)
+            if old is not new and not same(old, new):
+                _collect(rows, (*path, key), step(at, key), old, new)
         return
     if isinstance(before, list) and isinstance(after, list):
         attributes = attributes_at(at)
@@ -70,15 +73,16 @@ def _changes(path: Path, at: Position, before: JSON, after: JSON) -> Iterator[Ch
         if was is not None and now is not None:
             for token in {**was, **now}:
                 old, new = was.get(token, ABSENT), now.get(token, ABSENT)
-                if not same(old, new):
+                if old is not new and not same(old, new):
                     name = segment(token)
-                    yield from _changes((*path, name), step(at, name), old, new)
-            yield from _moves(path, list(was), list(now))
+                    _collect(rows, (*path, name), step(at, name), old, new)
+            if list(was) != list(now):
+                rows.extend(_moves(path, list(was), list(now)))
             return
     kind: Literal["added", "removed", "changed"] = (
         "added" if before is ABSENT else "removed" if after is ABSENT else "changed"
     )
-    yield Change(pointer(path), kind, before, after)
+    rows.append(Change(pointer(path), kind, before, after))
 
 
 def _moves(path: Path, before: list[Token], after: list[Token]) -> Iterator[Change]:
