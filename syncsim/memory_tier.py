@@ -22,23 +22,14 @@ Key: TypeAlias = tuple[str, str]
 """User and template id."""
 
 
-class Entry:
+class Entry(Row):
     """One version of a template, as a cache holds it; `since` is when it was put there.
 
-    `view` is made by the first who asks and shared by all.
+    `view` is made by the first who asks and shared by all. The entry is too: nobody changes its
+    `document`.
     """
 
-    __slots__ = (
-        "body",
-        "revision",
-        "since",
-        "template_id",
-        "updated_at",
-        "updated_by",
-        "user_updated_at",
-        "version",
-        "view",
-    )
+    __slots__ = ("since", "view")
 
     def __init__(
         self,
@@ -51,13 +42,9 @@ class Entry:
         user_updated_at: float | None,
         since: float,
     ) -> None:
-        self.template_id = template_id
-        self.version = version
-        self.revision = revision
-        self.body = body
-        self.updated_at = updated_at
-        self.updated_by = updated_by
-        self.user_updated_at = user_updated_at
+        super().__init__(
+            template_id, version, revision, body, updated_at, updated_by, user_updated_at
+        )
         self.since = since
         self.view: Snapshot | None = None
 

@@ -26,7 +26,16 @@ class WriteTransaction:
     exception, and an exception rolls back.
     """
 
-    __slots__ = ("_cursor", "_file", "_lock", "_new_ids", "_template_id", "_tips", "_wait_s", "_wrote")
+    __slots__ = (
+        "_cursor",
+        "_file",
+        "_lock",
+        "_new_ids",
+        "_template_id",
+        "_tips",
+        "_wait_s",
+        "_wrote",
+    )
 
     def __init__(self, file: SQLiteFile, template_id: str, timeout_s: float | None) -> None:
         self._file = file

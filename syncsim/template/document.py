@@ -37,6 +37,7 @@ __all__ = [
 MAX_NAME: Final = 200
 """Length limit of template ids and user names, in characters."""
 
+
 def canonical(value: JSON) -> bytes:
     """Any JSON value as canonical bytes: sorted keys, UTF-8, no spaces. Equal bytes = equal values.
 
@@ -130,6 +131,11 @@ _NAME = f"text of 1 to {MAX_NAME} characters, UTF-8, without NUL"
 
 def _is_name(name: object) -> bool:
     try:
-        return isinstance(name, str) and 0 < len(name) <= MAX_NAME and b"\0" not in name.encode()
+        return (
+            isinstance(name, str)
+            and 0 < len(name) <= MAX_NAME
+            and "\0" not in name
+            and (name.isascii() or bool(name.encode()))
+        )
     except UnicodeEncodeError:  # a lone surrogate, which no store, folder or log line can hold
         return False

@@ -72,7 +72,7 @@ class Bounded(dict[bytes, T], Generic[T]):
     def keep(self, key: bytes, value: T) -> None:
         """Remember the value under the key."""
         with self._lock:
-            self._size_bytes += len(key)
+            self._size_bytes += 0 if key in self else len(key)
             if self._size_bytes > self._limit_bytes:
                 self.clear()
                 self._size_bytes = len(key)
@@ -105,8 +105,12 @@ class Judge:
         last = self._last
         if last[0] is value:
             return last
-        _, copy, body = self._judged(value)
-        self._last = part = (value if type(value) is type(copy) else copy), _compact(body)
+        if type(value) is str and value.isascii():  # nothing but the rule can be broken
+            self._rule.check(value)
+            copy, body = value, orjson.dumps(value)
+        else:
+            _, copy, body = self._judged(value)
+        self._last = part = copy, _compact(body)
         return part
 
     def _judged(self, value: JSON) -> tuple[bytes, JSON, bytes]:
@@ -307,9 +311,7 @@ def proven(settled_value: FrozenDict | FrozenList) -> bytes:
 
 def remember(document: FrozenDict) -> None:
     """Have `view` give this document, which is settled, for its bytes."""
-    body = proven(document)
-    if body not in _VIEWS:
-        _VIEWS.keep(body, document)
+    _VIEWS.keep(proven(document), document)
 
 
 def view(body: bytes) -> Document:
