@@ -26,11 +26,11 @@ from syncsim.template import (
     check_template_id,
     check_user,
     encode,
+    known,
     parse,
     validate,
     version_token,
 )
-from syncsim.template import known
 from syncsim.template.samples import generate
 from syncsim.template.strict_json import excerpt
 from tests.template_examples import changed, good, refusal

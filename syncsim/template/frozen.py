@@ -88,7 +88,7 @@ class FrozenList(list[JSON]):
 
 def frozen_dict(members: Mapping[str, JSON], proof: Proof | None = None) -> FrozenDict:
     """A read-only object of values that are frozen already."""
-    view = FrozenDict.__new__(FrozenDict)
+    view: FrozenDict = FrozenDict.__new__(FrozenDict)
     dict.update(view, members)
     view.proof = proof
     return view
@@ -96,7 +96,7 @@ def frozen_dict(members: Mapping[str, JSON], proof: Proof | None = None) -> Froz
 
 def frozen_list(elements: Iterable[JSON], proof: Proof | None = None) -> FrozenList:
     """A read-only array of values that are frozen already."""
-    view = FrozenList.__new__(FrozenList)
+    view: FrozenList = FrozenList.__new__(FrozenList)
     list.extend(view, elements)
     view.proof = proof
     return view

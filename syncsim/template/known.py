@@ -187,7 +187,7 @@ _LISTS: Final = Bounded[tuple[FrozenList, FrozenList]](4 * MAX_BYTES)
 """Plain fields and sections that are valid together, by their bytes."""
 
 
-def _elements(document: Document, key: str, rule: ListOf) -> list[JSON]:
+def _elements(document: Document, key: str, rule: ListOf) -> JSON:
     """The elements of a list; a copy unless it is read-only, so that their count is final."""
     elements = document[key]
     kind = type(elements)
@@ -196,15 +196,13 @@ def _elements(document: Document, key: str, rule: ListOf) -> list[JSON]:
     return elements if kind is FrozenList else list(elements)
 
 
-def _lists(fields: list[JSON], sections: list[JSON]) -> tuple[FrozenList, FrozenList]:
+def _lists(fields: JSON, sections: JSON) -> tuple[FrozenList, FrozenList]:
     """Both lists read-only, each element valid and each reference resolved.
 
     The proof of the fields names the sections beside which they are valid.
     """
-    if type(fields) is FrozenList and type(sections) is FrozenList:
-        if fields.proof and fields.proof[0] is sections:
-            return fields, sections
-        return _joined(fields, sections)
+    if type(fields) is FrozenList and fields.proof and fields.proof[0] is sections:
+        return fields, sections
     text = None
     if type(fields) is list and type(sections) is list:
         with suppress(TypeError):  # the element that is to blame will be found
@@ -218,7 +216,7 @@ def _lists(fields: list[JSON], sections: list[JSON]) -> tuple[FrozenList, Frozen
     return joined
 
 
-def _joined(fields: list[JSON], sections: list[JSON]) -> tuple[FrozenList, FrozenList]:
+def _joined(fields: JSON, sections: JSON) -> tuple[FrozenList, FrozenList]:
     valid_fields, field_bodies = _recall_each(_FIELDS, fields, "/fields")
     if type(sections) is FrozenList and sections.proof and sections.proof[0] is _SECTIONS:
         valid_sections = sections
@@ -258,14 +256,15 @@ _VIEWS: Final = Bounded[FrozenDict](4 * MAX_BYTES)
 """Documents by their canonical bytes."""
 
 
-def settled(document: Document) -> FrozenDict:
+def settled(document: JSON) -> FrozenDict:
     """The document read-only, with its canonical bytes as proof; raises `NotAllowed`.
 
     Costs nothing for one that was settled before, and little for one made of settled parts.
     """
     if type(document) is FrozenDict:
-        if document.proof and document.proof[0] is _WHOLE:
-            return document
+        whole: FrozenDict = document
+        if whole.proof and whole.proof[0] is _WHOLE:
+            return whole
     elif type(document) is not dict:
         raise NotAllowed("", document, TEMPLATE.expected)
     given = document.copy()  # so that its keys are final
