@@ -1,4 +1,4 @@
-"""What is known to be valid is known by identity, shared between versions, and never half-checked."""
+"""What is known to be valid is known at a glance, shared between versions, never half-checked."""
 
 from __future__ import annotations
 
@@ -109,9 +109,10 @@ def test_the_parts_of_a_validated_document_cannot_be_changed() -> None:
     while pending:
         value = pending.pop()
         assert type(value) not in (dict, list)
-        pending += (
-            value.values() if type(value) is FrozenDict else value if type(value) is FrozenList else ()
-        )
+        if type(value) is FrozenDict:
+            pending += value.values()
+        elif type(value) is FrozenList:
+            pending += value
 
 
 def test_a_refused_document_leaves_nothing_behind_that_vouches_for_it() -> None:
