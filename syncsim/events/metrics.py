@@ -49,11 +49,13 @@ class LatencyHistogram:
 
     def add(self, duration_s: float) -> None:
         """Count one duration; below zero, after a step of the clock, it is zero."""
-        duration_s = max(duration_s, 0.0)
-        self._counts[self._bucket(min(duration_s, self.LONGEST_S))] += 1
+        if duration_s < 0:
+            duration_s = 0.0
+        self._counts[self._bucket(duration_s)] += 1
         self._count += 1
         self._total_s += duration_s
-        self._max_s = max(self._max_s, duration_s)
+        if duration_s > self._max_s:
+            self._max_s = duration_s
 
     def quantile_s(self, fraction: float) -> float | None:
         """The duration that this fraction does not exceed; None while there are none."""
@@ -83,7 +85,10 @@ class LatencyHistogram:
 
     def _bucket(self, duration_s: float) -> int:
         """Bucket i holds (ratio^(i-1), ratio^i] times the shortest."""
-        return math.ceil(math.log(max(duration_s / self.SHORTEST_S, 1.0)) / self._log_ratio)
+        if duration_s <= self.SHORTEST_S:
+            return 0
+        limited_s = duration_s if duration_s < self.LONGEST_S else self.LONGEST_S
+        return math.ceil(math.log(limited_s / self.SHORTEST_S) / self._log_ratio)
 
 
 class Throughput:
@@ -144,7 +149,8 @@ class Metrics:
         if kind == "update.committed":
             said_at = facts.get("at")
             self._throughput.add(said_at if is_finite(said_at) else at)
-            self._resolved += _whole(facts.get("conflicts"), max(attempts - 1, 0))
+            conflicts = facts.get("conflicts")
+            self._resolved += conflicts if type(conflicts) is int else max(attempts - 1, 0)
             self._merged_paths += _whole(facts.get("merged"))
             self._overridden += _whole(facts.get("overridden"))
 
@@ -224,6 +230,6 @@ class Metrics:
             }
 
 
-def _whole(value: JSON, otherwise: int = 0) -> int:
-    """The value if it is an integer (true is none), whatever a candidate's code has said."""
-    return value if type(value) is int else otherwise
+def _whole(value: JSON) -> int:
+    """The value if it is an integer (true is none), else 0, whatever a candidate's code has said."""
+    return value if type(value) is int else 0
