@@ -231,5 +231,5 @@ class Metrics:
 
 
 def _whole(value: JSON) -> int:
-    """The value if it is an integer (true is none), else 0, whatever a candidate's code has said."""
+    """The value if it is an integer (true is none), else 0, whatever a candidate said."""
     return value if type(value) is int else 0
