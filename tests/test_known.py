@@ -16,6 +16,19 @@ from syncsim.template.samples import generate
 from tests.template_examples import changed, good, refusal
 
 
+@pytest.fixture(autouse=True)
+def nothing_known() -> None:
+    """What other tests made known is forgotten, as when the memories were full."""
+    memories: list[Any] = [known._LISTS, known._VIEWS]
+    memories += [
+        judge._known
+        for judge in (*known._PARTS.values(), known._FIELDS, known._SECTIONS)
+        if isinstance(judge, known.Memo)
+    ]
+    for memory in memories:
+        memory.clear()
+
+
 @pytest.fixture
 def checked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The values whose rules are looked at from here on."""
