@@ -100,6 +100,7 @@ def _merging(policy: str, writers: int, updates: int, work_s: float) -> float:
 
         def write(n: int) -> None:
             user = f"user{n}"
+            sync.get_template(TID, user=user)  # opens the user's cache, as the peer a connection
             barrier.wait()
             for k in range(updates):
                 base = sync.get_template(TID, user=user)

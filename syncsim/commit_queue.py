@@ -44,12 +44,25 @@ class Ticket:
     taken: bool = False
 
 
+class Line(deque[Ticket]):
+    """The changes of one template that wait, the front first; `is_led` while a batch is written."""
+
+    is_led = False
+
+
 class CommitQueue:
     """One line per template in this process; between processes the store's write lock decides."""
 
     def __init__(self, env: Environment) -> None:
         self._env = env
-        self._lines: dict[str, deque[Ticket]] = {}
+        store = env.store
+        self._batches = store if isinstance(store, SupportsBatches) else None
+        self._lines: dict[str, Line] = {}
+
+    def has_line(self, template_id: str) -> bool:
+        """Whether changes of this template wait or are being written: who swaps now, loses."""
+        line = self._lines.get(template_id)
+        return line is not None and (line.is_led or len(line) > 0)
 
     def commit(
         self, template_id: str, change: Change, *, by: str, update_id: str, deadline: float
@@ -63,7 +76,7 @@ class CommitQueue:
         env = self._env
         now = env.clock.now()
         ticket = Ticket(template_id, change, by, update_id, now, deadline)
-        line = self._lines.setdefault(template_id, deque())
+        line = self._lines.setdefault(template_id, Line())
         line.append(ticket)
         env.events.emit(
             "update.queued",
@@ -95,7 +108,7 @@ class CommitQueue:
         """Who waits in the line now, the front first."""
         return list(self._lines.get(template_id, ()))
 
-    def _lead(self, line: deque[Ticket], deadline: float) -> None:
+    def _lead(self, line: Line, deadline: float) -> None:
         """Commit one batch from the front of the line; the caller holds the template's lock."""
         batch: list[Ticket] = []
         now = self._env.clock.now()
@@ -106,6 +119,7 @@ class CommitQueue:
             else:
                 ticket.taken = True
                 batch.append(ticket)
+        line.is_led = True
         try:
             self._write(batch, max(deadline - now, 0.0))
         except Exception as error:
@@ -120,6 +134,8 @@ class CommitQueue:
                 ticket.taken = False
             line.extendleft(reversed(unanswered))
             raise
+        finally:
+            line.is_led = False
         for ticket in batch:
             self._env.events.emit(
                 "update.dequeued",
@@ -132,9 +148,9 @@ class CommitQueue:
 
     def _write(self, batch: list[Ticket], timeout_s: float) -> None:
         store = self._env.store
-        if len(batch) > 1 and isinstance(store, SupportsBatches):
+        if len(batch) > 1 and self._batches is not None:
             writes = [QueuedWrite(ticket.change, ticket.by, ticket.update_id) for ticket in batch]
-            answers = store.update_many(batch[0].template_id, writes, timeout_s=timeout_s)
+            answers = self._batches.update_many(batch[0].template_id, writes, timeout_s=timeout_s)
             for ticket, answer in zip(batch, answers, strict=True):
                 ticket.answer = answer
             return

@@ -94,7 +94,7 @@ class Committer:
         retry = 0
         while True:
             try:
-                if policy.queues(retry):
+                if policy.queues(retry) or self._would_lose(retry, state.template_id):
                     return self._queued(change, state, retry, deadline)
                 return self._optimistic(change, state, retry, deadline)
             except (VersionConflictError, OutcomeUnknownError, StoreUnavailableError) as error:
@@ -109,6 +109,10 @@ class Committer:
                 raise self._exhausted(cause, state) from cause
             self._wait(retry, delay_s, state, topic)
             previous_s = delay_s
+
+    def _would_lose(self, retry: int, template_id: str) -> bool:
+        """Whether a first attempt finds a line, where its policy would send it after losing."""
+        return retry == 0 and self._policy.queues(1) and self._queue.has_line(template_id)
 
     def _optimistic(self, change: Change, state: Attempting, retry: int, deadline: float) -> Row:
         store = self._env.store

@@ -123,23 +123,35 @@ class Outcome:
 # -- values that the store takes and returns -------------------------------------------------------
 
 
-class Row:
-    """The head of a template as the store holds it.
+class Stored:
+    """One version of a template as the store holds it: `body` is the document in canonical bytes.
 
-    `body` is the document in canonical bytes; `document` is decoded from it when first asked for
-    and is then this row's own copy, so a row that only carries a version onwards costs no parse.
+    `document` is decoded from them when first asked for, so an object that only carries a version
+    onwards costs no parse.
     """
 
-    __slots__ = (
-        "_document",
-        "body",
-        "revision",
-        "template_id",
-        "updated_at",
-        "updated_by",
-        "user_updated_at",
-        "version",
-    )
+    __slots__ = ("_document", "body", "revision", "template_id", "version")
+
+    template_id: str
+    version: str
+    revision: int
+    body: bytes
+    _document: Document
+
+    @property
+    def document(self) -> Document:
+        """The document; the same object each time, shared with nobody else."""
+        try:
+            return self._document
+        except AttributeError:
+            self._document = orjson.loads(self.body)
+            return self._document
+
+
+class Row(Stored):
+    """The head of a template."""
+
+    __slots__ = ("updated_at", "updated_by", "user_updated_at")
 
     def __init__(
         self,
@@ -158,38 +170,18 @@ class Row:
         self.updated_at = updated_at
         self.updated_by = updated_by
         self.user_updated_at = user_updated_at
-        self._document: Document | None = None
-
-    @property
-    def document(self) -> Document:
-        """The document; the same object each time, shared with nobody else."""
-        if self._document is None:
-            self._document = orjson.loads(self.body)
-        return self._document
 
     def __repr__(self) -> str:
         return f"Row({self.template_id!r}, {self.version!r}, by {self.updated_by!r})"
 
 
-class Revision:
+class Revision(Stored):
     """One committed version in the history of a template; `parent` is None for the first.
 
-    `detail` is the JSON the writer left with it: kind, base, conflicts. Decoding of `document` is
-    put off as in `Row`.
+    `detail` is the JSON the writer left with it: kind, base, conflicts.
     """
 
-    __slots__ = (
-        "_document",
-        "at",
-        "body",
-        "by",
-        "detail",
-        "parent",
-        "revision",
-        "template_id",
-        "update_id",
-        "version",
-    )
+    __slots__ = ("at", "by", "detail", "parent", "update_id")
 
     def __init__(
         self,
@@ -206,20 +198,12 @@ class Revision:
         self.template_id = template_id
         self.version = version
         self.revision = revision
+        self.body = body
         self.parent = parent
         self.by = by
         self.at = at
-        self.body = body
         self.update_id = update_id
         self.detail = detail
-        self._document: Document | None = None
-
-    @property
-    def document(self) -> Document:
-        """The document; the same object each time, shared with nobody else."""
-        if self._document is None:
-            self._document = orjson.loads(self.body)
-        return self._document
 
     def __repr__(self) -> str:
         return f"Revision({self.template_id!r}, {self.version!r}, by {self.by!r})"

@@ -91,24 +91,16 @@ class FreshReads:
         return entry.copy()
 
     def row(self, template_id: str, user: str) -> Row:
-        """The head for a writer: the body out of the user's memory if it is the head's.
+        """The head for a writer, who must not change it: the user's entry in memory if it is fresh.
 
         No read of a user's, so it is neither a hit nor a miss. Raises what `read` raises.
         """
         head = self._head(template_id)
         slot = self._slots.get((user, template_id))
         entry = None if slot is None else slot.entry
-        if entry is None or entry.version != head.version:
+        if entry is None or not entry.is_head(head):
             return self._store.read(template_id)
-        return Row(
-            template_id,
-            entry.version,
-            head.revision,
-            entry.body,
-            entry.updated_at,
-            entry.updated_by,
-            head.user_updated_at,
-        )
+        return entry
 
     def learn(self, row: Row, user: str) -> None:
         """After an acknowledged update: the writer's entry becomes what the update committed.

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from syncsim.contract import JSON, Conflict, Document, Revision, Row, Snapshot, Write
 from syncsim.errors import InvalidTemplateError
 from syncsim.merging import changed_paths, merge, overlay, same
 from syncsim.merging.crediting import LOOK_BACK, credited
-from syncsim.template import canonical, validate
+from syncsim.template import canonical, validate, view
+from syncsim.template.frozen import thaw
 
 INTENT: Final = "intent"
 """Key of a commit's detail: the fingerprint of what was asked under an id that the caller chose."""
@@ -59,9 +60,9 @@ class Edit:
 
     def __call__(self, row: Row) -> Write | None:
         """The head with the changes merged in; None where the head holds them already."""
-        head = row.document
+        head = view(row.body)
         if self._mine is None:
-            self._begin(row)
+            self._begin(row, head)
         base, mine = self._base_document, self._mine
         assert base is not None
         assert mine is not None
@@ -69,7 +70,8 @@ class Edit:
             self.conflicts, self._met = (), None
             result, kind = mine, self.kind
         else:
-            validate(mine, self.template_id)
+            # Valid, it shares what it has in common with the others, which a merge then passes by.
+            self._mine = mine = validate(mine, self.template_id)
             merged = merge(base, head, mine, earlier_by=row.updated_by)
             self.conflicts = self._credited(merged.conflicts, row)
             self._met = head
@@ -77,7 +79,7 @@ class Edit:
         self.written = self._differs(result, head)
         if not self.written:
             return None
-        return Write(result, self._detail(kind))
+        return Write(validate(result, self.template_id), self._detail(kind))
 
     def _differs(self, result: Document, head: Document) -> bool:
         try:
@@ -97,26 +99,28 @@ class Edit:
             return ()
         return stayed(changed_paths(self._base_document, self._met), self.conflicts)
 
-    def _begin(self, row: Row) -> None:
+    def _begin(self, row: Row, head: Document) -> None:
         """Settle on the base: what the store holds under its version counts, not what came back."""
         base = self.base
         if base is None or base.version == row.version:
-            self._base_version, self._base_document = row.version, row.document
+            self._base_version, self._base_document = row.version, head
         else:
             stored = self.past.find(self.template_id, base.version)
+            self._base_version = base.version
             if stored is None:
-                validate(base.document, self.template_id)
+                self._base_document = validate(base.document, self.template_id)
                 if self.fingerprint is not None:
                     self._foreign_base = digest(self.template_id, base.document)
-            self._base_version = base.version
-            self._base_document = base.document if stored is None else stored.document
+            else:
+                self._base_document = view(stored.body)
         self._mine = self._wanted(self._base_document)
 
     def _credited(self, conflicts: tuple[Conflict, ...], row: Row) -> tuple[Conflict, ...]:
         if not conflicts:
             return ()
         newest = self.past.newest(self.template_id, LOOK_BACK)
-        return credited(conflicts, [past for past in newest if past.revision <= row.revision])
+        known = credited(conflicts, [past for past in newest if past.revision <= row.revision])
+        return tuple(map(_handed_out, known))
 
     def _wanted(self, base: Document) -> Document:
         return overlay(base, self.changes)
@@ -144,6 +148,12 @@ class Return(Edit):
     def _detail(self, kind: str) -> dict[str, JSON]:
         # Named, because zero-argument super() is lost in a dataclass that was remade with slots.
         return {**Edit._detail(self, kind), "restored": self.restored}
+
+
+def _handed_out(conflict: Conflict) -> Conflict:
+    """The record with values of the caller's own: what a commit is made of stays with us."""
+    base, earlier, later = map(thaw, (conflict.base, conflict.earlier, conflict.later))
+    return replace(conflict, base=base, earlier=earlier, later=later)
 
 
 def fingerprint(template_id: str, changes: Document, base: Snapshot | None) -> str:

@@ -15,30 +15,21 @@ import orjson
 from syncsim.contract import JSON, Head, Row, Snapshot
 from syncsim.template.frozen import freeze
 
-VIEW_WEIGHT: Final = 6
-"""An entry with its view weighs about six times its text; each is counted as if it had one."""
+VIEW_WEIGHT: Final = 10
+"""An entry weighs at most ten times its text, its view included, as if no other shared in it."""
 
 Key: TypeAlias = tuple[str, str]
 """User and template id."""
 
 
-class Entry:
+class Entry(Row):
     """One version of a template, as a cache holds it; `since` is when it was put there.
 
-    `view` is made by the first who asks and shared by all.
+    `view` is made by the first who asks and shared by all. The entry is too: nobody changes its
+    `document`.
     """
 
-    __slots__ = (
-        "body",
-        "revision",
-        "since",
-        "template_id",
-        "updated_at",
-        "updated_by",
-        "user_updated_at",
-        "version",
-        "view",
-    )
+    __slots__ = ("since", "view")
 
     def __init__(
         self,
@@ -51,13 +42,9 @@ class Entry:
         user_updated_at: float | None,
         since: float,
     ) -> None:
-        self.template_id = template_id
-        self.version = version
-        self.revision = revision
-        self.body = body
-        self.updated_at = updated_at
-        self.updated_by = updated_by
-        self.user_updated_at = user_updated_at
+        super().__init__(
+            template_id, version, revision, body, updated_at, updated_by, user_updated_at
+        )
         self.since = since
         self.view: Snapshot | None = None
 
@@ -90,6 +77,7 @@ class Entry:
 
     def make_view(self) -> Snapshot:
         """The document deeply read-only. Two threads may both make it; either result will do."""
+        # Parsed for the readers alone: what commits are made of is in nobody's hands but ours.
         document = freeze(orjson.loads(self.body))
         self.view = Snapshot(
             self.template_id, self.version, document, self.updated_at, self.updated_by
@@ -178,6 +166,8 @@ class MemoryTier:
             self._bytes += _weight(entry) - _weight(kept)
             slot.entry = entry
             slot.is_unsaved = unsaved
+            if len(self.slots) <= self._capacity and self._bytes <= self._capacity_bytes:
+                return True, []
             return True, self._evict(slot)
 
     def forget(self, key: Key) -> None:

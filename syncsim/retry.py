@@ -99,7 +99,7 @@ class RetryPolicy:
                 return nominal_s
 
     def queues(self, retry: int) -> bool:
-        """Whether this retry waits in the queue; 0 is the first attempt, which never does."""
+        """Whether this retry waits in the queue; the first attempt, 0, need not."""
         return self.queue_from is not None and retry >= self.queue_from
 
     @classmethod

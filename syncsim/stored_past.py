@@ -12,18 +12,17 @@ class StoredPast:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._lookup = store if isinstance(store, SupportsLookup) else None
 
     def find(self, template_id: str, version: str) -> Revision | None:
         """One version; None where the template never had it."""
-        store = self._store
-        if isinstance(store, SupportsLookup):
-            return store.revision(template_id, version)
-        return next((r for r in store.history(template_id) if r.version == version), None)
+        if self._lookup is not None:
+            return self._lookup.revision(template_id, version)
+        return next((r for r in self._store.history(template_id) if r.version == version), None)
 
     def find_update(self, update_id: str) -> Revision | None:
         """What this update committed; None also where the store cannot say."""
-        store = self._store
-        return store.find_update(update_id) if isinstance(store, SupportsLookup) else None
+        return None if self._lookup is None else self._lookup.find_update(update_id)
 
     def newest(self, template_id: str, limit: int) -> Sequence[Revision]:
         """The newest versions, the head first."""

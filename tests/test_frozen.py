@@ -77,7 +77,7 @@ def test_no_method_that_changes_a_plain_value_was_overlooked(kind):
         "__reversed__", "__setattr__", "__sizeof__", "__slots__", "__str__", "__subclasshook__",
         "__annotations__", "__orig_bases__", "__parameters__", "__static_attributes__",
         "__firstlineno__", "__weakref__", "__or__", "__ror__", "__add__", "__mul__", "__rmul__",
-        "copy", "fromkeys", "get", "items", "keys", "values", "count", "index",
+        "copy", "fromkeys", "get", "items", "keys", "values", "count", "index", "proof",
     }  # fmt: skip
     for name in set(dir(kind)) - reading:
         with pytest.raises(TypeError, match="read-only view"):

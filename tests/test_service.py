@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from syncsim.contract import ABSENT, Snapshot
+from syncsim.contract import ABSENT, Outcome, Row, Snapshot
 from syncsim.errors import (
     CacheError,
     InvalidTemplateError,
@@ -942,3 +942,33 @@ def test_pending_shows_who_waits_between_two_attempts(bench: Bench) -> None:
 def test_absent_is_not_null() -> None:
     assert ABSENT is not None
     assert not ABSENT
+
+
+# -- a line that is there --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("queue_from", "swaps"), [(1, 0), (2, 1), (None, 1)])
+def test_a_first_attempt_joins_a_line_that_it_would_be_sent_to_after_losing(
+    tmp_path: Path, queue_from: int | None, swaps: int
+) -> None:
+    """It could only lose its swap; under another policy it tries all the same."""
+    bench = Bench(tmp_path, retry=RetryPolicy(queue_from=queue_from))
+    queue = bench.sync._queue
+    outcomes: list[Outcome] = []
+
+    def update() -> None:
+        outcomes.append(bench.sync.update_template(TID, {"name": "Joined"}, user="ben"))
+
+    newcomer = threading.Thread(target=update)
+
+    def change(row: Row) -> None:
+        newcomer.start()
+        while not queue.pending(TID) and not bench.store.swaps:
+            threading.Event().wait(0.0005)
+
+    queue.commit(TID, change, by="ann", update_id="u", deadline=bench.clock.now() + 60)
+    newcomer.join()
+    assert [(o.status, o.attempts) for o in outcomes] == [("committed", 1)]
+    assert bench.store.swaps == swaps
+    assert "update.conflict" not in bench.kinds()
+    assert not queue.has_line(TID)

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from syncsim.errors import StoreUnavailableError, UsageError
+from syncsim.contract import Document, Head, Row
+from syncsim.errors import StoreUnavailableError, UsageError, VersionConflictError
 from syncsim.store import sqlite_file
 from syncsim.store.address import masked, parse_address
 from syncsim.store.freshness_marks import MAX_HEADS, Reader
@@ -21,6 +22,7 @@ from tests.store_parts import (
     ID,
     check_history,
     count_up,
+    counted,
     document,
     opened,
 )
@@ -392,3 +394,87 @@ def test_reading_leaves_nothing_open_that_would_hold_up_the_log(
         assert busy == 0
         assert path.with_name("store.db-wal").stat().st_size == 0
     connection.close()
+
+
+# -- what the writer knows -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def asked(store: SQLiteStore, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What is asked of the readers from here on."""
+    questions: list[object] = []
+    ask = store._file.ask
+
+    def noted(template_id: str | None, question: Any, *parameters: Any) -> Any:
+        questions.append(question)
+        return ask(template_id, question, *parameters)
+
+    monkeypatch.setattr(store._file, "ask", noted)
+    monkeypatch.setattr(sqlite_file, "LOOK_EVERY_S", 1e9)
+    store._file._look()
+    return questions
+
+
+def test_the_head_after_a_commit_of_our_own_is_asked_of_no_reader(
+    store: SQLiteStore, asked: list[object]
+) -> None:
+    row = count_up(store)
+    assert store.head(ID) == Head(row.version, row.revision, row.user_updated_at)
+    assert asked == []
+    assert store.head(ID).version == row.version
+    assert asked == [Reader.head], "the second time, so that the readers come to know it"
+
+
+def test_what_the_writer_knows_ends_with_the_commit_of_another(
+    store: SQLiteStore, url: str, asked: list[object]
+) -> None:
+    other = opened(url)
+    for _ in range(3):
+        count_up(store)
+        row = count_up(other)
+        assert store.head(ID).version == row.version
+        assert asked.pop() is Reader.head
+        row = count_up(other)
+        done = store.compare_and_swap(ID, row.version, document("swapped"), by="ann")
+        assert done.revision == row.revision + 1
+    other.close()
+    check_history(store)
+
+
+def test_a_write_that_failed_taught_the_writer_nothing(
+    store: SQLiteStore, asked: list[object]
+) -> None:
+    before = count_up(store)
+
+    def fails(row: Row) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        store.update_locked(ID, fails, by="ann")
+    with pytest.raises(VersionConflictError):
+        store.compare_and_swap(ID, "1-nonsense", document("lost"), by="ann")
+    assert store.head(ID).version == before.version
+    assert store.compare_and_swap(ID, before.version, document("won"), by="ann").revision == 3
+
+
+def test_the_writer_is_not_waited_for(store: SQLiteStore, asked: list[object]) -> None:
+    """A change that reads the head, and a reader beside it, see what was committed before it."""
+    before = count_up(store)
+    seen: list[str] = []
+
+    def change(row: Row) -> Document:
+        seen.append(store.head(ID).version)
+        with ThreadPoolExecutor(1) as pool:
+            seen.append(pool.submit(store.head, ID).result().version)
+        return counted(row.document, "n")
+
+    store.update_locked(ID, change, by="ann")
+    assert seen == [before.version] * 2
+    assert asked == [Reader.head] * 2
+
+
+def test_the_writer_keeps_a_bounded_number_of_heads(store: SQLiteStore) -> None:
+    for number in range(MAX_HEADS + 10):
+        store.create(f"t{number}", document(), by="ann")
+    assert len(store._file.writer()._tips) <= MAX_HEADS + 1
+    assert store.head("t0") == store.head("t0")

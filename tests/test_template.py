@@ -26,11 +26,11 @@ from syncsim.template import (
     check_template_id,
     check_user,
     encode,
+    known,
     parse,
     validate,
     version_token,
 )
-from syncsim.template import document as template
 from syncsim.template.samples import generate
 from syncsim.template.strict_json import excerpt
 from tests.template_examples import changed, good, refusal
@@ -246,7 +246,7 @@ def test_a_pattern_is_never_run_where_it_could_take_years() -> None:
 
 
 def test_the_memory_is_bounded_and_keeps_working_when_it_is_full() -> None:
-    memo = template._Memo(template.TEMPLATE, limit_bytes=1000)
+    memo = known.Memo(known.TEMPLATE, limit_bytes=1000)
     for number in range(100):
         document = {"schema_version": 1, "name": f"Name {number}", "fields": [], "sections": []}
         copy, body = memo.recall(document)

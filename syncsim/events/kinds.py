@@ -13,12 +13,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, Self, TypeGuard, TypeVar, overload
+from typing import Any, ClassVar, Final, Generic, Self, TypeGuard, TypeVar, overload
 
 from syncsim.contract import JSON, Conflict
 from syncsim.errors import excerpt
 
 T = TypeVar("T")
+
+_LARGEST: Final = sys.float_info.max
 
 
 class Fact(Generic[T]):
@@ -54,9 +56,10 @@ class Fact(Generic[T]):
 
 def is_finite(value: object) -> TypeGuard[float]:
     """Whether it is a number to compute with: no bool, no NaN, nothing a float cannot hold."""
-    if not isinstance(value, int | float) or isinstance(value, bool):
+    kind = type(value)
+    if kind is not float and (kind is bool or not isinstance(value, int | float)):
         return False
-    return abs(value) <= sys.float_info.max
+    return -_LARGEST <= value <= _LARGEST  # type: ignore[operator]
 
 
 @dataclass(frozen=True, slots=True)

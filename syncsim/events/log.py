@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from itertools import islice
@@ -59,9 +59,10 @@ class EventPage(list[Event]):
 
 @dataclass(slots=True, eq=False)
 class _Subscriber:
-    see: Callable[[Event], object]
+    see: Callable[..., object]
     kinds: frozenset[str] | None
     when: Callable[[], bool] | None
+    only_counts: bool = False
     has_failed: bool = False
 
 
@@ -143,7 +144,19 @@ class BoundedEventLog:
         nobody named its kind, or where `when()` says no. An exception in `see` is logged the first
         time and swallowed every time: it misses that event and is called for the next.
         """
-        subscriber = _Subscriber(see, None if kinds is None else frozenset(kinds), when)
+        return self._add(_Subscriber(see, None if kinds is None else frozenset(kinds), when))
+
+    def tally(
+        self, count: Callable[[str, float, Mapping[str, JSON]], object], *, kinds: Iterable[str]
+    ) -> Callable[[], None]:
+        """Have `count` called with kind, time and facts of every new event of `kinds`.
+
+        As `subscribe`, for what is counted at every update: no event is built, and the facts are as
+        they were said, of whatever type.
+        """
+        return self._add(_Subscriber(count, frozenset(kinds), None, only_counts=True))
+
+    def _add(self, subscriber: _Subscriber) -> Callable[[], None]:
         with self._lock:
             self._route((*self._subscribers, subscriber))
 
@@ -169,6 +182,9 @@ def _deliver(record: Record, subscribers: tuple[_Subscriber, ...]) -> None:
     event: Event | None = None
     for subscriber in subscribers:
         try:
+            if subscriber.only_counts:
+                subscriber.see(record[1], record[2], record[4])
+                continue
             if subscriber.when is not None and not subscriber.when():
                 continue
             if event is None:

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Mapping
 from typing import Final
 
 from syncsim.contract import JSON
 from syncsim.events import BoundedEventLog
-from syncsim.events.kinds import Committed, Event, Failed, ReadSampled, Unchanged, UpdateDequeued
+from syncsim.events.kinds import is_finite
 
 WINDOWS_S: Final = (1, 10, 60)
 """The spans, in seconds back from now, over which throughput is given."""
 
 MOST_ATTEMPTS: Final = 10
 """Updates that took more attempts are counted among those with this many."""
+
+_ENDS: Final = frozenset({"update.committed", "update.unchanged", "update.failed"})
+_WAITS: Final = {"update.dequeued": "waited_s", "read.sampled": "latency_s"}
 
 
 class LatencyHistogram:
@@ -45,11 +49,13 @@ class LatencyHistogram:
 
     def add(self, duration_s: float) -> None:
         """Count one duration; below zero, after a step of the clock, it is zero."""
-        duration_s = max(duration_s, 0.0)
-        self._counts[self._bucket(min(duration_s, self.LONGEST_S))] += 1
+        if duration_s < 0:
+            duration_s = 0.0
+        self._counts[self._bucket(duration_s)] += 1
         self._count += 1
         self._total_s += duration_s
-        self._max_s = max(self._max_s, duration_s)
+        if duration_s > self._max_s:
+            self._max_s = duration_s
 
     def quantile_s(self, fraction: float) -> float | None:
         """The duration that this fraction does not exceed; None while there are none."""
@@ -79,7 +85,10 @@ class LatencyHistogram:
 
     def _bucket(self, duration_s: float) -> int:
         """Bucket i holds (ratio^(i-1), ratio^i] times the shortest."""
-        return math.ceil(math.log(max(duration_s / self.SHORTEST_S, 1.0)) / self._log_ratio)
+        if duration_s <= self.SHORTEST_S:
+            return 0
+        limited_s = duration_s if duration_s < self.LONGEST_S else self.LONGEST_S
+        return math.ceil(math.log(limited_s / self.SHORTEST_S) / self._log_ratio)
 
 
 class Throughput:
@@ -122,39 +131,28 @@ class Metrics:
         self._resolved = 0
         self._merged_paths = 0
         self._overridden = 0
-        log.subscribe(
-            self._see,
-            kinds=(
-                "update.committed",
-                "update.unchanged",
-                "update.failed",
-                "update.dequeued",
-                "read.sampled",
-            ),
-        )
+        log.tally(self._count, kinds=(*_ENDS, *_WAITS))
 
-    def _see(self, event: Event) -> None:
+    def _count(self, kind: str, at: float, facts: Mapping[str, JSON]) -> None:
         with self._lock:
-            match event:
-                case UpdateDequeued():
-                    self._add(self._queue_wait, event.waited_s)
-                case ReadSampled():
-                    self._add(self._read_latency, event.latency_s)
-                case Committed() | Unchanged() | Failed():
-                    self._add(self._latency, event.latency_s)
-                    attempts = event.attempts or 0
-                    self._attempts[min(max(attempts, 0), MOST_ATTEMPTS)] += 1
-                    if isinstance(event, Committed):
-                        self._throughput.add(event.at)
-                        retries = max(attempts - 1, 0)
-                        self._resolved += retries if event.conflicts is None else event.conflicts
-                        self._merged_paths += event.merged or 0
-                        self._overridden += event.overridden or 0
+            if kind in _ENDS:
+                self._count_end(kind, at, facts)
+            elif is_finite(duration_s := facts.get(_WAITS[kind])):
+                waits = self._queue_wait if kind == "update.dequeued" else self._read_latency
+                waits.add(duration_s)
 
-    @staticmethod
-    def _add(histogram: LatencyHistogram, duration_s: float | None) -> None:
-        if duration_s is not None:
-            histogram.add(duration_s)
+    def _count_end(self, kind: str, at: float, facts: Mapping[str, JSON]) -> None:
+        if is_finite(latency_s := facts.get("latency_s")):
+            self._latency.add(latency_s)
+        attempts = _whole(facts.get("attempts"))
+        self._attempts[min(max(attempts, 0), MOST_ATTEMPTS)] += 1
+        if kind == "update.committed":
+            said_at = facts.get("at")
+            self._throughput.add(said_at if is_finite(said_at) else at)
+            conflicts = facts.get("conflicts")
+            self._resolved += conflicts if type(conflicts) is int else max(attempts - 1, 0)
+            self._merged_paths += _whole(facts.get("merged"))
+            self._overridden += _whole(facts.get("overridden"))
 
     def snapshot(self) -> dict[str, JSON]:
         """Everything as plain JSON; rates are None while there is nothing to divide by.
@@ -230,3 +228,8 @@ class Metrics:
                     str(window_s): self._throughput.per_s(now, window_s) for window_s in WINDOWS_S
                 },
             }
+
+
+def _whole(value: JSON) -> int:
+    """The value if it is an integer (true is none), else 0, whatever a candidate said."""
+    return value if type(value) is int else 0

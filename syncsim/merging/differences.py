@@ -18,7 +18,6 @@ from syncsim.merging.identity import (
     compile_keys,
     pointer,
     same,
-    same_if_shallow,
     segment,
     step,
 )
@@ -49,8 +48,11 @@ def diff(a: JSON, b: JSON, *, keys: KeyMap = TEMPLATE_KEYS) -> tuple[Change, ...
     Nesting and `UsageError` as in `merge`.
     """
     at = compile_keys(keys)
+    rows: list[Change] = []
     with only_json(a, b):
-        return () if same(a, b) else tuple(_changes((), at, a, b))
+        if not same(a, b):
+            _collect(rows, (), at, a, b)
+    return tuple(rows)
 
 
 def changed_paths(base: JSON, other: JSON, *, keys: KeyMap = TEMPLATE_KEYS) -> tuple[str, ...]:
@@ -58,28 +60,30 @@ def changed_paths(base: JSON, other: JSON, *, keys: KeyMap = TEMPLATE_KEYS) -> t
     return tuple(change.path for change in diff(base, other, keys=keys) if change.kind != "moved")
 
 
-def _changes(path: Path, at: Position, before: JSON, after: JSON) -> Iterator[Change]:
-    if same_if_shallow(before, after):
-        return
+def _collect(rows: list[Change], path: Path, at: Position, before: JSON, after: JSON) -> None:
+    """Add the rows of two values that differ."""
     if isinstance(before, dict) and isinstance(after, dict):
         for key in sorted({**before, **after}):
             old, new = before.get(key, ABSENT), after.get(key, ABSENT)
-            yield from _changes((*path, key), step(at, key), old, new)
+            if old is not new and not same(old, new):
+                _collect(rows, (*path, key), step(at, key), old, new)
         return
     if isinstance(before, list) and isinstance(after, list):
         attributes = attributes_at(at)
         was, now = by_id(before, attributes), by_id(after, attributes)
         if was is not None and now is not None:
             for token in {**was, **now}:
-                name = segment(token)
                 old, new = was.get(token, ABSENT), now.get(token, ABSENT)
-                yield from _changes((*path, name), step(at, name), old, new)
-            yield from _moves(path, list(was), list(now))
+                if old is not new and not same(old, new):
+                    name = segment(token)
+                    _collect(rows, (*path, name), step(at, name), old, new)
+            if list(was) != list(now):
+                rows.extend(_moves(path, list(was), list(now)))
             return
     kind: Literal["added", "removed", "changed"] = (
         "added" if before is ABSENT else "removed" if after is ABSENT else "changed"
     )
-    yield Change(pointer(path), kind, before, after)
+    rows.append(Change(pointer(path), kind, before, after))
 
 
 def _moves(path: Path, before: list[Token], after: list[Token]) -> Iterator[Change]:

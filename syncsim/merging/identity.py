@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final, NewType, TypeAlias
 
 import orjson
@@ -167,7 +168,14 @@ def by_id(elements: list[JSON], attributes: tuple[str, ...]) -> dict[Token, JSON
     """The elements by the token of their id, in list order; None unless each has one of its own."""
     if not attributes:
         return None
-    index: dict[Token, JSON] = {}
+    index: dict[Token, JSON]
+    if len(attributes) == 1:
+        (attribute,) = attributes
+        with suppress(KeyError, TypeError):  # nearly all lists: every element has text as its id
+            index = {element[attribute]: element for element in elements}
+            if set(map(type, index)) <= {str}:
+                return index if len(index) == len(elements) else None
+    index = {}
     for element in elements:
         token = id_of(element, attributes)
         if token is None:

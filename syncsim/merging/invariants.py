@@ -15,6 +15,7 @@ from syncsim.contract import ABSENT, JSON
 from syncsim.merging.differences import changed_paths
 from syncsim.merging.identity import TEMPLATE_KEYS, Path, by_id, compile_keys, segment, split, step
 from syncsim.merging.three_way import ThreeWay
+from syncsim.template.frozen import thaw
 from syncsim.template.schema import FIELDS
 from syncsim.template.strict_json import NotAllowed
 
@@ -132,7 +133,7 @@ def _value(field: JSON, change: Path) -> JSON:
 
 def _valid(field: JSON) -> bool:
     try:
-        FIELDS.element.check(field)
+        FIELDS.element.check(thaw(field))
     except NotAllowed:
         return False
     return True

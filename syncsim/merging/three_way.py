@@ -93,9 +93,9 @@ class ThreeWay:
             first = earlier.get(token, ABSENT)
             second = later.get(token, ABSENT)
             # As in `value`, without a call for each leaf that nobody touched.
-            if same(was, second):
+            if was is second or same(was, second):
                 value = first
-            elif same(was, first) or same(first, second):
+            elif was is first or same(was, first) or same(first, second):
                 value = second
             elif isinstance(token, int):
                 value = self._nameless(path, at, was, first, second)

@@ -1,4 +1,4 @@
-"""Connections that only read, and notice for the price of a PRAGMA that something was committed."""
+"""Connections that notice for the price of a PRAGMA whether something was committed by others."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from syncsim.contract import Head
+from syncsim.store.records import Tip
 from syncsim.store.statements import HEAD, MARK
 
 MAX_HEADS: Final = 1024
@@ -63,3 +64,31 @@ class Reader:
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+
+
+class Writer:
+    """The connection that writes, and what it knows of heads because it wrote them itself.
+
+    Its mark stays for its own commits and changes for those of all other connections. So what it
+    committed is the head for as long as it shows the mark that it showed in that transaction, in
+    which nobody else could commit. Used by one thread at a time.
+    """
+
+    __slots__ = ("_mark", "_tips", "connection", "execute")
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self.execute = connection.cursor().execute
+        self._mark: tuple[int] | None = None
+        self._tips: dict[str, Tip] = {}
+
+    def own_tips(self) -> dict[str, Tip]:
+        """The heads that were committed here, by template; for a committed transaction to add to.
+
+        None of them is left as soon as anybody else has committed anything.
+        """
+        mark = self.execute(MARK).fetchone()
+        if mark != self._mark or len(self._tips) > MAX_HEADS:
+            self._tips = {}
+            self._mark = mark
+        return self._tips

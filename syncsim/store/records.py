@@ -38,6 +38,11 @@ class Tip(NamedTuple):
     at: float
     user_updated_at: float | None
 
+    def head(self) -> Head:
+        """The same as the head; not for the tip of a template that has no version."""
+        assert self.version is not None
+        return Head(self.version, self.revision, self.user_updated_at)
+
 
 ROOT: Final = Tip(None, 0, 0.0, None)
 """The tip of a template that has no version yet."""

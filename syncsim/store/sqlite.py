@@ -84,7 +84,9 @@ class SQLiteStore(VersionedWrites):
         Sees every commit of every process. Only if the file itself is replaced by another, it may
         answer from the old one for a quarter of a second.
         """
-        head = self._file.ask(template_id, Reader.head, template_id)
+        head = self._file.own_head(template_id)
+        if head is None:
+            head = self._file.ask(template_id, Reader.head, template_id)
         if head is None:
             raise unknown(template_id)
         return head

@@ -62,11 +62,12 @@ def until_free(action: Callable[[], object], timeout_s: float) -> None:
 
     After `timeout_s` the error is let out; any other error at once.
     """
-    pausing = pauses(timeout_s)
+    pausing = None
     while True:
         try:
             action()
         except sqlite3.OperationalError as error:
+            pausing = pausing or pauses(timeout_s)
             if not is_busy(error) or next(pausing, None) is None:
                 raise
         else:

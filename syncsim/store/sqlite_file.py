@@ -18,10 +18,11 @@ from typing import Any, Final, NamedTuple, TypeVar, cast
 
 from sqlalchemy import URL, Engine, NullPool, create_engine, event
 
+from syncsim.contract import Head
 from syncsim.errors import StoreUnavailableError
 from syncsim.store.address import Address
 from syncsim.store.bounded_pool import BoundedPool
-from syncsim.store.freshness_marks import Reader
+from syncsim.store.freshness_marks import Reader, Writer
 from syncsim.store.open_files import make_private, register, unregister, write_lock
 from syncsim.store.schema import prepare
 from syncsim.store.sqlite_errors import check_place, refused, unavailable, until_free
@@ -59,7 +60,9 @@ class SQLiteFile:
         self._identity: tuple[int, int] | None = None
         self._look_at = 0.0
         self._readers = self._new_readers()
-        self._writer: sqlite3.Cursor | None = None
+        self._writer: Writer | None = None
+        self.own_commits = 0  # counted by transactions, under the lock
+        self._asked_after = 0  # how many of them there were when the writer was last asked
         self._writer_identity: tuple[int, int] | None = None
         self._refusal: str | None = None
         self._suspension: _Suspension | None = None
@@ -91,7 +94,30 @@ class SQLiteFile:
         readers.give(reader)
         return answer
 
-    def writer(self) -> sqlite3.Cursor:
+    def own_head(self, template_id: str) -> Head | None:
+        """The head, where this process wrote it and nobody has written since; else None.
+
+        The first question after a commit of our own is put to the connection that made it: for the
+        readers it is one more commit by another, after which they have to read. Never waits.
+        """
+        writer, lock = self._writer, self.lock
+        if self._asked_after == self.own_commits or writer is None or lock.is_taken:
+            return None
+        self._asked_after = self.own_commits
+        if type(template_id) is not str or monotonic() >= self._look_at or not lock.acquire(0.0):
+            return None
+        try:
+            if writer is not self._writer or self._writer_identity != self._identity:
+                return None
+            tip = writer.own_tips().get(template_id)
+        except sqlite3.Error:
+            self.drop_writer()
+            return None
+        finally:
+            lock.release()
+        return None if tip is None else tip.head()
+
+    def writer(self) -> Writer:
         """The one writing connection, to the file that bears the name now; for `lock`'s holder.
 
         It never waits by itself (`PRAGMA busy_timeout = 0`): SQLite's busy handler sleeps up to
@@ -101,7 +127,7 @@ class SQLiteFile:
             self._look()
         if self._writer is None or self._writer_identity != self._identity:
             self.drop_writer()
-            self._writer = self._connect().cursor()
+            self._writer = Writer(self._connect())
             self._writer_identity = self._identity
             self._writer.execute("PRAGMA busy_timeout = 0")
         return self._writer

@@ -26,13 +26,23 @@ class WriteTransaction:
     exception, and an exception rolls back.
     """
 
-    __slots__ = ("_cursor", "_file", "_lock", "_new_ids", "_template_id", "_wait_s")
+    __slots__ = (
+        "_cursor",
+        "_file",
+        "_lock",
+        "_new_ids",
+        "_template_id",
+        "_tips",
+        "_wait_s",
+        "_wrote",
+    )
 
     def __init__(self, file: SQLiteFile, template_id: str, timeout_s: float | None) -> None:
         self._file = file
         self._template_id = template_id
         self._wait_s = WRITE_TIMEOUT_S if timeout_s is None else timeout_s
         self._new_ids: list[str | None] = []
+        self._wrote: dict[str, Tip] = {}
 
     def __enter__(self) -> Self:
         self._lock = self._file.lock
@@ -44,6 +54,7 @@ class WriteTransaction:
         try:
             self._cursor = self._file.writer()
             until_free(self._begin, deadline - monotonic())
+            self._tips = self._cursor.own_tips()
         except BaseException as error:
             self._file.drop_writer()  # an interrupt may have come after the BEGIN
             self._lock.release()
@@ -74,6 +85,10 @@ class WriteTransaction:
 
     def tip(self, template_id: str) -> Tip | None:
         """What the next commit stands on; None where there is no such template."""
+        if type(template_id) is str:  # what can be no id, the driver will refuse
+            known = self._wrote.get(template_id) or self._tips.get(template_id)
+            if known is not None:
+                return known
         row = self._run(TIP, (template_id,)).fetchone()
         return None if row is None else Tip._make(row)
 
@@ -93,6 +108,7 @@ class WriteTransaction:
         if self._run(APPEND, record).rowcount == 0:
             return False
         self._new_ids.append(record.update_id)
+        self._wrote[record.template_id] = record.tip
         return True
 
     def _begin(self) -> None:
@@ -113,6 +129,10 @@ class WriteTransaction:
             self._file.drop_writer()
             if not self._took_effect(error):
                 raise self._failure(error) from error
+        else:
+            if self._wrote:
+                self._tips.update(self._wrote)
+                self._file.own_commits += 1
 
     def _took_effect(self, error: sqlite3.Error) -> bool:
         """Whether a COMMIT that failed has committed; `OutcomeUnknownError` if nobody can tell."""

@@ -1,7 +1,8 @@
 """The template document: what it may hold, its bytes and hash, the samples that are shipped.
 
-`rules` is the table language, `schema` the table, `document` the bytes; `strict_json` reads what
-comes from outside, `frozen` is what a view shows. The face is what a store or a service needs.
+`rules` is the table language, `schema` the table, `document` the bytes, `known` the memory of what
+passed; `strict_json` reads what comes from outside, `frozen` is what a view shows. The face is what
+a store or a service needs.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from syncsim.template.document import (
     parse,
     validate,
     version_token,
+    view,
 )
 
 __all__ = [
@@ -36,4 +38,5 @@ __all__ = [
     "parse",
     "validate",
     "version_token",
+    "view",
 ]

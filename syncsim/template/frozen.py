@@ -11,11 +11,15 @@ update is taken from the history. A view without that limit was measured and lef
 is no dict, and neither json nor orjson writes it; a fresh frozen copy for each read takes 18 times
 a hit; comparing the view with its text before each hit takes twice a hit, grows with the document,
 and would still not protect who holds the view already.
+
+What cannot change stays what it was found to be: `proof` is where `known` notes that a value is
+valid, and its canonical bytes. No copy has it.
 """
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from collections.abc import Iterable, Mapping
+from typing import Any, NoReturn, TypeAlias
 
 from syncsim.contract import JSON
 
@@ -27,14 +31,18 @@ def _refuse(self: object, *args: object, **kwargs: object) -> NoReturn:
     )
 
 
+Proof: TypeAlias = tuple[object, bytes]
+"""Who found the value to be valid, and its canonical bytes."""
+
 _refused: Any = _refuse
 """Typed Any because the overridden methods have a signature each, and none of them matters."""
 
 
 class FrozenDict(dict[str, JSON]):
-    """A JSON object that cannot be changed; its values are frozen too. Made by `freeze` alone."""
+    """A JSON object that cannot be changed; its values are frozen too. Made by `frozen_dict`."""
 
-    __slots__ = ()
+    __slots__ = ("proof",)
+    proof: Proof | None
 
     __init__ = _refused  # dict.__init__ on a full dict is an update
     __setitem__ = _refused
@@ -57,9 +65,10 @@ class FrozenDict(dict[str, JSON]):
 
 
 class FrozenList(list[JSON]):
-    """A JSON array that cannot be changed; its elements are frozen too. Made by `freeze` alone."""
+    """A JSON array that cannot be changed; its elements are frozen too. Made by `frozen_list`."""
 
-    __slots__ = ()
+    __slots__ = ("proof",)
+    proof: Proof | None
 
     __init__ = _refused  # list.__init__ on a full list replaces its elements
     __setitem__ = _refused
@@ -85,16 +94,28 @@ class FrozenList(list[JSON]):
         return freeze, (thaw(self),)
 
 
+def frozen_dict(members: Mapping[str, JSON], proof: Proof | None = None) -> FrozenDict:
+    """A read-only object of values that are frozen already."""
+    view: FrozenDict = FrozenDict.__new__(FrozenDict)
+    dict.update(view, members)
+    view.proof = proof
+    return view
+
+
+def frozen_list(elements: Iterable[JSON], proof: Proof | None = None) -> FrozenList:
+    """A read-only array of values that are frozen already."""
+    view: FrozenList = FrozenList.__new__(FrozenList)
+    list.extend(view, elements)
+    view.proof = proof
+    return view
+
+
 def freeze(value: JSON) -> JSON:
     """A read-only copy of a JSON value, all the way down; scalars are returned as they are."""
     if isinstance(value, dict):
-        view = FrozenDict.__new__(FrozenDict)
-        dict.update(view, {key: freeze(item) for key, item in value.items()})
-        return view
+        return frozen_dict({key: freeze(item) for key, item in value.items()})
     if isinstance(value, list):
-        elements = FrozenList.__new__(FrozenList)
-        list.extend(elements, [freeze(item) for item in value])
-        return elements
+        return frozen_list(map(freeze, value))
     return value
 
 

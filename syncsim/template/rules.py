@@ -309,26 +309,34 @@ class Record:
         """Refuse what is no object, a missing or unknown key, and a bad value."""
         if type(value) is not dict:
             raise NotAllowed("", value, self.expected)
-        if not value.keys() >= self.required.keys():
-            missing = next(key for key in self.required if key not in value)
-            raise NotAllowed(f"/{missing}", NOTHING, f"{self.required[missing].expected}, required")
+        self.check_keys(value)
         checks = self._checks
         key = ""
         try:
             for key, item in value.items():
                 check = checks.get(key)
-                if check is None:
-                    check = self._other(key, item).check
-                check(item)
+                if check is not None:
+                    check(item)
+                elif self.others is not None:
+                    self.others.check(item)
         except NotAllowed as broken:
             raise broken.below(f"/{segment(key)}") from None
 
-    def _other(self, key: str, item: JSON) -> Rule:
-        if self.others is None or not key.startswith(self.prefix):
-            names = [*self.known, f"{self.prefix}*"] if self.prefix else [*self.known]
-            allowed = f"only the keys {', '.join(names)}" if names else "no keys"
-            raise NotAllowed("", item, f"{allowed} in {self.noun}")
-        return self.others
+    def check_keys(self, value: Mapping[str, JSON]) -> None:
+        """Refuse a missing and an unknown key."""
+        keys = value.keys()
+        if not keys >= self.required.keys():
+            missing = next(key for key in self.required if key not in value)
+            raise NotAllowed(f"/{missing}", NOTHING, f"{self.required[missing].expected}, required")
+        if keys <= self._checks.keys() or (self.others is not None and not self.prefix):
+            return
+        for key in keys:
+            if key in self._checks:
+                continue
+            if self.others is None or not key.startswith(self.prefix):
+                names = [*self.known, f"{self.prefix}*"] if self.prefix else [*self.known]
+                allowed = f"only the keys {', '.join(names)}" if names else "no keys"
+                raise NotAllowed(f"/{segment(key)}", value[key], f"{allowed} in {self.noun}")
 
     def schema(self) -> Schema:
         """An object that refuses unknown keys."""

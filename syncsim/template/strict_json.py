@@ -80,7 +80,7 @@ def segment(key: object) -> str:
 
 def element_path(index: int, element: JSON, key: str = "id") -> str:
     """The step to a list element: by its id where it has one, else by its index."""
-    name = element.get(key) if type(element) is dict else None
+    name = element.get(key) if type(element) in (dict, FrozenDict) else None
     return f"/{segment(name) if type(name) is str and name else index}"
 
 
