@@ -277,6 +277,13 @@ def test_a_rollback_brings_back_a_document_but_not_what_the_job_derived_from_it(
     assert codes(story) == [("D1", "phantom-change")]
 
 
+def test_a_rollback_may_bring_back_the_very_first_version() -> None:
+    story = Story()
+    story.update("ann", {"name": "New"}, {**story.head, "name": "New"}, base="v1")
+    story.update("ann", {}, {**story.head, "name": "Meeting"}, base="v1", kind="rollback")
+    assert story.check() == []
+
+
 def test_numbers_of_another_type_are_another_value() -> None:
     story = Story()
     story.update("ann", {"name": "New"}, {**story.head, "name": "New", "schema_version": 1.0})
@@ -487,6 +494,18 @@ def test_a_token_answered_for_two_commits_is_found_and_silences_reads_of_it() ->
     story.update("ann", {"name": "New"}, {**story.head, "name": "New"}, version="A")
     story.update("ann", {"name": "Other"}, {**story.head, "name": "Other"}, version="A")
     story.read("ben", "A", digest=digest({**DOCUMENT, "name": "New"}))
+    assert codes(story) == [("D1", "version-reused")]
+
+
+def test_a_token_read_before_the_commit_that_it_is_answered_for_is_used_twice() -> None:
+    """A hash as token: after the return to the first content it means two versions."""
+    story = Story()
+    first = digest(DOCUMENT)
+    story.read("ben", first, digest=first)
+    new = {**story.head, "name": "New"}
+    story.update("ann", {"name": "New"}, new, base="v1", version=digest(new))
+    story.read("ben", digest(new), digest=digest(new))
+    story.update("ann", {}, {**new, "name": "Meeting"}, base="v1", kind="rollback", version=first)
     assert codes(story) == [("D1", "version-reused")]
 
 

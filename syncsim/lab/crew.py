@@ -124,7 +124,7 @@ class Crew:
             for actor in self.assignment.actors:
                 job = (actor, recorder, solution, called)
                 threads.append(
-                    threading.Thread(target=self._play, args=job, name=actor.user, daemon=True)
+                    threading.Thread(target=self._play, args=job, name=actor.name, daemon=True)
                 )
                 threads[-1].start()
         return threads
@@ -139,7 +139,7 @@ class Crew:
         try:
             play(
                 actor,
-                recorder.sync(solution, actor.user),
+                recorder.sync(solution, actor.name),
                 self.assignment.template_id,
                 clock=self.env.clock,
                 meet=self._meet,
@@ -153,7 +153,7 @@ class Crew:
                 Finding(
                     "D3",
                     "actor-died",
-                    f"{actor.user} could not go on with what it had read ({where}): {error!r}",
+                    f"{actor.name} could not go on with what it had read ({where}): {error!r}",
                 )
             )
             self._release()

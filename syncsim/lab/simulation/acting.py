@@ -63,10 +63,10 @@ class Act:
         with solution.building(self._names) as build:
             sync = self._built(build, recorder, solution.name)
             jobs = {
-                actor.user: partial(self._play, actor, recorder.sync(sync, actor.user), env.clock)
+                actor.name: partial(self._play, actor, recorder.sync(sync, actor.name), env.clock)
                 for actor in self.part.actors
             }
-            gate.join([gate.spawn(user, job) for user, job in jobs.items()])
+            gate.join([gate.spawn(name, job) for name, job in jobs.items()])
 
     def records(self) -> Records:
         """What was recorded, however the run ended."""
@@ -108,7 +108,7 @@ class Act:
                 Finding(
                     "D3",
                     "actor-died",
-                    f"{actor.user} could not go on with what it had read ({where}): {error!r}",
+                    f"{actor.name} could not go on with what it had read ({where}): {error!r}",
                 )
             )
 
