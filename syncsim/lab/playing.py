@@ -50,6 +50,9 @@ def play(
             case Job():
                 with suppress(Exception):
                     sync.run_background_job(template_id)
+            case Update(edit, based=False):
+                with suppress(Exception):
+                    sync.update_template(template_id, edit.changes({}), user=actor.user)
             case Update(edit):
                 base = user.latest or user.read()
                 if base is not None:

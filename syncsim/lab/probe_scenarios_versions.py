@@ -26,6 +26,7 @@ from syncsim.lab.scenarios import (
     Update,
     UpdateWithVersion,
     Usual,
+    Wait,
 )
 from syncsim.lab.simulation.simulated_run import Parameters
 
@@ -113,11 +114,16 @@ def _read_after_job(users: Sequence[str], total: int, seed: int) -> tuple[Part, 
 
 
 def _late_invalidation(users: Sequence[str], total: int, seed: int) -> tuple[Part, ...]:
-    """Two updates and a read at once, all of one user's tabs: one cache, the fewest steps."""
-    first = (Read(), START, Update(Edit("rename", "ann", 1, 0)), _WRITTEN, Read())
-    second = (Read(), START, Update(Edit("retitle", "ann", 2, 0)), _WRITTEN)
-    third = (START, Read(), _WRITTEN)
-    return _played_by(Actor("ann", first), Actor("ann", second, tab=2), Actor("ann", third, tab=3))
+    """Two updates and a read at once, of one user's tabs: one cache, told twice and then filled.
+
+    No base is read before, so the cache is empty and the read has to ask the store. Who comes last
+    to the start goes on first: the update that is to be late begins without a pre-emption.
+    """
+    late = (Wait(0.001), START, Update(Edit("rename", "ann", 1, 0), based=False), _WRITTEN, Read())
+    early = (START, Update(Edit("rename", "ann", 2, 0), based=False), _WRITTEN)
+    reader = (START, Read(), _WRITTEN)
+    tabs = enumerate((reader, early, late), 1)
+    return _played_by(*(Actor("ann", steps, tab) for tab, steps in tabs))
 
 
 VERSIONS_PROBES: Final[Mapping[str, Usual]] = {
@@ -135,9 +141,10 @@ VERSIONS_QUESTIONS: Final = (
     Question(Parameters("same-element"), share=0.05),
     Question(Parameters("strict-versions"), share=0.1),
     Question(Parameters("there-and-back"), share=0.01),
-    Question(Parameters("two-tabs"), share=0.1),
+    Question(Parameters("two-tabs"), share=0.05, strategy="priorities"),
     Question(Parameters("lost-every-time"), share=0.005),
-    Question(Parameters("read-while-written"), share=0.5, strategy="few-preemptions"),
+    Question(Parameters("read-while-written"), strategy="few-preemptions"),
     Question(Parameters("read-after-job"), share=0.02),
-    Question(Parameters("late-invalidation"), share=1.0, strategy="few-preemptions"),
+    # What is to be found here shows in 2 of the 794 schedules with two pre-emptions at most.
+    Question(Parameters("late-invalidation"), share=4.0, strategy="few-preemptions"),
 )

@@ -34,9 +34,13 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """`update_template` with an edit of what was read last; reads first where nothing was."""
+    """`update_template` with an edit of what was read last; reads first where nothing was.
+
+    Not `based`, it reads nothing and names no base; for an edit that need not see the document.
+    """
 
     edit: Edit
+    based: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from syncsim.contract import Document, Environment, Outcome
 from syncsim.errors import VersionConflictError
 from syncsim.lab.textbook import Textbook
@@ -14,12 +16,13 @@ class StrictUpdateRetries(Textbook):
         self, template_id: str, changes: Document, version: str, *, user: str
     ) -> Outcome:
         """With each version that turns out to be the newer one, a few times."""
-        for _ in range(self.attempts - 1):
+        for attempt in range(1, self.attempts + 1):
             try:
-                return super().update_with_version(template_id, changes, version, user=user)
+                outcome = super().update_with_version(template_id, changes, version, user=user)
+                return replace(outcome, attempts=attempt)
             except VersionConflictError as conflict:
-                version = conflict.actual or version
-        return super().update_with_version(template_id, changes, version, user=user)
+                lost, version = conflict, conflict.actual or version
+        raise lost
 
 
 def build(env: Environment) -> StrictUpdateRetries:
