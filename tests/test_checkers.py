@@ -631,6 +631,16 @@ def test_giving_up_after_one_conflict_is_no_retry() -> None:
     assert codes(attempts(4, won=False)) == []
 
 
+def test_an_outage_after_a_lost_swap_is_not_taken_for_giving_up() -> None:
+    """Whoever cannot read again cannot swap again, however often they try."""
+    story = Story()
+    operation = story.call("update", "ann", changes={}, base_version="v1")
+    story.attempt(operation, "lost", "v1")
+    failure = Failure("StoreUnavailableError", "outage", expected=True, definite=True)
+    story.answer(operation, ended="failed", failure=failure, latency_s=0.3)
+    assert story.check() == []
+
+
 def test_retrying_without_reading_again_can_never_win() -> None:
     assert codes(attempts(4, won=False, expected="v1")) == [("M3", "retry-without-reading")]
 

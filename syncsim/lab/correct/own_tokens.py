@@ -6,10 +6,11 @@ store's version: the first one, and commits that others made.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 from syncsim.contract import JSON, Document, Environment, Outcome, Revision, Row, Snapshot
-from syncsim.errors import VersionConflictError
+from syncsim.errors import StoreUnavailableError, VersionConflictError
 from syncsim.lab.textbook import Textbook
 
 
@@ -21,12 +22,15 @@ class OwnTokens(Textbook):
         return self.env.new_id()
 
     def token(self, template_id: str, version: str | None) -> str | None:
-        """What callers call a version of the store."""
-        history = self.env.store.history(template_id)
-        return next((shown_as(past) for past in history if past.version == version), version)
+        """What callers call a version of the store: as the store does, if it cannot be asked."""
+        with suppress(StoreUnavailableError):
+            for past in self.env.store.history(template_id):
+                if past.version == version:
+                    return shown_as(past)
+        return version
 
     def version(self, template_id: str, token: str) -> str:
-        """What the store calls a token; an unknown one stays as it is, and the store refuses it."""
+        """What the store calls a token; its own name for a version will do as well."""
         history = self.env.store.history(template_id)
         return next((past.version for past in history if shown_as(past) == token), token)
 
