@@ -122,8 +122,7 @@ def _late_invalidation(users: Sequence[str], total: int, seed: int) -> tuple[Par
     late = (Wait(0.001), START, Update(Edit("rename", "ann", 1, 0), based=False), _WRITTEN, Read())
     early = (START, Update(Edit("rename", "ann", 2, 0), based=False), _WRITTEN)
     reader = (START, Read(), _WRITTEN)
-    tabs = enumerate((reader, early, late), 1)
-    return _played_by(*(Actor("ann", steps, tab) for tab, steps in tabs))
+    return _played_by(Actor("ann", reader), Actor("ann", early, tab=2), Actor("ann", late, tab=3))
 
 
 VERSIONS_PROBES: Final[Mapping[str, Usual]] = {

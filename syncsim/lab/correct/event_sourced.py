@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 
-from syncsim.contract import JSON, Document, Environment, Revision, Row, Snapshot
+from syncsim.contract import ABSENT, JSON, Document, Environment, Revision, Row, Snapshot
 from syncsim.errors import CacheError
 from syncsim.lab.textbook import Textbook, shown
 from syncsim.merging import same
@@ -42,9 +42,10 @@ class EventSourced(Textbook):
         self, head: Row, document: Document, user: str, update_id: str, detail: dict[str, JSON]
     ) -> Row:
         """Append the event of the change, and the document with it."""
+        before = head.document
         event = {
-            "set": {k: v for k, v in document.items() if not same(v, head.document.get(k))},
-            "removed": [key for key in head.document if key not in document],
+            "set": {k: v for k, v in document.items() if not same(v, before.get(k, ABSENT))},
+            "removed": [key for key in before if key not in document],
         }
         return super().swap(head, document, user, update_id, {**detail, "event": event})
 
