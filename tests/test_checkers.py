@@ -277,6 +277,13 @@ def test_a_rollback_brings_back_a_document_but_not_what_the_job_derived_from_it(
     assert codes(story) == [("D1", "phantom-change")]
 
 
+def test_a_rollback_may_bring_back_the_very_first_version() -> None:
+    story = Story()
+    story.update("ann", {"name": "New"}, {**story.head, "name": "New"}, base="v1")
+    story.update("ann", {}, {**story.head, "name": "Meeting"}, base="v1", kind="rollback")
+    assert story.check() == []
+
+
 def test_numbers_of_another_type_are_another_value() -> None:
     story = Story()
     story.update("ann", {"name": "New"}, {**story.head, "name": "New", "schema_version": 1.0})
@@ -564,6 +571,18 @@ def test_a_token_answered_for_two_commits_is_found_and_silences_reads_of_it() ->
     assert codes(story) == [("D1", "version-reused")]
 
 
+def test_a_token_read_before_the_commit_that_it_is_answered_for_is_used_twice() -> None:
+    """A hash as token: after the return to the first content it means two versions."""
+    story = Story()
+    first = digest(DOCUMENT)
+    story.read("ben", first, digest=first)
+    new = {**story.head, "name": "New"}
+    story.update("ann", {"name": "New"}, new, base="v1", version=digest(new))
+    story.read("ben", digest(new), digest=digest(new))
+    story.update("ann", {}, {**new, "name": "Meeting"}, base="v1", kind="rollback", version=first)
+    assert codes(story) == [("D1", "version-reused")]
+
+
 def test_a_commit_is_not_later_than_one_after_it_whenever_its_answer_came() -> None:
     """The answer to v2 was slow; v3 was acknowledged, so v2 was there before it too."""
     commits = [Commit(n, "t", f"v{n}", None, None, "ann", 0.0, {}) for n in (1, 2, 3)]
@@ -684,6 +703,16 @@ def test_giving_up_after_one_conflict_is_no_retry() -> None:
     assert codes(attempts(1, won=False)) == [("M3", "no-retry")]
     assert codes(attempts(1, won=False, latency_s=2.9)) == []
     assert codes(attempts(4, won=False)) == []
+
+
+def test_an_outage_after_a_lost_swap_is_not_taken_for_giving_up() -> None:
+    """Whoever cannot read again cannot swap again, however often they try."""
+    story = Story()
+    operation = story.call("update", "ann", changes={}, base_version="v1")
+    story.attempt(operation, "lost", "v1")
+    failure = Failure("StoreUnavailableError", "outage", expected=True, definite=True)
+    story.answer(operation, ended="failed", failure=failure, latency_s=0.3)
+    assert story.check() == []
 
 
 def test_retrying_without_reading_again_can_never_win() -> None:

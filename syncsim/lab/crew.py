@@ -155,7 +155,7 @@ class Crew:
             for actor in actors:
                 job = (actor, recorder, solution, called)
                 threads.append(
-                    threading.Thread(target=self._play, args=job, name=actor.user, daemon=True)
+                    threading.Thread(target=self._play, args=job, name=actor.name, daemon=True)
                 )
                 threads[-1].start()
         return threads
@@ -170,7 +170,7 @@ class Crew:
         try:
             play(
                 actor,
-                recorder.sync(solution, actor.user, at_rest=called is None),
+                recorder.sync(solution, actor.name, at_rest=called is None),
                 self.assignment.template_id,
                 clock=self.env.clock,
                 meet=self._meet,
@@ -184,7 +184,7 @@ class Crew:
                 Finding(
                     "D3",
                     "actor-died",
-                    f"{actor.user} could not go on with what it had read ({where}): "
+                    f"{actor.name} could not go on with what it had read ({where}): "
                     f"{described(error)}",
                 )
             )

@@ -12,21 +12,10 @@ from typing import Final
 
 from syncsim.lab.findings import NOTE, Finding
 from syncsim.lab.loading import Solution, name_of
+from syncsim.lab.probes import PROBE_QUESTIONS
+from syncsim.lab.question import Question
 from syncsim.lab.simulation.search import Share, search
 from syncsim.lab.simulation.simulated_run import Parameters
-
-
-@dataclass(frozen=True)
-class Question:
-    """A scenario in a size. `share`: of the schedules asked for, how many it gets; at least one.
-
-    A question whose actors never meet needs one run and not hundreds.
-    """
-
-    parameters: Parameters
-    share: float = 1.0
-    strategy: str = "portfolio"
-
 
 QUESTIONS: Final = (
     Question(Parameters("perfect-storm", users=3, work_ms=0.0)),
@@ -34,6 +23,7 @@ QUESTIONS: Final = (
     Question(Parameters("background-job-respect"), share=0.5),
     Question(Parameters("stress-test", work_ms=0.0), share=0.25),
     Question(Parameters("sustained", updates=3), share=0.05),
+    *PROBE_QUESTIONS,
 )
 
 

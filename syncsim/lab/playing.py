@@ -14,6 +14,7 @@ from syncsim.lab.scenarios import (
     Barrier,
     Job,
     Read,
+    Rollback,
     Update,
     UpdateWithVersion,
     Wait,
@@ -45,9 +46,14 @@ def play(
                 continue
             case Read(scribble):
                 user.read(scribble=scribble)
+            case Rollback(read):
+                user.roll_back(read)
             case Job():
                 with OnRecord():
                     sync.run_background_job(template_id)
+            case Update(edit, based=False):
+                with suppress(Exception):
+                    sync.update_template(template_id, edit.changes({}), user=actor.user)
             case Update(edit):
                 base = user.latest or user.read()
                 if base is not None:
@@ -71,6 +77,7 @@ class _User:
         self._template_id = template_id
         self._name = name
         self.latest: Snapshot | None = None
+        self._versions: list[str] = []
 
     def read(self, *, scribble: bool = False) -> Snapshot | None:
         """What is there now; None where it could not be read, which is on record."""
@@ -84,8 +91,16 @@ class _User:
         self.latest = Snapshot(
             self._template_id, read.version, kept, read.updated_at, read.updated_by
         )
+        self._versions.append(read.version)
         if scribble:
             with suppress(TypeError, LookupError):  # a read-only document cannot be changed
                 read.document["name"] = "scribbled over"
                 read.document["fields"][0]["label"] = "scribbled over"
         return self.latest
+
+    def roll_back(self, read: int) -> None:
+        """Have the version of an earlier read come back, if the solution can."""
+        rollback = getattr(self._sync, "rollback", None)
+        if rollback is not None and read < len(self._versions):
+            with suppress(Exception):
+                rollback(self._template_id, self._versions[read], user=self._name)

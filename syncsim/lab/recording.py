@@ -118,7 +118,7 @@ class Recorder:
 
 
 class RecordedSync:
-    """The four verbs, each call on record; answers and exceptions pass through as they are."""
+    """The verbs, each call on record; answers and exceptions pass through as they are."""
 
     def __init__(
         self,
@@ -184,6 +184,23 @@ class RecordedSync:
             lambda: self._solution.run_background_job(template_id),
             _outcome,
         )
+
+    @property
+    def rollback(self) -> Callable[..., Outcome]:
+        """Roll back, on record; an `AttributeError` where the solution has no such verb."""
+        verb: Callable[..., Outcome] = self._solution.rollback  # type: ignore[attr-defined]
+
+        def recorded(template_id: str, version: str, *, user: str) -> Outcome:
+            return self._record(
+                "rollback",
+                user,
+                template_id,
+                lambda: verb(template_id, version, user=user),
+                _outcome,
+                base_version=version,
+            )
+
+        return recorded
 
     def _record(
         self,

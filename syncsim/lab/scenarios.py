@@ -34,9 +34,13 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """`update_template` with an edit of what was read last; reads first where nothing was."""
+    """`update_template` with an edit of what was read last; reads first where nothing was.
+
+    Not `based`, it reads nothing and names no base; for an edit that need not see the document.
+    """
 
     edit: Edit
+    based: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,16 @@ class UpdateWithVersion:
     """`update_with_version` with an edit of what was read last, against its version."""
 
     edit: Edit
+
+
+@dataclass(frozen=True, slots=True)
+class Rollback:
+    """`rollback` to what the user's `read`-th read showed, counted from 0.
+
+    Not a step where the solution has no such verb or the user has not read so often.
+    """
+
+    read: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +79,7 @@ class Barrier:
     name: str
 
 
-Step: TypeAlias = Read | Update | UpdateWithVersion | Job | Wait | Barrier
+Step: TypeAlias = Read | Update | UpdateWithVersion | Rollback | Job | Wait | Barrier
 
 
 # -- who, and what must hold -----------------------------------------------------------------------
@@ -73,10 +87,19 @@ Step: TypeAlias = Read | Update | UpdateWithVersion | Job | Wait | Barrier
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """One thread of a scenario: the steps of one user, or of `background`; one actor per user."""
+    """One thread of a scenario: the steps of one user, or of `background`.
+
+    A user who works in several tabs at once is several actors, each with a `tab` of its own.
+    """
 
     user: str
     steps: tuple[Step, ...]
+    tab: int = 1
+
+    @property
+    def name(self) -> str:
+        """Unique within a part: `ann`, and for the second tab `ann.2`."""
+        return self.user if self.tab == 1 else f"{self.user}.{self.tab}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,9 +228,7 @@ def scenario(
     `users` and `updates` are totals, the updates are dealt out in turn. `work_ms` is time between
     an attempt's read and its write.
     """
-    if name not in SCENARIOS:
-        raise UsageError("scenario", name, f"one of {', '.join(SCENARIOS)}")
-    usual = SCENARIOS[name]
+    usual = SCENARIOS.get(name) or _probe(name)
     count = _at_least_one("users", usual.users if users is None else users)
     total = usual.updates if updates is None else updates
     total = _at_least_one("updates", count if total is None else total)
@@ -217,6 +238,15 @@ def scenario(
         raise UsageError("work_ms", work_ms, "milliseconds, zero or more")
     parts = (replace(part, work_ms=work_ms) for part in usual.plan(user_names(count), total, seed))
     return Scenario(name, usual.title, template, seed, tuple(parts))
+
+
+def _probe(name: str) -> Usual:
+    """A scenario that is asked of solutions and not listed for users."""
+    from syncsim.lab.probes import PROBES  # they are made of what is defined here
+
+    if name not in PROBES:
+        raise UsageError("scenario", name, f"one of {', '.join(SCENARIOS)}")
+    return PROBES[name]
 
 
 def _at_least_one(argument: str, value: object) -> int:

@@ -7,9 +7,10 @@ memory tier, no deadline. Each method is one decision, so that a mistake is one 
 
 from __future__ import annotations
 
-from typing import Any
+from contextlib import suppress
+from typing import Any, NoReturn
 
-from syncsim.background import derive
+from syncsim.background import SKIPPED, derive
 from syncsim.contract import (
     BACKGROUND,
     JSON,
@@ -20,18 +21,22 @@ from syncsim.contract import (
     Snapshot,
 )
 from syncsim.errors import (
+    CacheError,
     RetriesExhaustedError,
     SyncError,
     VersionConflictError,
     VersionNotFoundError,
 )
+from syncsim.intent import check_changes
 from syncsim.merging import Merge, merge, overlay, same
+from syncsim.template import validate
 
 
 class Textbook:
     """The four verbs, history and rollback on an `Environment`."""
 
     attempts = 4
+    job_attempts = 9
     first_delay_s = 0.1
     cooldown_s = 5.0
 
@@ -53,20 +58,32 @@ class Textbook:
 
     def cached(self, template_id: str, user: str) -> dict[str, JSON] | None:
         """The user's entry if it may be served, else None."""
-        entry: dict[str, JSON] | None = self.env.cache(user).get(template_id)
+        try:
+            entry: dict[str, JSON] | None = self.env.cache(user).get(template_id)
+        except CacheError:
+            return None
         if entry is None or entry["version"] != self.env.store.head(template_id).version:
             return None
         return entry
 
     def fill(self, row: Row, user: str) -> None:
         """Keep what was read from the store."""
-        self.env.cache(user).set(row.template_id, as_entry(row))
-        self.say("cache.filled", row.template_id, user, version=row.version)
+        with suppress(CacheError):
+            self.env.cache(user).set(row.template_id, as_entry(row))
+            self.say("cache.filled", row.template_id, user, version=row.version)
 
     def committed(self, row: Row, user: str) -> None:
         """What a commit means for the caches. Every read is checked, so this is a courtesy."""
-        self.env.cache(user).delete(row.template_id)
-        self.say("cache.invalidated", row.template_id, user, version=row.version)
+        with suppress(CacheError):
+            self.env.cache(user).delete(row.template_id)
+            self.say("cache.invalidated", row.template_id, user, version=row.version)
+
+    def unchanged(self, head: Row, user: str) -> None:
+        """What it means for the caches that this head was answered and nothing was written.
+
+        Nothing, where every read is checked. Others learn here of a head whose writer has yet to
+        tell them.
+        """
 
     # -- writing -----------------------------------------------------------------------------------
 
@@ -74,7 +91,11 @@ class Textbook:
         self, template_id: str, changes: Document, *, user: str, base: Snapshot | None = None
     ) -> Outcome:
         """Merge the changes into the head; on a lost swap wait, read and merge again."""
-        origin = self.origin(template_id, base)
+        check_changes(template_id, changes)
+        try:
+            origin = self.origin(template_id, base)
+        except SyncError as error:
+            self.refuse(template_id, user, error)
         return self.write(template_id, origin, overlay(origin, changes), user, {"kind": "update"})
 
     def origin(self, template_id: str, base: Snapshot | None) -> Document:
@@ -98,36 +119,33 @@ class Textbook:
         update_id = self.env.new_id()
         self.say("update.started", template_id, user, update_id=update_id)
         lost: SyncError | None = None
+        waited_s = 0.0
         for attempt in range(1, self.attempts + 1):
             if attempt > 1:
+                began_at = self.env.clock.now()
                 self.wait(template_id, user, update_id, attempt - 1)
-            head = self.head(template_id)
-            merged = self.merged(origin, head, wanted)
-            if same(merged.document, head.document):
-                self.say("update.unchanged", template_id, user, update_id=update_id)
-                return Outcome("unchanged", head.version, attempt - 1, conflicts=merged.conflicts)
+                waited_s += self.env.clock.now() - began_at
             try:
-                row = self.swap(head, merged.document, user, update_id, detail)
+                validate(wanted, template_id)
+                head = self.head(template_id)
+                merged = self.merged(origin, head, wanted)
+                if same(merged.document, head.document):
+                    return self.found_done(head, merged, user, update_id, attempt, lost)
+                kept = {**detail, "conflicts": [c.to_json() for c in merged.conflicts]}
+                row = self.swap(head, merged.document, user, update_id, kept)
             except VersionConflictError as conflict:
-                lost = conflict
+                expected, actual = conflict.expected, conflict.actual
+                lost = VersionConflictError(template_id, expected, actual, waited_s=waited_s)
                 self.conflict(conflict, user, update_id, attempt)
                 continue
             except SyncError as error:
                 # Under the same update id an attempt whose answer was lost is answered, not redone.
-                lost = error
+                lost = error if lost is None or lost.definite else lost
                 if error.retryable or not error.definite:
                     continue
                 break
             self.committed(row, user)
-            self.say(
-                "update.committed",
-                template_id,
-                user,
-                update_id=update_id,
-                version=row.version,
-                attempts=attempt,
-            )
-            return Outcome("committed", row.version, attempt, conflicts=merged.conflicts)
+            return self.done(template_id, row.version, merged, user, update_id, attempt)
         assert lost is not None
         return self.give_up(template_id, user, update_id, lost)
 
@@ -146,6 +164,48 @@ class Textbook:
         return self.env.store.compare_and_swap(
             head.template_id, head.version, document, by=user, update_id=update_id, detail=detail
         )
+
+    def found_done(
+        self,
+        head: Row,
+        merged: Merge,
+        user: str,
+        update_id: str,
+        attempt: int,
+        lost: SyncError | None,
+    ) -> Outcome:
+        """The head holds the change: by chance, or by an attempt of ours whose answer was lost."""
+        template_id = head.template_id
+        if lost is not None and not lost.definite:
+            for revision in self.env.store.history(template_id):
+                if revision.update_id == update_id:
+                    self.committed(head, user)
+                    return self.done(
+                        template_id, revision.version, merged, user, update_id, attempt - 1
+                    )
+        self.unchanged(head, user)
+        self.say("update.unchanged", template_id, user, update_id=update_id)
+        return Outcome("unchanged", head.version, attempt - 1, conflicts=merged.conflicts)
+
+    def done(
+        self,
+        template_id: str,
+        version: str,
+        merged: Merge,
+        user: str,
+        update_id: str,
+        attempts: int,
+    ) -> Outcome:
+        """Say that it is committed, and answer so."""
+        self.say(
+            "update.committed",
+            template_id,
+            user,
+            update_id=update_id,
+            version=version,
+            attempts=attempts,
+        )
+        return Outcome("committed", version, attempts, conflicts=merged.conflicts)
 
     def conflict(
         self, conflict: VersionConflictError, user: str, update_id: str, attempt: int
@@ -177,30 +237,40 @@ class Textbook:
         """Raise what says everything."""
         self.say("update.failed", template_id, user, update_id=update_id, error=type(lost).__name__)
         if isinstance(lost, VersionConflictError):
+            waited_s = lost.facts.get("waited_s", 0.0)
             raise RetriesExhaustedError(
-                template_id, self.attempts, 0.0, lost.expected, lost.actual, update_id=update_id
+                template_id,
+                self.attempts,
+                waited_s,
+                lost.expected,
+                lost.actual,
+                update_id=update_id,
             )
         raise lost
+
+    def refuse(self, template_id: str, user: str, error: SyncError) -> NoReturn:
+        """Tell of an update that failed before its first attempt, and raise."""
+        update_id = self.env.new_id()
+        self.say("update.started", template_id, user, update_id=update_id)
+        self.say(
+            "update.failed", template_id, user, update_id=update_id, error=type(error).__name__
+        )
+        raise error
 
     def update_with_version(
         self, template_id: str, changes: Document, version: str, *, user: str
     ) -> Outcome:
         """Commit if `version` is the head, else raise; no merge, no retry."""
+        check_changes(template_id, changes)
         update_id = self.env.new_id()
         self.say("update.started", template_id, user, update_id=update_id)
-        head = self.head(template_id)
-        if head.version != version:
-            error = VersionConflictError(template_id, version, head.version)
-            self.conflict(error, user, update_id, 0)
-            self.say(
-                "update.failed", template_id, user, update_id=update_id, error=type(error).__name__
-            )
-            raise error
-        wanted = overlay(head.document, changes)
-        if same(wanted, head.document):
-            self.say("update.unchanged", template_id, user, update_id=update_id)
-            return Outcome("unchanged", version)
         try:
+            head = self.head(template_id)
+            if head.version != version:
+                raise VersionConflictError(template_id, version, head.version)
+            wanted = overlay(head.document, changes)
+            if same(wanted, head.document):
+                return self.found_done(head, Merge(wanted, ()), user, update_id, 1, None)
             row = self.swap(head, wanted, user, update_id, {"kind": "update"})
         except SyncError as error:
             if isinstance(error, VersionConflictError):
@@ -210,15 +280,7 @@ class Textbook:
             )
             raise
         self.committed(row, user)
-        self.say(
-            "update.committed",
-            template_id,
-            user,
-            update_id=update_id,
-            version=row.version,
-            attempts=1,
-        )
-        return Outcome("committed", row.version, 1)
+        return self.done(template_id, row.version, Merge(wanted, ()), user, update_id, 1)
 
     # -- the job -----------------------------------------------------------------------------------
 
@@ -226,37 +288,45 @@ class Textbook:
         """Derive and write, unless a user has just written; look again after every lost swap."""
         update_id = self.env.new_id()
         self.say("job.started", template_id, BACKGROUND, update_id=update_id)
-        for attempt in range(1, 10):
-            head = self.head(template_id)
-            reason = self.too_soon(head)
-            if reason is not None:
-                self.say("job.skipped", template_id, BACKGROUND, update_id=update_id, reason=reason)
-                return Outcome("skipped", head.version, attempt - 1, reason=reason)
-            wanted = self.maintained(head.document)
-            if same(wanted, head.document):
-                self.say("job.unchanged", template_id, BACKGROUND, update_id=update_id)
-                return Outcome("unchanged", head.version, attempt - 1)
-            try:
-                row = self.swap(head, wanted, BACKGROUND, update_id, {"kind": "job"})
-            except VersionConflictError as conflict:
-                self.say(
-                    "job.conflict",
-                    template_id,
-                    BACKGROUND,
-                    update_id=update_id,
-                    expected=conflict.expected,
-                    actual=conflict.actual,
-                    attempt=attempt,
-                )
-                continue
-            self.committed(row, BACKGROUND)
+        try:
+            for attempt in range(1, self.job_attempts + 1):
+                outcome = self.job_attempt(template_id, update_id, attempt)
+                if outcome is not None:
+                    return outcome
+            raise RetriesExhaustedError(template_id, self.job_attempts, 0.0, None, None)
+        except SyncError as error:
+            name = type(error).__name__
+            self.say("job.failed", template_id, BACKGROUND, update_id=update_id, error=name)
+            raise
+
+    def job_attempt(self, template_id: str, update_id: str, attempt: int) -> Outcome | None:
+        """How the job ended on the head of now; None if that was no longer the head."""
+        head = self.head(template_id)
+        reason = self.too_soon(head)
+        if reason is not None:
+            self.say("job.skipped", template_id, BACKGROUND, update_id=update_id, reason=reason)
+            return Outcome("skipped", head.version, attempt - 1, reason=reason)
+        wanted = self.maintained(head.document)
+        if same(wanted, head.document):
+            self.unchanged(head, BACKGROUND)
+            self.say("job.unchanged", template_id, BACKGROUND, update_id=update_id)
+            return Outcome("unchanged", head.version, attempt - 1)
+        try:
+            row = self.swap(head, wanted, BACKGROUND, update_id, {"kind": "job"})
+        except VersionConflictError as conflict:
             self.say(
-                "job.committed", template_id, BACKGROUND, update_id=update_id, version=row.version
+                "job.conflict",
+                template_id,
+                BACKGROUND,
+                update_id=update_id,
+                expected=conflict.expected,
+                actual=conflict.actual,
+                attempt=attempt,
             )
-            return Outcome("committed", row.version, attempt)
-        error = VersionConflictError(template_id, head.version, None)
-        self.say("job.failed", template_id, BACKGROUND, update_id=update_id, error=str(error))
-        raise error
+            return None
+        self.committed(row, BACKGROUND)
+        self.say("job.committed", template_id, BACKGROUND, update_id=update_id, version=row.version)
+        return Outcome("committed", row.version, attempt)
 
     def too_soon(self, head: Row) -> str | None:
         """Why the job must not write on this head; None if it may."""
@@ -265,14 +335,13 @@ class Textbook:
         age_s = self.env.clock.now() - head.user_updated_at
         if age_s >= self.cooldown_s:
             return None
-        return (
-            f"Skipped - recent user update ({head.updated_by}, {age_s:.1f} s ago, "
-            f"cooldown {self.cooldown_s:.1f} s)"
-        )
+        who = "" if head.updated_by == BACKGROUND else f"{head.updated_by}, "
+        return f"{SKIPPED} ({who}{age_s:.1f} s ago, cooldown {self.cooldown_s:.1f} s)"
 
     def maintained(self, document: Document) -> Document:
         """The document with its derived data renewed."""
-        return {**document, "metadata": {**document["metadata"], "derived": derive(document)}}
+        metadata = {**document.get("metadata", {}), "derived": derive(document)}
+        return {**document, "metadata": metadata}
 
     # -- the past ----------------------------------------------------------------------------------
 
@@ -282,12 +351,20 @@ class Textbook:
 
     def rollback(self, template_id: str, version: str, *, user: str) -> Outcome:
         """A new version with the content of an old one; what others commit meanwhile is merged."""
-        history = self.env.store.history(template_id)
-        for old in history:
-            if old.version == version:
-                detail = {"kind": "rollback", "restored": version}
-                return self.write(template_id, history[0].document, old.document, user, detail)
-        raise VersionNotFoundError(template_id, version)
+        try:
+            history = self.env.store.history(template_id)
+            old = next((past for past in history if past.version == version), None)
+            if old is None:
+                raise VersionNotFoundError(template_id, version)
+        except SyncError as error:
+            self.refuse(template_id, user, error)
+        detail = {"kind": "rollback", "restored": version}
+        outcome = self.write(template_id, history[0].document, old.document, user, detail)
+        if outcome.status == "committed":
+            self.say(
+                "rollback.committed", template_id, user, version=outcome.version, restored=version
+            )
+        return outcome
 
     def say(self, kind: str, template_id: str, user: str, **facts: JSON) -> None:
         """Tell the log."""

@@ -79,6 +79,8 @@ def _judge_giving_up(operation: Operation, attempts: list[Attempt]) -> Iterator[
     if any(attempt.fate != "lost" for attempt in attempts):
         return
     name = operation.failure.name if operation.failure is not None else "an error"
+    if name == "StoreUnavailableError":
+        return  # who could not read again could not swap again
     if len(attempts) == 1:
         if operation.latency_s is not None and operation.latency_s < _AT_ONCE_S:
             yield Finding(

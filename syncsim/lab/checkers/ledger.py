@@ -155,7 +155,8 @@ class Ledger:
         """Read the tokens of a solution that makes its own.
 
         Such a token belongs to the commit whose outcome answered it, else to the one commit whose
-        content a read showed under it.
+        content a read showed under it. Read before the commit it was answered for was even asked
+        for, it had stood for another one.
         """
         store_tokens = {t: set(line.positions) for t, line in self.timelines.items()}
         givers: dict[tuple[str, str], list[str]] = defaultdict(list)
@@ -185,6 +186,11 @@ class Ledger:
                 self.shown_kinds.add((template_id, author.kind))
         for operation in reads:
             line, token = self.timelines[operation.template_id], operation.version
+            key = (operation.template_id, str(token))
+            given_by = self.operations[givers[key][0]] if key in givers else None
+            if given_by is not None and (operation.returned or 0) < given_by.called:
+                line.positions[str(token)] = None
+                self.reused[key] = (*self.reused.get(key, (given_by.id,)), operation.id)
             if token not in line.positions and operation.digest is not None:
                 found = line.with_digest(operation.digest)
                 if len(found) == 1:

@@ -84,8 +84,9 @@ def _meanings(
     attempt; the newest comes first, as it is nearly always the one.
     """
     given = ledger.position(operation.template_id, operation.base_version)
-    restored = timeline.document(given) if operation.kind == "rollback" and given else None
-    if given is not None and operation.kind != "rollback":
+    is_rollback = operation.kind == "rollback"
+    restored = timeline.document(given) if is_rollback and given is not None else None
+    if given is not None and not is_rollback:
         positions: Sequence[int] = (given,)
     else:
         attempts = ledger.attempts.get(operation.id)

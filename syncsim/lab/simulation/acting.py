@@ -65,14 +65,14 @@ class Act:
         with solution.building(self._names) as build:
             sync = self._built(build, recorder, solution.name)
             jobs = {
-                actor.user: partial(self._play, actor, recorder.sync(sync, actor.user), env.clock)
+                actor.name: partial(self._play, actor, recorder.sync(sync, actor.name), env.clock)
                 for actor in self.part.actors
             }
-            gate.join([gate.spawn(user, job) for user, job in jobs.items()])
+            gate.join([gate.spawn(name, job) for name, job in jobs.items()])
             for actor in self.part.at_rest:  # one after another: their order is no choice
-                again = recorder.sync(sync, actor.user, at_rest=True)
+                again = recorder.sync(sync, actor.name, at_rest=True)
                 look = partial(self._play, actor, again, env.clock)
-                gate.join([gate.spawn(actor.user, look)])
+                gate.join([gate.spawn(actor.name, look)])
 
     def records(self) -> Records:
         """What was recorded, however the run ended."""
@@ -118,7 +118,7 @@ class Act:
                 Finding(
                     "D3",
                     "actor-died",
-                    f"{actor.user} could not go on with what it had read ({where}): "
+                    f"{actor.name} could not go on with what it had read ({where}): "
                     f"{described(error)}",
                 )
             )

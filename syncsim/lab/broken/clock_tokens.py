@@ -1,0 +1,19 @@
+"""D1: the token is the time in milliseconds; two commits within one share it."""
+
+from __future__ import annotations
+
+from syncsim.contract import Document, Environment
+from syncsim.lab.correct.own_tokens import OwnTokens
+
+
+class ClockTokens(OwnTokens):
+    """Versions from a clock that is coarser than the commits are close."""
+
+    def new_token(self, document: Document) -> str:
+        """Milliseconds since the epoch."""
+        return str(int(self.env.clock.now() * 1000))
+
+
+def build(env: Environment) -> ClockTokens:
+    """The mistake on an environment."""
+    return ClockTokens(env)

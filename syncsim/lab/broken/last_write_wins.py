@@ -1,0 +1,20 @@
+"""D1: the last writer's whole document wins; nothing is merged."""
+
+from __future__ import annotations
+
+from syncsim.contract import Document, Environment, Row
+from syncsim.lab.textbook import Textbook
+from syncsim.merging import Merge
+
+
+class LastWriteWins(Textbook):
+    """Reads the head only to learn its version."""
+
+    def merged(self, origin: Document, head: Row, wanted: Document) -> Merge:
+        """The document as this writer last saw it, with the change."""
+        return Merge(wanted, ())
+
+
+def build(env: Environment) -> LastWriteWins:
+    """The mistake on an environment."""
+    return LastWriteWins(env)

@@ -1,0 +1,19 @@
+"""M1: a late invalidation lowers the floor that an earlier one had left."""
+
+from __future__ import annotations
+
+from syncsim.contract import Environment
+from syncsim.lab.correct.set_if_newer import SetIfNewer
+
+
+class LoweredFloor(SetIfNewer):
+    """Set if newer, with a tombstone that is not monotone: the last one counts, not the highest."""
+
+    def lift_floor(self, template_id: str, revision: int, reader: str) -> None:
+        """Leave a tombstone of this revision, whatever lies there."""
+        self.env.cache(reader).set(template_id, {"floor": revision})
+
+
+def build(env: Environment) -> LoweredFloor:
+    """The mistake on an environment."""
+    return LoweredFloor(env)

@@ -1,0 +1,18 @@
+"""M1: commits tell no cache, and reads trust theirs for ever."""
+
+from __future__ import annotations
+
+from syncsim.contract import Environment
+from syncsim.lab.correct.set_if_newer import SetIfNewer
+
+
+class NoInvalidation(SetIfNewer):
+    """What was cached once is served from then on."""
+
+    def invalidate(self, template_id: str, revision: int, user: str) -> None:
+        """Nothing."""
+
+
+def build(env: Environment) -> NoInvalidation:
+    """The mistake on an environment."""
+    return NoInvalidation(env)

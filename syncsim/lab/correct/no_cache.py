@@ -1,0 +1,25 @@
+"""nothing: every read goes to the store; only the hit rate suffers."""
+
+from __future__ import annotations
+
+from syncsim.contract import JSON, Environment, Row
+from syncsim.lab.textbook import Textbook
+
+
+class NoCache(Textbook):
+    """Slow to read and never stale."""
+
+    def cached(self, template_id: str, user: str) -> dict[str, JSON] | None:
+        """There is none."""
+        return None
+
+    def fill(self, row: Row, user: str) -> None:
+        """Nothing is kept."""
+
+    def committed(self, row: Row, user: str) -> None:
+        """Nobody needs to be told."""
+
+
+def build(env: Environment) -> NoCache:
+    """The solution on an environment."""
+    return NoCache(env)

@@ -1,0 +1,149 @@
+"""Small scenarios about merges, versions and caches, each made for a mistake that storms miss.
+
+Two or three actors and a few steps: what has to be found is found in the first schedules, or in all
+the schedules there are. Their size is fixed, so the usual parameters change nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from syncsim.contract import BACKGROUND
+from syncsim.lab.edits import Edit
+from syncsim.lab.question import Question
+from syncsim.lab.scenarios import (
+    START,
+    Actor,
+    Barrier,
+    Expectations,
+    Job,
+    Part,
+    Read,
+    Rival,
+    Rollback,
+    Step,
+    Update,
+    UpdateWithVersion,
+    Usual,
+    Wait,
+)
+from syncsim.lab.simulation.simulated_run import Parameters
+
+_WRITTEN, _SEEN, _BACK = Barrier("written"), Barrier("seen"), Barrier("back")
+_MAY_FAIL: Final = Expectations(success_over=None)
+
+
+def _played_by(*actors: Actor, rival: Rival | None = None) -> tuple[Part, ...]:
+    return (Part("", actors, _MAY_FAIL, rival=rival),)
+
+
+def _same_element(users: Sequence[str], total: int, seed: int) -> tuple[Part, ...]:
+    """Two users change different attributes of one field, then different settings; both read."""
+
+    def steps(user: str, kind: str, key: int) -> tuple[Step, ...]:
+        again = Barrier("again")
+        first, second = Edit(kind, user, 1, 0), Edit("set", user, 2, key)
+        return (Read(), START, Update(first), Read(), again, Update(second), _WRITTEN, Read())
+
+    return _played_by(
+        Actor("ann", steps("ann", "relabel", 1)), Actor("ben", steps("ben", "explain", 2))
+    )
+
+
+def _strict_versions(users: Sequence[str], total: int, seed: int) -> tuple[Part, ...]:
+    """Two strict updates with one version at once, then one with a version that surely is stale."""
+    ann = (Read(), START, UpdateWithVersion(Edit("rename", "ann", 1, 0)), _WRITTEN)
+    ben = (Read(), START, UpdateWithVersion(Edit("retitle", "ben", 1, 0)), _WRITTEN)
+    cleo = (
+        Read(),
+        START,
+        _WRITTEN,
+        UpdateWithVersion(Edit("explain", "cleo", 1, 0)),
+        Read(),
+        UpdateWithVersion(Edit("explain", "cleo", 2, 0)),
+        Read(),
+    )
+    return _played_by(Actor("ann", ann), Actor("ben", ben), Actor("cleo", cleo))
+
+
+def _there_and_back(users: Sequence[str], total: int, seed: int) -> tuple[Part, ...]:
+    """The content of a version comes back; who holds that version must not take it for the head."""
+    ann = (
+        Update(Edit("rename", "ann", 1, 0)),  # reads first: read 0
+        Read(),  # read 1
+        _WRITTEN,
+        _SEEN,
+        Update(Edit("rename", "ann", 2, 0)),
+        Rollback(1),
+        Rollback(0),
+        Rollback(1),
+        _BACK,
+        Read(),
+    )
+    ben = (_WRITTEN, Read(), _SEEN, _BACK, UpdateWithVersion(Edit("retitle", "ben", 1, 0)), Read())
+    return _played_by(Actor("ann", ann), Actor("ben", ben))
+
+
+def _two_tabs(users: Sequence[str], total: int, seed: int) -> tuple[Part, ...]:
+    """One user saves in two tabs at once."""
+    saved = Barrier("saved")
+    first = (Read(), START, Update(Edit("relabel", "ann", 1, 0)), saved, Read())
+    second = (Read(), START, Update(Edit("retitle", "ann", 2, 0)), saved, Read())
+    return _played_by(Actor("ann", first), Actor("ann", second, tab=2))
+
+
+def _lost_every_time(users: Sequence[str], total: int, seed: int) -> tuple[Part, ...]:
+    """A rival commits before each attempt: the update has to fail, and to say so."""
+    ann = (Read(), Update(Edit("rename", "ann", 1, 0)), Read())
+    return _played_by(Actor("ann", ann), rival=Rival())
+
+
+def _read_while_written(users: Sequence[str], total: int, seed: int) -> tuple[Part, ...]:
+    """A user reads while another updates, and again when that is acknowledged."""
+    ann = (Read(), START, Update(Edit("rename", "ann", 1, 0)), _WRITTEN, Read())
+    ben = (START, Read(), _WRITTEN, Read())
+    return _played_by(Actor("ann", ann), Actor("ben", ben))
+
+
+def _read_after_job(users: Sequence[str], total: int, seed: int) -> tuple[Part, ...]:
+    """A user has a warm cache, the background job commits, the user reads again."""
+    done = Barrier("done")
+    ann = (Read(), START, done, Read())
+    return _played_by(Actor("ann", ann), Actor(BACKGROUND, (START, Job(), done)))
+
+
+def _late_invalidation(users: Sequence[str], total: int, seed: int) -> tuple[Part, ...]:
+    """Two updates and a read at once, of one user's tabs: one cache, told twice and then filled.
+
+    No base is read before, so the cache is empty and the read has to ask the store. Who comes last
+    to the start goes on first: the update that is to be late begins without a pre-emption.
+    """
+    late = (Wait(0.001), START, Update(Edit("rename", "ann", 1, 0), based=False), _WRITTEN, Read())
+    early = (START, Update(Edit("rename", "ann", 2, 0), based=False), _WRITTEN)
+    reader = (START, Read(), _WRITTEN)
+    return _played_by(Actor("ann", reader), Actor("ann", early, tab=2), Actor("ann", late, tab=3))
+
+
+VERSIONS_PROBES: Final[Mapping[str, Usual]] = {
+    "same-element": Usual("Same Element", _same_element, users=2),
+    "strict-versions": Usual("Strict Versions", _strict_versions, users=3),
+    "there-and-back": Usual("There and Back", _there_and_back, users=2),
+    "two-tabs": Usual("Two Tabs", _two_tabs, users=1),
+    "lost-every-time": Usual("Lost Every Time", _lost_every_time, users=1),
+    "read-while-written": Usual("Read While Written", _read_while_written, users=2),
+    "read-after-job": Usual("Read After Job", _read_after_job, users=1),
+    "late-invalidation": Usual("Late Invalidation", _late_invalidation, users=1),
+}
+
+VERSIONS_QUESTIONS: Final = (
+    Question(Parameters("same-element"), share=0.05),
+    Question(Parameters("strict-versions"), share=0.1),
+    Question(Parameters("there-and-back"), share=0.01),
+    Question(Parameters("two-tabs"), share=0.05, strategy="priorities"),
+    Question(Parameters("lost-every-time"), share=0.005),
+    Question(Parameters("read-while-written"), strategy="few-preemptions"),
+    Question(Parameters("read-after-job"), share=0.02),
+    # What is to be found here shows in 2 of the 794 schedules with two pre-emptions at most.
+    Question(Parameters("late-invalidation"), share=4.0, strategy="few-preemptions"),
+)
