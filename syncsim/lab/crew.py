@@ -136,14 +136,16 @@ class Crew:
         solution: TemplateSync,
         called: Callable[[], object],
     ) -> None:
+        sync = recorder.sync(solution, actor.user)
         try:
             play(
                 actor,
-                recorder.sync(solution, actor.user),
+                sync,
                 self.assignment.template_id,
                 clock=self.env.clock,
                 meet=self._meet,
                 called=called,
+                restart=lambda: sync.restarted(_built(self.assignment, recorder)),
             )
         except threading.BrokenBarrierError:
             pass  # somebody else hangs or has died, which is found there
@@ -182,13 +184,11 @@ class Crew:
 
 def _build(assignment: Assignment, recorder: Recorder) -> TemplateSync | None:
     """The solution, built in a thread of its own; None if that does not come to an end."""
-    build = load(assignment.solution)
-    settings: dict[str, Any] = {} if assignment.retry is None else {"retry": assignment.retry}
     built: list[TemplateSync | Exception] = []
 
     def work() -> None:
         try:
-            built.append(build(recorder.environment, **settings))
+            built.append(_built(assignment, recorder))
         except Exception as error:
             built.append(error)
 
@@ -203,6 +203,11 @@ def _build(assignment: Assignment, recorder: Recorder) -> TemplateSync | None:
             f"a build(env) that returns; it raised {answer!r} ({line_of_error(answer)})",
         ) from answer
     return answer
+
+
+def _built(assignment: Assignment, recorder: Recorder) -> TemplateSync:
+    settings: dict[str, Any] = {} if assignment.retry is None else {"retry": assignment.retry}
+    return load(assignment.solution)(recorder.environment, **settings)
 
 
 def _hung(thread: threading.Thread, records: Records) -> Finding:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import pickle
 import sys
 from collections.abc import Callable
 from hashlib import sha256
@@ -50,6 +51,18 @@ def load(solution: Solution) -> Callable[..., TemplateSync]:
         raise UsageError("solution", text, f"a file that defines {name}(env)")
     build: Callable[..., TemplateSync] = found
     return build
+
+
+def can_be_sent(solution: Solution) -> bool:
+    """Whether another process can find it: a file, or a function of a module that has one."""
+    if not callable(solution):
+        return True
+    try:
+        pickle.dumps(solution)
+    except Exception:
+        return False
+    module = sys.modules.get(getattr(solution, "__module__", ""))
+    return getattr(module, "__file__", None) is not None
 
 
 def takes_policy(build: Callable[..., TemplateSync]) -> bool:

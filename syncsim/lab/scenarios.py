@@ -59,13 +59,21 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
+class Restart:
+    """Build the solution anew for this actor, on the same store and caches.
+
+    So a new process begins: what the solution kept in memory is gone.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class Barrier:
     """Wait until everybody who has a barrier of this name has come to it."""
 
     name: str
 
 
-Step: TypeAlias = Read | Update | UpdateWithVersion | Job | Wait | Barrier
+Step: TypeAlias = Read | Update | UpdateWithVersion | Job | Wait | Restart | Barrier
 
 
 # -- who, and what must hold -----------------------------------------------------------------------
@@ -83,11 +91,13 @@ class Actor:
 class Rival:
     """Somebody who commits, directly in the store, before each write attempt of an update.
 
-    `first` limits it to so many attempts of each update; None = before all of them.
+    `first` limits it to so many attempts of each operation; None = before all of them. `strikes` is
+    the kind of operation that suffers, "update" or "job".
     """
 
     user: str = "rival"
     first: int | None = None
+    strikes: str = "update"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +108,8 @@ class Expectations:
     cache must exceed these. `needs_conflict`: without a single lost swap nothing was proved.
     `jobs`: how the runs of the job end in turn, `skipped` or `processed`. `ladder`: shortest and
     longest delay in seconds before retry 1, 2, ... of every update, no more and no fewer retries;
-    `ends`: how each update ends.
+    `ends`: how each update ends. `survives`: no update may fail, as nothing but a conflict stands
+    in its way. `paced`: the delays between attempts are looked at, for notes.
     """
 
     success_over: float | None = 0.95
@@ -107,6 +118,8 @@ class Expectations:
     jobs: tuple[str, ...] = ()
     ladder: tuple[tuple[float, float], ...] | None = None
     ends: str | None = None
+    survives: bool = False
+    paced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +145,7 @@ class Part:
     def calls(self) -> int:
         """How many steps call a verb."""
         steps = (step for actor in self.actors for step in actor.steps)
-        return sum(not isinstance(step, Wait | Barrier) for step in steps)
+        return sum(not isinstance(step, Wait | Restart | Barrier) for step in steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,11 +207,11 @@ def scenario(
     """A scenario by name, in its usual size unless told otherwise; `UsageError` for what is none.
 
     `users` and `updates` are totals, the updates are dealt out in turn. `work_ms` is time between
-    an attempt's read and its write.
+    an attempt's read and its write. The probes of an examination are scenarios, too.
     """
-    if name not in SCENARIOS:
+    usual = SCENARIOS.get(name) or _probe(name)
+    if usual is None:
         raise UsageError("scenario", name, f"one of {', '.join(SCENARIOS)}")
-    usual = SCENARIOS[name]
     count = _at_least_one("users", usual.users if users is None else users)
     total = usual.updates if updates is None else updates
     total = _at_least_one("updates", count if total is None else total)
@@ -208,6 +221,12 @@ def scenario(
         raise UsageError("work_ms", work_ms, "milliseconds, zero or more")
     parts = (replace(part, work_ms=work_ms) for part in usual.plan(user_names(count), total, seed))
     return Scenario(name, usual.title, template, seed, tuple(parts))
+
+
+def _probe(name: str) -> Usual | None:
+    from syncsim.lab.probes import PROBES  # made of the steps above
+
+    return PROBES.get(name)
 
 
 def _at_least_one(argument: str, value: object) -> int:

@@ -11,7 +11,7 @@ from syncsim.errors import UsageError
 from syncsim.lab.culprit import line_of_error
 from syncsim.lab.findings import Finding
 from syncsim.lab.playing import play
-from syncsim.lab.recording import ObservedLog, Recorder
+from syncsim.lab.recording import ObservedLog, RecordedSync, Recorder
 from syncsim.lab.scenarios import Actor, Part, parties
 from syncsim.lab.simulation.actors import Crashed, WaitingLine
 from syncsim.lab.simulation.environment import SimulatedEnvironment
@@ -62,8 +62,11 @@ class Act:
         self._names = ReplacedNames(gate, recorder.environment.clock, env.random)
         with solution.building(self._names) as build:
             sync = self._built(build, recorder, solution.name)
+            rebuilt = partial(self._rebuilt, solution, recorder)
             jobs = {
-                actor.user: partial(self._play, actor, recorder.sync(sync, actor.user), env.clock)
+                actor.user: partial(
+                    self._play, actor, recorder.sync(sync, actor.user), env.clock, rebuilt
+                )
                 for actor in self.part.actors
             }
             gate.join([gate.spawn(user, job) for user, job in jobs.items()])
@@ -87,7 +90,19 @@ class Act:
                 "solution", name, f"a build(env) that returns; it raised {error!r} ({where})"
             ) from error
 
-    def _play(self, actor: Actor, sync: TemplateSync, clock: Clock) -> None:
+    def _rebuilt(self, solution: FreshSolution, recorder: Recorder) -> TemplateSync:
+        """The solution as a new process would have it: its module is run again, too."""
+        assert self._names is not None
+        with solution.building(self._names) as build:
+            return self._built(build, recorder, solution.name)
+
+    def _play(
+        self,
+        actor: Actor,
+        sync: RecordedSync,
+        clock: Clock,
+        rebuilt: Callable[[], TemplateSync],
+    ) -> None:
         limited = cast(TemplateSync, _Limited(sync, self._gate))
         try:
             play(
@@ -97,6 +112,7 @@ class Act:
                 clock=clock,
                 meet=self._barriers.meet,
                 called=_nothing,
+                restart=lambda: sync.restarted(rebuilt()),
             )
         except Crashed:
             self._barriers.open_all()
@@ -116,7 +132,7 @@ class Act:
 class _Limited:
     """The verbs, each an operation to the scheduler: limits and mishaps are an operation's."""
 
-    def __init__(self, sync: TemplateSync, gate: Scheduler) -> None:
+    def __init__(self, sync: RecordedSync, gate: Scheduler) -> None:
         self._sync = sync
         self._gate = gate
 

@@ -112,17 +112,18 @@ def endless(actor: Actor, now: float) -> Ending:
     )
 
 
-def stuck(actor: Actor, patience_s: float) -> Ending:
+def stuck(actor: Actor, patience_s: float, *, computes: bool) -> Ending:
     """An actor that computes, or waits for something real, and does not come back."""
     line = line_of_thread(actor.worker.ident)
+    what = "computes without a step" if computes else "waits for something that is not simulated"
     return Ending(
         "stuck",
         f"{actor.name} has not come back to the scheduler for {patience_s:g} real seconds"
-        f"{at_line(line)}: it waits for something that is not simulated, or computes endlessly; "
-        "run it on real threads before judging",
+        f"{at_line(line)}: it {what}; run it on real threads before judging",
         actors=(actor.name,),
         operation=actor.operation,
         line=line,
+        computes=computes,
     )
 
 

@@ -14,6 +14,7 @@ from _thread import allocate_lock, get_ident
 from bisect import insort
 from collections.abc import Callable, Iterable
 from functools import partial
+from time import process_time
 from typing import Final
 
 from syncsim.lab.simulation.actors import (
@@ -42,6 +43,9 @@ although the holder is ready to release (fair stateless model checking: M. Musuv
 
 CALLS_AND_ANSWERS: Final = "calls and answers"
 """The shared thing of those who watch who was answered before who called."""
+
+COMPUTING: Final = 0.1
+"""Who used more than this share of one core while being waited for computes; others wait."""
 
 PATIENCE_S: Final = 2.0
 """Real seconds without a step after which the actor with the baton is called stuck."""
@@ -106,13 +110,16 @@ class Scheduler:
         return self._ending
 
     def _watch(self) -> None:
-        seen = (-1, 0, 0)
+        seen, used_s = (-1, 0, 0), 0.0
         while not self._over.acquire(timeout=self._patience_s):
             now = (self.steps, self._started, len(self._actors))
+            before_s, used_s = used_s, process_time()
             if now == seen:
                 actor = self._current
                 if actor is not None:
-                    self._drop(stuck(actor, self._patience_s))
+                    # Nobody else runs meanwhile, so what the process used is the actor's.
+                    computes = used_s - before_s > COMPUTING * self._patience_s
+                    self._drop(stuck(actor, self._patience_s, computes=computes))
                     return
             seen = now
 
