@@ -54,7 +54,7 @@ class Act:
             env,
             log,
             order=order,
-            elapsed_s=lambda: gate.now,
+            elapsed_s=self._elapsed_s,
             name=self.part.name,
             work_s=self.part.work_ms / 1000,
             rival=self.part.rival,
@@ -89,6 +89,14 @@ class Act:
             raise UsageError(
                 "solution", name, f"a build(env) that returns; it raised {error!r} ({where})"
             ) from error
+
+    def _elapsed_s(self) -> float:
+        """Virtual time, as long as the run lasts: a call that its end cuts off is never answered.
+
+        What code on its way out raises or returns (`finally: waiting.pop(user)`) is no answer.
+        """
+        self._gate.actor()
+        return self._gate.now
 
     def _rebuilt(self, solution: FreshSolution, recorder: Recorder) -> TemplateSync:
         """The solution as a new process would have it: its module is run again, too."""

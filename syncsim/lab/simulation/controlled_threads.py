@@ -40,6 +40,7 @@ class ControlledLock:
     def release(self) -> None:
         """As `threading.Lock.release`."""
         if not self._lock.is_held:
+            self.gate.actor()  # once the run is over that says so, and no lock is held any more
             raise RuntimeError("release unlocked lock")
         self._lock.release()
 

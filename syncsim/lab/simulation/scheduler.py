@@ -377,7 +377,8 @@ class Scheduler:
         except (Abandoned, Crashed):
             pass
         except BaseException as error:
-            self.errors.append((actor.name, error))
+            if self._ending is None and not actor.crashed:  # else it was on its way out
+                self.errors.append((actor.name, error))
         if self._ending is None or self._ending.kind != "stuck":
             self._retire(actor)
 
