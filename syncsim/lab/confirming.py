@@ -23,8 +23,11 @@ from syncsim.lab.simulation.simulated_run import Simulation
 
 Answer: TypeAlias = Literal["hangs", "ends", "unknown"]
 
-REAL_PATIENCE_S: Final = 4.0
-"""Real seconds after which a part hangs; what its actors wait for of themselves comes on top."""
+REAL_PATIENCE_S: Final = 8.0
+"""Real seconds after which one update each hangs; what actors wait for of themselves comes on top.
+
+Longer than what a slow update takes, which is a fault of another kind.
+"""
 
 HANGING: Final = ("hung", "process-hung")
 
@@ -52,7 +55,8 @@ def confirmed(seen: Sighting, solution: Solution) -> Finding | None:
 
 
 def _played_for_real(seen: Sighting, solution: Solution) -> Answer:
-    plan = seen.parameters.plan()
+    users = len(seen.parameters.plan().users)
+    plan = replace(seen.parameters, updates=users).plan()
     try:
         played = run(
             plan,

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 
 _PACKAGE = Path(__file__).parents[1]
-_BROKEN = str(_PACKAGE / "lab" / "broken")
+_ZOO = tuple(str(_PACKAGE / "lab" / room) for room in ("broken", "correct"))
 _MACHINERY = str(_PACKAGE / "lab")
 _LIBRARIES = tuple(
     sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")
@@ -30,14 +30,19 @@ def _innermost(lines: Iterable[tuple[str, int]]) -> str | None:
     """The solution's own line; the package's own where there is none, as with the reference."""
     lines = list(lines)
     own = [line for line in lines if _is_solution(line[0])]
-    rest = [line for line in lines if not line[0].startswith(_MACHINERY)]
+    rest = [line for line in lines if not is_machinery(line[0])]
     for name, number in own or rest:
         return f"{Path(name).name}:{number}"
     return None
 
 
+def is_machinery(name: str) -> bool:
+    """Whether the file of this name is the laboratory's own, and no solution that it ships."""
+    return name.startswith(_MACHINERY) and not name.startswith(_ZOO)
+
+
 def _is_solution(name: str) -> bool:
-    if name.startswith(_BROKEN):
+    if name.startswith(_ZOO):
         return True
     return not name.startswith((str(_PACKAGE), *_LIBRARIES, "<"))
 

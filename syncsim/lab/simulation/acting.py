@@ -13,7 +13,7 @@ from syncsim.lab.findings import Finding
 from syncsim.lab.playing import play
 from syncsim.lab.recording import ObservedLog, RecordedSync, Recorder
 from syncsim.lab.scenarios import Actor, Part, parties
-from syncsim.lab.simulation.actors import Crashed, WaitingLine
+from syncsim.lab.simulation.actors import Abandoned, Crashed, WaitingLine
 from syncsim.lab.simulation.environment import SimulatedEnvironment
 from syncsim.lab.simulation.fresh_solution import FreshSolution
 from syncsim.lab.simulation.replaced_names import ReplacedNames
@@ -122,10 +122,12 @@ class Act:
                 called=_nothing,
                 restart=lambda: sync.restarted(rebuilt()),
             )
+        except Abandoned:
+            raise
         except Crashed:
             self._barriers.open_all()
             raise
-        except Exception as error:
+        except BaseException as error:  # `sys.exit` in a verb, too
             self._barriers.open_all()
             where = line_of_error(error)
             self.deaths.append(

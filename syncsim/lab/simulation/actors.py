@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Iterable
-from typing import Final
+from types import FrameType
+from typing import Any, Final, NoReturn
 
-from syncsim.lab.culprit import line_of_thread
+from syncsim.lab.culprit import is_machinery, line_of_thread
 from syncsim.lab.simulation.endings import Ending, Wait, at_line, deadlock
 from syncsim.lab.simulation.workers import Worker
 
@@ -23,6 +25,30 @@ class Abandoned(BaseException):
 
 class Crashed(BaseException):
     """Raised in an actor whose client dies at a step."""
+
+
+def unwind(actor: Actor) -> NoReturn:
+    """End what this actor is at, as its run is over; from inside one of its calls.
+
+    Code like ``while True: try: ... except: pass`` swallows even `Abandoned`. Whoever comes back
+    for another step has done so, and gets it raised once more in the next line, which is that of
+    the handler and so outside of its `try`.
+    """
+    if actor.unwinding:
+        sys.settrace(lambda frame, event, arg: None)
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None:
+            if not is_machinery(frame.f_code.co_filename):
+                frame.f_trace = _abandon_at_line
+            frame = frame.f_back
+    actor.unwinding = True
+    raise Abandoned
+
+
+def _abandon_at_line(frame: FrameType, event: str, arg: object) -> Any:
+    if event == "line":
+        raise Abandoned
+    return _abandon_at_line
 
 
 class WaitingLine:
@@ -60,6 +86,7 @@ class Actor:
         "steps",
         "streak",
         "timer",
+        "unwinding",
         "waits_in",
         "woken",
         "worker",
@@ -86,6 +113,8 @@ class Actor:
         """Whether the last wait ended by `wake`, not by time."""
         self.crashed = False
         self.ended = False
+        self.unwinding = False
+        """Whether it has been told that the run is over."""
         self.joins: tuple[Actor, ...] = ()
         """Whose ends it waits for, all of them."""
         self.end = WaitingLine(f"the end of {name} ({index})", self)

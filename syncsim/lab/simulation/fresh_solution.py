@@ -14,7 +14,7 @@ from syncsim.contract import TemplateSync
 from syncsim.lab.loading import Solution, load, name_of
 from syncsim.lab.simulation.replaced_names import ReplacedNames
 
-_FROM_FILES = ("syncsim_solution_", "syncsim.lab.broken.")
+_FROM_FILES = ("syncsim_solution_", "syncsim.lab.broken.", "syncsim.lab.correct.")
 """Modules that are solutions and nothing else begin with this, so they may be run anew."""
 
 _CORE = Path(__file__).parents[2]

@@ -9,6 +9,7 @@ and waiting; stores, caches and locks are built on it elsewhere.
 from __future__ import annotations
 
 import heapq
+import sys
 import threading
 from _thread import allocate_lock, get_ident
 from bisect import insort
@@ -18,6 +19,7 @@ from time import process_time
 from typing import Final
 
 from syncsim.lab.simulation.actors import (
+    MAX_STEPS,
     Abandoned,
     Actor,
     Crashed,
@@ -25,6 +27,7 @@ from syncsim.lab.simulation.actors import (
     deadlocked,
     endless,
     stuck,
+    unwind,
 )
 from syncsim.lab.simulation.choices import CUT, GO_ON_OR_SWITCH, NEXT, WRITE, Choices, Touches
 from syncsim.lab.simulation.endings import CUT_SHORT, DONE, Ending
@@ -41,11 +44,14 @@ although the holder is ready to release (fair stateless model checking: M. Musuv
 2008).
 """
 
+MAX_QUIET: Final = 100_000
+"""Steps without a verb being called after which nobody is waited for any more."""
+
 CALLS_AND_ANSWERS: Final = "calls and answers"
 """The shared thing of those who watch who was answered before who called."""
 
-COMPUTING: Final = 0.1
-"""Who used more than this share of one core while being waited for computes; others wait."""
+COMPUTING: Final = 0.01
+"""Who used more than this share of a core, perhaps a busy one, computes; others wait."""
 
 PATIENCE_S: Final = 2.0
 """Real seconds without a step after which the actor with the baton is called stuck."""
@@ -58,7 +64,8 @@ class Scheduler:
 
     The methods "by actors" are for the thread that has the baton. Called from any other thread they
     do nothing and return at once: what nobody controls is not held up, but noted in `uncontrolled`.
-    Once the run is over they raise `Abandoned`.
+    Once the run is over they raise `Abandoned`. `lingering` are threads of a solution that went on
+    when all else had ended.
     """
 
     def __init__(
@@ -74,10 +81,13 @@ class Scheduler:
         self.trace: list[tuple[str, str, str | None]] = []
         self.errors: list[tuple[str, BaseException]] = []
         self.uncontrolled: set[str] = set()
+        self.lingering: set[str] = set()
         self._choices = choices
         self._workers = workers
         self._patience_s = patience_s
         self._actors: dict[int, Actor] = {}
+        self._quiet = 0
+        self._dropped = False
         self._started = 0
         self._awaited = 0
         self._ready: list[Actor] = []
@@ -126,11 +136,12 @@ class Scheduler:
     def _drop(self, ending: Ending) -> None:
         """Give up the threads of this run; they end when and if they come back."""
         current = self._current
-        self._ending = ending
+        self._ending = self._ending or ending  # an endless one may refuse to be wound up
+        self._dropped = True
         for actor in list(self._actors.values()):
-            if actor is current:
-                actor.worker.interrupt(Abandoned)
             actor.worker.leave()
+        if current is not None:
+            current.worker.interrupt(Abandoned)
 
     # -- by actors: steps --------------------------------------------------------------------------
 
@@ -184,6 +195,7 @@ class Scheduler:
         actor = self.actor()
         if actor is not None:
             actor.operation, actor.began_at, actor.steps = name, self.now, 0
+            self._quiet = 0
             # Whether a call came after another actor's answer is judged, so the order of a call and
             # an answer matters, though neither is a step; that of two calls or answers does not.
             self._touch(CALLS_AND_ANSWERS, "call")
@@ -200,11 +212,11 @@ class Scheduler:
         actor = self._current
         if actor is not None and self.has_baton():
             if self._ending is not None:
-                raise Abandoned
+                unwind(actor)
             if actor.crashed:
                 raise Crashed  # a dead client has no effects, not even in its `finally`
             return actor
-        if self._ending is not None and self._ending.kind == "stuck":
+        if self._dropped:
             raise Abandoned  # the stuck one has come back
         if actor is not None:
             self.uncontrolled.add(threading.current_thread().name)
@@ -271,12 +283,27 @@ class Scheduler:
 
     def _count(self, actor: Actor) -> None:
         self.steps += 1
+        self._quiet += 1
+        if self._quiet > MAX_QUIET:
+            self._end_idling()
         if actor.operation is None and actor.began_at != self.now:
             actor.began_at, actor.steps = self.now, 0
         actor.steps += 1
         if actor.is_endless(self.now):
             self._ending = endless(actor, self.now)
             raise Abandoned
+
+    def _end_idling(self) -> None:
+        """For long nobody has begun a verb: do only threads of the solution go on, and for ever?"""
+        self._quiet = 0
+        if any(actor.operation for actor in self._actors.values()):
+            return
+        if 0 in self._actors:
+            self._ending = deadlocked(self._actors.values())
+        else:
+            self.lingering |= {a.name for a in self._actors.values() if not a.daemon}
+            self._ending = DONE
+        raise Abandoned
 
     def _take(self, actor: Actor, call: str, touches: str | None, writes: bool) -> None:
         if touches is not None:
@@ -372,6 +399,7 @@ class Scheduler:
         return actor
 
     def _act(self, actor: Actor, job: Callable[[], None]) -> None:
+        tracing = sys.gettrace()
         try:
             job()
         except (Abandoned, Crashed):
@@ -379,12 +407,15 @@ class Scheduler:
         except BaseException as error:
             if self._ending is None and not actor.crashed:  # else it was on its way out
                 self.errors.append((actor.name, error))
-        if self._ending is None or self._ending.kind != "stuck":
+        sys.settrace(tracing)
+        if not self._dropped:
             self._retire(actor)
 
     def _retire(self, actor: Actor) -> None:
         """Take an actor out and pass the baton on; at the end of a run, to wind up those left."""
         actor.ended = True
+        if actor.index == 0:
+            self._quiet = MAX_QUIET - MAX_STEPS  # the others have played to their end
         self._awaited -= not actor.daemon
         del self._actors[actor.index]
         if actor in self._ready:
