@@ -50,8 +50,8 @@ QUESTIONS: Final = (*PROBE_QUESTIONS, *STORMS)
 SILENCED: Final = {"D2": ("M3", "S1", "S2")}
 """Code to the codes it silences in a whole examination."""
 
-MOST_ENDLESS: Final = 3
-ENDLESS_IN_ALL: Final = 6
+MOST_ENDLESS: Final = 2
+ENDLESS_IN_ALL: Final = 4
 STUCK_IN_ALL: Final = 5
 
 PATIENCE_S: Final = 1.0

@@ -32,10 +32,12 @@ def unwind(actor: Actor) -> NoReturn:
 
     Code like ``while True: try: ... except: pass`` swallows even `Abandoned`. Whoever comes back
     for another step has done so, and gets it raised once more in the next line, which is that of
-    the handler and so outside of its `try`.
+    the handler and so outside of its `try`. As raising ends the tracing of lines, each function
+    left on the way begins it again, for the handlers further out.
     """
     if actor.unwinding:
-        sys.settrace(lambda frame, event, arg: None)
+        sys.setprofile(_trace_on)
+        sys.settrace(_trace_nothing)
         frame: FrameType | None = sys._getframe(1)
         while frame is not None:
             if not is_machinery(frame.f_code.co_filename):
@@ -43,6 +45,15 @@ def unwind(actor: Actor) -> NoReturn:
             frame = frame.f_back
     actor.unwinding = True
     raise Abandoned
+
+
+def _trace_on(frame: FrameType, event: str, arg: object) -> None:
+    if event == "return":
+        sys.settrace(_trace_nothing)
+
+
+def _trace_nothing(frame: FrameType, event: str, arg: object) -> None:
+    """Functions called from now on are left alone; those that stand have a tracer of their own."""
 
 
 def _abandon_at_line(frame: FrameType, event: str, arg: object) -> Any:

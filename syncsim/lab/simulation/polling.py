@@ -10,7 +10,7 @@ from typing import Final
 
 from syncsim.lab.simulation.scheduler import Scheduler
 
-MANY_LOOKS: Final = 1_000
+MANY_LOOKS: Final = 300
 """Looks in a row that are taken for waiting."""
 
 WAITED_S: Final = 0.01

@@ -399,7 +399,7 @@ class Scheduler:
         return actor
 
     def _act(self, actor: Actor, job: Callable[[], None]) -> None:
-        tracing = sys.gettrace()
+        tracing, profiling = sys.gettrace(), sys.getprofile()
         try:
             job()
         except (Abandoned, Crashed):
@@ -408,6 +408,7 @@ class Scheduler:
             if self._ending is None and not actor.crashed:  # else it was on its way out
                 self.errors.append((actor.name, error))
         sys.settrace(tracing)
+        sys.setprofile(profiling)
         if not self._dropped:
             self._retire(actor)
 
