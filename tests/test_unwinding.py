@@ -90,9 +90,16 @@ def test_a_bare_except_around_computing_is_broken_in_the_end(bench: Bench) -> No
 @pytest.mark.real
 def test_who_waits_for_something_real_does_not_compute(bench: Bench) -> None:
     come = threading.Event()
-    ending = bench.run(one(lambda env: come.wait(30)), patience_s=0.2).ending
+    waiting: list[threading.Thread] = []
+
+    def wait(env: SimulatedEnvironment) -> None:
+        waiting.append(threading.current_thread())
+        come.wait(30)
+
+    ending = bench.run(one(wait), patience_s=0.2).ending
     assert (ending.kind, ending.computes) == ("stuck", False)
     come.set()
+    waiting[0].join()
 
 
 # -- what is said on the way out -------------------------------------------------------------------

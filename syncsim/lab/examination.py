@@ -30,7 +30,7 @@ from typing import Final
 from syncsim.lab.confirming import confirmed
 from syncsim.lab.findings import Finding
 from syncsim.lab.loading import Solution, name_of
-from syncsim.lab.probes import QUESTIONS as PROBE_QUESTIONS
+from syncsim.lab.probes import PROBE_QUESTIONS
 from syncsim.lab.question import Question
 from syncsim.lab.simulation.choices import MisalignedReplayError, Replayed
 from syncsim.lab.simulation.playground import Playground

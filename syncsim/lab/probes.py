@@ -10,4 +10,4 @@ from syncsim.lab.question import Question
 from syncsim.lab.scenarios import Usual
 
 PROBES: Final[Mapping[str, Usual]] = {**CONFLICT_PROBES}
-QUESTIONS: Final[tuple[Question, ...]] = (*CONFLICT_QUESTIONS,)
+PROBE_QUESTIONS: Final[tuple[Question, ...]] = (*CONFLICT_QUESTIONS,)
