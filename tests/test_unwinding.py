@@ -11,9 +11,13 @@ import pytest
 from syncsim.errors import SyncError
 from syncsim.lab.simulation.choices import Seeded
 from syncsim.lab.simulation.environment import SimulatedEnvironment
+from syncsim.lab.simulation.explore import explore
 from syncsim.lab.simulation.playground import Playground
+from syncsim.lab.simulation.search import MAX_STUCK
 from syncsim.lab.simulation.simulated_run import Parameters, SimulatedRun, Simulation
 from tests.simulation_parts import Bench, Job
+
+BROKEN = Path(__file__).parents[1] / "syncsim" / "lab" / "broken"
 
 
 @pytest.fixture
@@ -188,3 +192,25 @@ def test_an_error_of_the_solution_is_still_an_error() -> None:
     world = bench.run(one(fail))
     bench.workers.close()
     assert isinstance(world.errors["ann"], SyncError)
+
+
+# -- what is left ----------------------------------------------------------------------------------
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    ("mistake", "scenario", "kinds", "stuck"),
+    [
+        ("lock_order", "stress-test", ["deadlock"], 0),
+        ("endless_retry", "forced-conflicts-1", ["endless"], 0),
+        ("spins_on_flag", "perfect-storm", [], MAX_STUCK),
+    ],
+)
+def test_an_exploration_leaves_no_thread_behind(
+    mistake: str, scenario: str, kinds: list[str], stuck: int
+) -> None:
+    before = set(threading.enumerate())
+    found = explore(scenario, solution=BROKEN / f"{mistake}.py", schedules=30 if stuck else 10)
+    assert [failure.finding.kind for failure in found.failures] == kinds
+    assert found.stuck == stuck
+    assert set(threading.enumerate()) <= before

@@ -29,8 +29,6 @@ REAL_PATIENCE_S: Final = 8.0
 Longer than what a slow update takes, which is a fault of another kind.
 """
 
-HANGING: Final = ("hung", "process-hung")
-
 
 def confirmed(seen: Sighting, solution: Solution) -> Finding | None:
     """D2 if it computes for ever, D3 if it waits for ever; None for what cannot be said for sure.
@@ -70,9 +68,9 @@ def _played_for_real(seen: Sighting, solution: Solution) -> Answer:
     except (SyncError, OSError):
         return "unknown"
     kinds = {finding.kind for finding in played.findings}
-    if kinds.intersection(HANGING):
+    if "hung" in kinds:
         return "hangs"
-    return "unknown" if "process-died" in kinds else "ends"
+    return "unknown" if kinds & {"process-died", "process-hung"} else "ends"
 
 
 def _played_again(seen: Sighting, solution: Solution) -> Answer:

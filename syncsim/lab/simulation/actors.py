@@ -15,8 +15,13 @@ from syncsim.lab.simulation.workers import Worker
 MAX_STEPS: Final = 4_000
 """Steps after which an operation counts as endless."""
 
+_WORKERS: Final = Worker.__module__
+
 MAX_VIRTUAL_S: Final = 120.0
 """Virtual seconds after which an operation counts as endless."""
+
+MAX_QUIET: Final = 100_000
+"""Steps without a verb being called after which nobody is waited for any more."""
 
 
 class Abandoned(BaseException):
@@ -39,7 +44,7 @@ def unwind(actor: Actor) -> NoReturn:
         sys.setprofile(_trace_on)
         sys.settrace(_trace_nothing)
         frame: FrameType | None = sys._getframe(1)
-        while frame is not None:
+        while frame is not None and frame.f_globals.get("__name__") != _WORKERS:
             if not is_machinery(frame.f_code.co_filename):
                 frame.f_trace = _abandon_at_line
             frame = frame.f_back

@@ -19,6 +19,7 @@ from time import process_time
 from typing import Final
 
 from syncsim.lab.simulation.actors import (
+    MAX_QUIET,
     MAX_STEPS,
     Abandoned,
     Actor,
@@ -31,7 +32,7 @@ from syncsim.lab.simulation.actors import (
 )
 from syncsim.lab.simulation.choices import CUT, GO_ON_OR_SWITCH, NEXT, WRITE, Choices, Touches
 from syncsim.lab.simulation.endings import CUT_SHORT, DONE, Ending
-from syncsim.lab.simulation.workers import Workers
+from syncsim.lab.simulation.workers import Workers, dismiss
 
 START_S: Final = 1_700_000_000.0
 """What the virtual clock shows when a run begins, in seconds since the epoch."""
@@ -43,9 +44,6 @@ Else "the current actor goes on" would let `while not cache.add("lock", 1): pass
 although the holder is ready to release (fair stateless model checking: M. Musuvathi and S. Qadeer,
 2008).
 """
-
-MAX_QUIET: Final = 100_000
-"""Steps without a verb being called after which nobody is waited for any more."""
 
 CALLS_AND_ANSWERS: Final = "calls and answers"
 """The shared thing of those who watch who was answered before who called."""
@@ -134,14 +132,11 @@ class Scheduler:
             seen = now
 
     def _drop(self, ending: Ending) -> None:
-        """Give up the threads of this run; they end when and if they come back."""
-        current = self._current
+        """Give up the threads of this run; who does not come back to end is left."""
         self._ending = self._ending or ending  # an endless one may refuse to be wound up
         self._dropped = True
-        for actor in list(self._actors.values()):
-            actor.worker.leave()
-        if current is not None:
-            current.worker.interrupt(Abandoned)
+        busy = None if self._current is None else self._current.worker
+        dismiss([actor.worker for actor in self._actors.values()], busy, Abandoned)
 
     # -- by actors: steps --------------------------------------------------------------------------
 

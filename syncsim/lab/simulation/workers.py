@@ -8,7 +8,7 @@ from __future__ import annotations
 import ctypes
 import threading
 from _thread import allocate_lock
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from types import TracebackType
 from typing import Final, Self
@@ -55,9 +55,9 @@ class Worker:
             if not self._thread.is_alive():
                 return
 
-    def join(self) -> None:
-        """Wait for the end of a thread that leaves."""
-        self._thread.join()
+    def join(self, timeout_s: float | None = None) -> None:
+        """Wait for the end of a thread that leaves, at most so many real seconds."""
+        self._thread.join(timeout_s)
 
     def _work(self) -> None:
         try:
@@ -70,6 +70,21 @@ class Worker:
         except BaseException:
             if not self._leaves:  # else an interruption came when the job was done
                 raise
+
+
+def dismiss(workers: Sequence[Worker], busy: Worker | None, error: type[BaseException]) -> None:
+    """Have them all leave in the middle of their jobs; `busy` is the one that does not sleep.
+
+    Those who sleep find out by themselves that there is nothing more to do, the busy one gets
+    `error` raised. Whoever does not end for all that is left alone.
+    """
+    for worker in workers:
+        worker.leave()
+    if busy is not None:
+        busy.interrupt(error)
+    for worker in workers:
+        if worker is not busy:
+            worker.join(1.0)
 
 
 class Workers:
