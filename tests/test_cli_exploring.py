@@ -254,7 +254,7 @@ def test_a_thread_that_goes_on_for_ever_ends_with_the_run(call: Call, tmp_path: 
         "explore", "perfect-storm", "--solution", "ticking.py", "--schedules", "3", "--json"
     )
     assert found.code == 0
-    assert any("ticker" in note and "still running" in note for note in found.answer["notes"])
+    assert any("ticker" in note and "never ends" in note for note in found.answer["notes"])
 
 
 @pytest.mark.real

@@ -41,7 +41,7 @@ def test_the_textbook_loses_nothing_when_the_store_and_the_cache_fail(faults: Fa
 
 
 def test_an_update_given_up_tells_how_long_it_has_waited() -> None:
-    (update,) = (o for o in played("lost-every-time") if o.kind == "update")
+    (update,) = (o for o in played("forced-conflicts-50") if o.kind == "update")
     assert update.failure is not None
     assert update.failure.name == "RetriesExhaustedError"
     assert update.failure.facts["waited_s"] == pytest.approx(update.latency_s)

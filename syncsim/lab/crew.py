@@ -167,14 +167,16 @@ class Crew:
         solution: TemplateSync,
         called: Callable[[], object] | None,
     ) -> None:
+        sync = recorder.sync(solution, actor.name, at_rest=called is None)
         try:
             play(
                 actor,
-                recorder.sync(solution, actor.name, at_rest=called is None),
+                sync,
                 self.assignment.template_id,
                 clock=self.env.clock,
                 meet=self._meet,
                 called=called or _nothing,
+                restart=lambda: sync.restarted(_built(self.assignment, recorder)),
             )
         except threading.BrokenBarrierError:
             pass  # somebody else hangs or has died, which is found there
@@ -214,30 +216,35 @@ class Crew:
 
 def _build(assignment: Assignment, recorder: Recorder) -> TemplateSync | None:
     """The solution, built in a thread of its own; None if that does not come to an end."""
-    build = load(assignment.solution)
-    settings: dict[str, Any] = {} if assignment.retry is None else {"retry": assignment.retry}
-    built: list[object] = []
+    built: list[TemplateSync] = []
     failed: list[BaseException] = []
 
     def work() -> None:
         try:
-            built.append(build(recorder.environment, **settings))
+            built.append(_built(assignment, recorder))
         except BaseException as error:
             failed.append(error)
 
     thread = threading.Thread(target=work, name="build", daemon=True)
     thread.start()
     thread.join(assignment.timeout_s)
-    name = name_of(assignment.solution)
     for error in failed:
+        if isinstance(error, UsageError):
+            raise error
         where = line_of_error(error)
         text = f"a build(env) that returns; it raised {described(error)} ({where})"
-        raise UsageError("solution", name, text) from error
-    return checked(built[0], name) if built else None
+        raise UsageError("solution", name_of(assignment.solution), text) from error
+    return built[0] if built else None
 
 
 def _nothing() -> None:
     """A look at rest is not counted as progress."""
+
+
+def _built(assignment: Assignment, recorder: Recorder) -> TemplateSync:
+    settings: dict[str, Any] = {} if assignment.retry is None else {"retry": assignment.retry}
+    answer = load(assignment.solution)(recorder.environment, **settings)
+    return checked(answer, name_of(assignment.solution))
 
 
 def _hung(thread: threading.Thread, records: Records) -> Finding:

@@ -13,8 +13,8 @@ from syncsim.contract import Document
 class Edit:
     """The `number`-th edit of a user; its text tells whose it is, so a lost one is seen by eye.
 
-    `kind` is one of `EDITS`. `which` picks the field, section or key, counted round; `salt` makes
-    the text of one seed differ from that of another.
+    `kind` is one of `EDITS`, or "spoil" for one that every store refuses. `which` picks the field,
+    section or key, counted round; `salt` makes the text of one seed differ from that of another.
     """
 
     kind: str
@@ -70,6 +70,11 @@ def _add_field(document: Document, edit: Edit) -> Document:
     return {"fields": [*(field for field in fields if field["id"] != name), added]}
 
 
+def _spoil(document: Document, edit: Edit) -> Document:
+    """A field of a type that there is not: no store takes it."""
+    return {"fields": _with(document["fields"], edit.which, type=f"type by {edit.text}")}
+
+
 def _with(elements: list[Document], which: int, **attributes: str) -> list[Document]:
     """A copy of the list in which one element, counted round, has other attributes."""
     place = which % max(len(elements), 1)
@@ -86,7 +91,8 @@ _CHANGES: Final[Mapping[str, Callable[[Document, Edit], Document]]] = {
     "add-field": _add_field,
     "explain": _explain,
     "set": _set,
+    "spoil": _spoil,
 }
 
-EDITS: Final = tuple(_CHANGES)
-"""The kinds of edit, in the order in which users take turns at them."""
+EDITS: Final = tuple(kind for kind in _CHANGES if kind != "spoil")
+"""The kinds of valid edit, in the order in which users take turns at them."""

@@ -10,6 +10,7 @@ from syncsim.lab.checkers.ledger import Ledger
 from syncsim.lab.figures import SUCCEEDED, UPDATES, Figures
 from syncsim.lab.findings import INCONCLUSIVE, NOTE, Finding
 from syncsim.lab.history import Operation
+from syncsim.lab.pacing import judge_pace
 from syncsim.lab.scenarios import Expectations, Part
 
 _GRAIN_MS: Final = 1e-6
@@ -34,6 +35,10 @@ def judge_expectations(
             yield from _judge_ladder(expect, part, ledger, operation)
         elif expect.ladder is not None:
             yield from _judge_end(part, operation)
+    if expect.survives:
+        yield from _judge_survival(ledger, updates)
+    if expect.paced:
+        yield from judge_pace([ledger.attempts.get(o.id, []) for o in updates])
     if expect.needs_conflict and not _contended(ledger, updates):
         yield Finding(
             INCONCLUSIVE,
@@ -129,6 +134,21 @@ def _judge_end(part: Part, operation: Operation) -> Iterator[Finding]:
         f"is faster; it ended as {operation.ended if failure is None else failure.name}",
         (operation.id,),
     )
+
+
+def _judge_survival(ledger: Ledger, updates: list[Operation]) -> Iterator[Finding]:
+    """No update may fail for a conflict: there were too few to excuse it."""
+    for operation in updates:
+        lost = sum(a.fate == "lost" for a in ledger.attempts.get(operation.id, ()))
+        if operation.ended == "failed" and lost:
+            name = operation.failure.name if operation.failure is not None else "an error"
+            yield Finding(
+                "M3",
+                "conflict-not-survived",
+                f"{operation.id} raised {name} after {lost} lost swaps, though nobody stood in its "
+                "way any more: it had to read again and try again",
+                (operation.id,),
+            )
 
 
 def _contended(ledger: Ledger, updates: list[Operation]) -> bool:

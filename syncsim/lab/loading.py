@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 import inspect
+import pickle
 import sys
 import threading
 from collections.abc import Callable
@@ -85,6 +86,18 @@ def _has(answer: object, verb: str) -> bool:
         return callable(getattr(answer, verb, None))
     except Exception:
         return False
+
+
+def can_be_sent(solution: Solution) -> bool:
+    """Whether another process can find it: a file, or a function of a module that has one."""
+    if not callable(solution):
+        return True
+    try:
+        pickle.dumps(solution)
+    except Exception:
+        return False
+    module = sys.modules.get(getattr(solution, "__module__", ""))
+    return getattr(module, "__file__", None) is not None
 
 
 def takes_policy(build: Callable[..., TemplateSync]) -> bool:

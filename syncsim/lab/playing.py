@@ -14,6 +14,7 @@ from syncsim.lab.scenarios import (
     Barrier,
     Job,
     Read,
+    Restart,
     Rollback,
     Update,
     UpdateWithVersion,
@@ -29,8 +30,11 @@ def play(
     clock: Clock,
     meet: Callable[[str], object],
     called: Callable[[], object],
+    restart: Callable[[], object],
 ) -> None:
     """Perform every step in order. `meet` waits at a barrier; `called` is told after each verb.
+
+    `restart` puts a solution built anew behind `sync`.
 
     A verb that raises has been recorded by `sync`; the actor goes on with the next step, as a user
     would. What else is raised ends the play.
@@ -43,6 +47,9 @@ def play(
                 continue
             case Barrier(name):
                 meet(name)
+                continue
+            case Restart():
+                restart()
                 continue
             case Read(scribble):
                 user.read(scribble=scribble)

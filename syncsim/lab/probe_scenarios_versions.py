@@ -93,12 +93,6 @@ def _two_tabs(users: Sequence[str], total: int, seed: int) -> tuple[Part, ...]:
     return _played_by(Actor("ann", first), Actor("ann", second, tab=2))
 
 
-def _lost_every_time(users: Sequence[str], total: int, seed: int) -> tuple[Part, ...]:
-    """A rival commits before each attempt: the update has to fail, and to say so."""
-    ann = (Read(), Update(Edit("rename", "ann", 1, 0)), Read())
-    return _played_by(Actor("ann", ann), rival=Rival())
-
-
 def _read_while_written(users: Sequence[str], total: int, seed: int) -> tuple[Part, ...]:
     """A user reads while another updates, and again when that is acknowledged."""
     ann = (Read(), START, Update(Edit("rename", "ann", 1, 0)), _WRITTEN, Read())
@@ -130,7 +124,6 @@ VERSIONS_PROBES: Final[Mapping[str, Usual]] = {
     "strict-versions": Usual("Strict Versions", _strict_versions, users=3),
     "there-and-back": Usual("There and Back", _there_and_back, users=2),
     "two-tabs": Usual("Two Tabs", _two_tabs, users=1),
-    "lost-every-time": Usual("Lost Every Time", _lost_every_time, users=1),
     "read-while-written": Usual("Read While Written", _read_while_written, users=2),
     "read-after-job": Usual("Read After Job", _read_after_job, users=1),
     "late-invalidation": Usual("Late Invalidation", _late_invalidation, users=1),
@@ -141,7 +134,6 @@ VERSIONS_QUESTIONS: Final = (
     Question(Parameters("strict-versions"), share=0.1),
     Question(Parameters("there-and-back"), share=0.01),
     Question(Parameters("two-tabs"), share=0.05, strategy="priorities"),
-    Question(Parameters("lost-every-time"), share=0.005),
     Question(Parameters("read-while-written"), strategy="few-preemptions"),
     Question(Parameters("read-after-job"), share=0.02),
     # What is to be found here shows in 2 of the 794 schedules with two pre-emptions at most.

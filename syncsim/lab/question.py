@@ -1,4 +1,4 @@
-"""What is asked of a solution: a scenario in a size, played in so many interleavings."""
+"""What an examination asks: a scenario in a size, played in so many interleavings."""
 
 from __future__ import annotations
 

@@ -88,9 +88,9 @@ class Recorder:
         self._unsubscribe()
 
     def _strike(self, call: Call, template_id: str) -> None:
-        """Let the rival commit before this write attempt, if the scenario has one."""
+        """Let the rival commit before this write attempt, if the scenario has one for it."""
         rival, operation = self._rival, call.operation
-        if rival is None or operation.kind != "update":
+        if rival is None or operation.kind != rival.strikes:
             return
         if rival.first is not None and call.writes > rival.first:
             return
@@ -136,6 +136,10 @@ class RecordedSync:
         self._actor = actor
         self._at_rest = at_rest
         self._numbers = count(1)
+
+    def restarted(self, solution: TemplateSync) -> None:
+        """From the next call on it is this solution that is asked."""
+        self._solution = solution
 
     def get_template(self, template_id: str, *, user: str) -> Snapshot:
         """Read, on record."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -21,7 +19,7 @@ from syncsim.lab.expectations import judge_expectations
 from syncsim.lab.figures import count
 from syncsim.lab.findings import Finding, settle
 from syncsim.lab.history import History
-from syncsim.lab.loading import Solution, name_of
+from syncsim.lab.loading import Solution, can_be_sent, name_of
 from syncsim.lab.policies import policies
 from syncsim.lab.result import Run, Setting
 from syncsim.lab.scenarios import DEFAULT_TEMPLATE, Part, Scenario, Wait
@@ -167,21 +165,11 @@ def _processes(on: str, solution: Solution, store: str | None, processes: int | 
         raise UsageError("processes", processes, "a whole number of at least 1")
     if store is not None and store.startswith("memory"):
         raise UsageError("store", store, "a file, as processes do not share memory")
-    if callable(solution) and not _can_be_sent(solution):
+    if callable(solution) and not can_be_sent(solution):
         raise UsageError(
             "solution", name_of(solution), "a function of a module, or FILE.py, for processes"
         )
     return processes or MOST_PROCESSES
-
-
-def _can_be_sent(solution: object) -> bool:
-    """Whether another process can find the function: not one typed into a notebook."""
-    try:
-        pickle.dumps(solution)
-    except Exception:
-        return False
-    module = sys.modules.get(getattr(solution, "__module__", ""))
-    return getattr(module, "__file__", None) is not None
 
 
 def _url(store: str | None, synchronous: str | None, folder: str) -> str:

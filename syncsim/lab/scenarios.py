@@ -73,13 +73,21 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
+class Restart:
+    """Build the solution anew for this actor, on the same store and caches.
+
+    So a new process begins: what the solution kept in memory is gone.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class Barrier:
     """Wait until everybody who has a barrier of this name has come to it."""
 
     name: str
 
 
-Step: TypeAlias = Read | Update | UpdateWithVersion | Rollback | Job | Wait | Barrier
+Step: TypeAlias = Read | Update | UpdateWithVersion | Rollback | Job | Wait | Restart | Barrier
 
 
 # -- who, and what must hold -----------------------------------------------------------------------
@@ -106,11 +114,13 @@ class Actor:
 class Rival:
     """Somebody who commits, directly in the store, before each write attempt of an update.
 
-    `first` limits it to so many attempts of each update; None = before all of them.
+    `first` limits it to so many attempts of each operation; None = before all of them. `strikes` is
+    the kind of operation that suffers, "update" or "job".
     """
 
     user: str = "rival"
     first: int | None = None
+    strikes: str = "update"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +131,8 @@ class Expectations:
     cache must exceed these. `needs_conflict`: without a single lost swap nothing was proved.
     `jobs`: how the runs of the job end in turn, `skipped` or `processed`. `ladder`: shortest and
     longest delay in seconds before retry 1, 2, ... of every update, no more and no fewer retries;
-    `ends`: how each update ends.
+    `ends`: how each update ends. `survives`: no update may fail, as nothing but a conflict stands
+    in its way. `paced`: the delays between attempts are looked at, for notes.
     """
 
     success_over: float | None = 0.95
@@ -130,6 +141,8 @@ class Expectations:
     jobs: tuple[str, ...] = ()
     ladder: tuple[tuple[float, float], ...] | None = None
     ends: str | None = None
+    survives: bool = False
+    paced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +177,7 @@ class Part:
     def calls(self) -> int:
         """How many steps call a verb."""
         steps = (step for actor in self.actors for step in actor.steps)
-        return sum(not isinstance(step, Wait | Barrier) for step in steps)
+        return sum(not isinstance(step, Wait | Restart | Barrier) for step in steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +239,7 @@ def scenario(
     """A scenario by name, in its usual size unless told otherwise; `UsageError` for what is none.
 
     `users` and `updates` are totals, the updates are dealt out in turn. `work_ms` is time between
-    an attempt's read and its write.
+    an attempt's read and its write. The probes of an examination are scenarios, too.
     """
     usual = SCENARIOS.get(name) or _probe(name)
     count = _at_least_one("users", usual.users if users is None else users)

@@ -13,9 +13,9 @@ from syncsim.lab.failures import described, is_from_outside
 from syncsim.lab.findings import Finding
 from syncsim.lab.loading import checked
 from syncsim.lab.playing import play
-from syncsim.lab.recording import ObservedLog, Recorder
+from syncsim.lab.recording import ObservedLog, RecordedSync, Recorder
 from syncsim.lab.scenarios import Actor, Part, parties
-from syncsim.lab.simulation.actors import Crashed, WaitingLine
+from syncsim.lab.simulation.actors import Abandoned, Crashed, WaitingLine
 from syncsim.lab.simulation.environment import SimulatedEnvironment
 from syncsim.lab.simulation.fresh_solution import FreshSolution
 from syncsim.lab.simulation.replaced_names import ReplacedNames
@@ -56,7 +56,7 @@ class Act:
             env,
             log,
             order=order,
-            elapsed_s=lambda: gate.now,
+            elapsed_s=self._elapsed_s,
             name=self.part.name,
             work_s=self.part.work_ms / 1000,
             rival=self.part.rival,
@@ -64,14 +64,17 @@ class Act:
         self._names = ReplacedNames(gate, recorder.environment.clock, env.random)
         with solution.building(self._names) as build:
             sync = self._built(build, recorder, solution.name)
+            rebuilt = partial(self._rebuilt, solution, recorder)
             jobs = {
-                actor.name: partial(self._play, actor, recorder.sync(sync, actor.name), env.clock)
+                actor.name: partial(
+                    self._play, actor, recorder.sync(sync, actor.name), env.clock, rebuilt
+                )
                 for actor in self.part.actors
             }
             gate.join([gate.spawn(name, job) for name, job in jobs.items()])
             for actor in self.part.at_rest:  # one after another: their order is no choice
                 again = recorder.sync(sync, actor.name, at_rest=True)
-                look = partial(self._play, actor, again, env.clock)
+                look = partial(self._play, actor, again, env.clock, rebuilt)
                 gate.join([gate.spawn(actor.name, look)])
 
     def records(self) -> Records:
@@ -95,7 +98,27 @@ class Act:
             raise UsageError("solution", name, text) from error
         return checked(answer, name)
 
-    def _play(self, actor: Actor, sync: TemplateSync, clock: Clock) -> None:
+    def _elapsed_s(self) -> float:
+        """Virtual time, as long as the run lasts: a call that its end cuts off is never answered.
+
+        What code on its way out raises or returns (`finally: waiting.pop(user)`) is no answer.
+        """
+        self._gate.actor()
+        return self._gate.now
+
+    def _rebuilt(self, solution: FreshSolution, recorder: Recorder) -> TemplateSync:
+        """The solution as a new process would have it: its module is run again, too."""
+        assert self._names is not None
+        with solution.building(self._names) as build:
+            return self._built(build, recorder, solution.name)
+
+    def _play(
+        self,
+        actor: Actor,
+        sync: RecordedSync,
+        clock: Clock,
+        rebuilt: Callable[[], TemplateSync],
+    ) -> None:
         limited = cast(TemplateSync, _Limited(sync, self._gate))
         try:
             play(
@@ -105,11 +128,14 @@ class Act:
                 clock=clock,
                 meet=self._barriers.meet,
                 called=_nothing,
+                restart=lambda: sync.restarted(rebuilt()),
             )
+        except Abandoned:
+            raise
         except Crashed:
             self._barriers.open_all()
             raise
-        except BaseException as error:
+        except BaseException as error:  # `sys.exit` in a verb, too
             if is_from_outside(error):
                 raise
             self._barriers.open_all()
@@ -127,7 +153,7 @@ class Act:
 class _Limited:
     """The verbs, each an operation to the scheduler: limits and mishaps are an operation's."""
 
-    def __init__(self, sync: TemplateSync, gate: Scheduler) -> None:
+    def __init__(self, sync: RecordedSync, gate: Scheduler) -> None:
         self._sync = sync
         self._gate = gate
 

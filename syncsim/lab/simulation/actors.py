@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Iterable
-from typing import Final
+from types import FrameType
+from typing import Any, Final, NoReturn
 
-from syncsim.lab.culprit import line_of_thread
+from syncsim.lab.culprit import is_machinery, line_of_thread
 from syncsim.lab.failures import CutOff
 from syncsim.lab.simulation.endings import Ending, Wait, at_line, deadlock
 from syncsim.lab.simulation.workers import Worker
@@ -14,8 +16,13 @@ from syncsim.lab.simulation.workers import Worker
 MAX_STEPS: Final = 4_000
 """Steps after which an operation counts as endless."""
 
+_WORKERS: Final = Worker.__module__
+
 MAX_VIRTUAL_S: Final = 120.0
 """Virtual seconds after which an operation counts as endless."""
+
+MAX_QUIET: Final = 100_000
+"""Steps without a verb being called after which nobody is waited for any more."""
 
 
 class Abandoned(CutOff):
@@ -24,6 +31,41 @@ class Abandoned(CutOff):
 
 class Crashed(CutOff):
     """Raised in an actor whose client dies at a step."""
+
+
+def unwind(actor: Actor) -> NoReturn:
+    """End what this actor is at, as its run is over; from inside one of its calls.
+
+    Code like ``while True: try: ... except: pass`` swallows even `Abandoned`. Whoever comes back
+    for another step has done so, and gets it raised once more in the next line, which is that of
+    the handler and so outside of its `try`. As raising ends the tracing of lines, each function
+    left on the way begins it again, for the handlers further out.
+    """
+    if actor.unwinding:
+        sys.setprofile(_trace_on)
+        sys.settrace(_trace_nothing)
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None and frame.f_globals.get("__name__") != _WORKERS:
+            if not is_machinery(frame.f_code.co_filename):
+                frame.f_trace = _abandon_at_line
+            frame = frame.f_back
+    actor.unwinding = True
+    raise Abandoned
+
+
+def _trace_on(frame: FrameType, event: str, arg: object) -> None:
+    if event == "return":
+        sys.settrace(_trace_nothing)
+
+
+def _trace_nothing(frame: FrameType, event: str, arg: object) -> None:
+    """Functions called from now on are left alone; those that stand have a tracer of their own."""
+
+
+def _abandon_at_line(frame: FrameType, event: str, arg: object) -> Any:
+    if event == "line":
+        raise Abandoned
+    return _abandon_at_line
 
 
 class WaitingLine:
@@ -61,6 +103,7 @@ class Actor:
         "steps",
         "streak",
         "timer",
+        "unwinding",
         "waits_in",
         "woken",
         "worker",
@@ -87,6 +130,8 @@ class Actor:
         """Whether the last wait ended by `wake`, not by time."""
         self.crashed = False
         self.ended = False
+        self.unwinding = False
+        """Whether it has been told that the run is over."""
         self.joins: tuple[Actor, ...] = ()
         """Whose ends it waits for, all of them."""
         self.end = WaitingLine(f"the end of {name} ({index})", self)
@@ -113,17 +158,18 @@ def endless(actor: Actor, now: float) -> Ending:
     )
 
 
-def stuck(actor: Actor, patience_s: float) -> Ending:
+def stuck(actor: Actor, patience_s: float, *, computes: bool) -> Ending:
     """An actor that computes, or waits for something real, and does not come back."""
     line = line_of_thread(actor.worker.ident)
+    what = "computes without a step" if computes else "waits for something that is not simulated"
     return Ending(
         "stuck",
         f"{actor.name} has not come back to the scheduler for {patience_s:g} real seconds"
-        f"{at_line(line)}: it waits for something that is not simulated, or computes endlessly; "
-        "run it on real threads before judging",
+        f"{at_line(line)}: it {what}; run it on real threads before judging",
         actors=(actor.name,),
         operation=actor.operation,
         line=line,
+        computes=computes,
     )
 
 

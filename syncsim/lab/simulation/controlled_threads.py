@@ -14,6 +14,7 @@ from syncsim.lab.culprit import line_of_thread
 from syncsim.lab.simulation.actors import Actor, WaitingLine
 from syncsim.lab.simulation.endings import at_line
 from syncsim.lab.simulation.gate_locks import GateLock
+from syncsim.lab.simulation.polling import Polling
 from syncsim.lab.simulation.scheduler import Scheduler
 
 T = TypeVar("T")
@@ -40,6 +41,7 @@ class ControlledLock:
     def release(self) -> None:
         """As `threading.Lock.release`."""
         if not self._lock.is_held:
+            self.gate.actor()  # once the run is over that says so, and no lock is held any more
             raise RuntimeError("release unlocked lock")
         self._lock.release()
 
@@ -112,10 +114,12 @@ class ControlledEvent:
 
     def __init__(self) -> None:
         self._line = WaitingLine(_made(type(self)))
+        self._polling = Polling(self.gate)
         self._is_set = False
 
     def is_set(self) -> bool:
         """Whether the flag is up."""
+        self._polling.look()
         self.gate.note(self._line.name, writes=False)
         return self._is_set
 

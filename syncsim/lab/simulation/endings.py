@@ -30,6 +30,7 @@ class Ending:
 
     `actors` are those concerned: the cycle of a deadlock, the endless or stuck one. `operation` is
     what the endless or stuck one was at. `waits` are all that waited when a deadlock was found.
+    `computes`: the stuck one used the processor, so it does not just wait.
     """
 
     kind: EndingKind
@@ -38,6 +39,7 @@ class Ending:
     operation: str | None = None
     line: str | None = None
     waits: tuple[Wait, ...] = ()
+    computes: bool = False
 
 
 DONE = Ending("done")

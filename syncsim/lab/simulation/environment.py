@@ -28,6 +28,7 @@ from syncsim.contract import (
 from syncsim.errors import LockTimeoutError, OutcomeUnknownError
 from syncsim.lab.simulation.faults import Faults, Mishaps
 from syncsim.lab.simulation.gate_locks import GateLock
+from syncsim.lab.simulation.polling import Polling
 from syncsim.lab.simulation.scheduler import Scheduler
 from syncsim.locks import check_lock
 from syncsim.store.writes import Change, busy
@@ -96,14 +97,16 @@ class SimulatedEnvironment:
 
 
 class SimulatedClock:
-    """Virtual time; only sleeping lets it pass."""
+    """Virtual time; only sleeping lets it pass, or looking at it all the time."""
 
     def __init__(self, gate: Scheduler, mishaps: Mishaps) -> None:
         self._gate = gate
         self._mishaps = mishaps
+        self._polling = Polling(gate)
 
     def now(self) -> float:
-        """Seconds since the epoch; no step."""
+        """Seconds since the epoch; no step, unless to poll it."""
+        self._polling.look()
         return self._gate.now
 
     def sleep(self, seconds: float) -> None:

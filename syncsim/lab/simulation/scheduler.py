@@ -9,17 +9,18 @@ and waiting; stores, caches and locks are built on it elsewhere.
 from __future__ import annotations
 
 import heapq
-import math
+import sys
 import threading
 from _thread import allocate_lock, get_ident
 from bisect import insort
 from collections.abc import Callable, Iterable
 from functools import partial
+from time import process_time
 from typing import Final
 
 from syncsim.lab.simulation.actors import (
+    MAX_QUIET,
     MAX_STEPS,
-    MAX_VIRTUAL_S,
     Abandoned,
     Actor,
     Crashed,
@@ -27,10 +28,11 @@ from syncsim.lab.simulation.actors import (
     deadlocked,
     endless,
     stuck,
+    unwind,
 )
 from syncsim.lab.simulation.choices import CUT, GO_ON_OR_SWITCH, NEXT, WRITE, Choices, Touches
 from syncsim.lab.simulation.endings import CUT_SHORT, DONE, Ending
-from syncsim.lab.simulation.workers import Workers
+from syncsim.lab.simulation.workers import Workers, dismiss
 
 START_S: Final = 1_700_000_000.0
 """What the virtual clock shows when a run begins, in seconds since the epoch."""
@@ -46,6 +48,9 @@ although the holder is ready to release (fair stateless model checking: M. Musuv
 CALLS_AND_ANSWERS: Final = "calls and answers"
 """The shared thing of those who watch who was answered before who called."""
 
+COMPUTING: Final = 0.01
+"""Who used more than this share of a core, perhaps a busy one, computes; others wait."""
+
 PATIENCE_S: Final = 2.0
 """Real seconds without a step after which the actor with the baton is called stuck."""
 
@@ -57,7 +62,8 @@ class Scheduler:
 
     The methods "by actors" are for the thread that has the baton. Called from any other thread they
     do nothing and return at once: what nobody controls is not held up, but noted in `uncontrolled`.
-    Once the run is over they raise `Abandoned`.
+    Once the run is over they raise `Abandoned`. `lingering` are threads of a solution that went on
+    when all else had ended.
     """
 
     def __init__(
@@ -73,11 +79,13 @@ class Scheduler:
         self.trace: list[tuple[str, str, str | None]] = []
         self.errors: list[tuple[str, BaseException]] = []
         self.uncontrolled: set[str] = set()
-        self.lingering: tuple[str, ...] = ()
+        self.lingering: set[str] = set()
         self._choices = choices
         self._workers = workers
         self._patience_s = patience_s
         self._actors: dict[int, Actor] = {}
+        self._quiet = 0
+        self._dropped = False
         self._started = 0
         self._awaited = 0
         self._ready: list[Actor] = []
@@ -85,8 +93,6 @@ class Scheduler:
         self._timers_set = 0
         self._current: Actor | None = None
         self._touched: Touches = {}
-        self._last_step: int | None = None
-        self._last_moment = math.inf
         self._ending: Ending | None = None
         self._failure: Exception | None = None
         self._over = allocate_lock()
@@ -97,9 +103,7 @@ class Scheduler:
     def run(self, main: Callable[[], None]) -> Ending:
         """Run `main` as the first actor, and all that it starts, to the end of every one of them.
 
-        Daemons are not waited for, and others no longer than `MAX_VIRTUAL_S` and
-        `MAX_STEPS` after the end of `main`; who went on after that is in `lingering`. Exceptions
-        that ended an actor are in `errors`, with its name.
+        Daemons are not waited for. Exceptions that ended an actor are in `errors`, with its name.
         Raises what the source of the choices raised (`MisalignedReplayError`).
         """
         self._launch("main", main, None, daemon=False)
@@ -114,24 +118,25 @@ class Scheduler:
         return self._ending
 
     def _watch(self) -> None:
-        seen = (-1, 0, 0)
+        seen, used_s = (-1, 0, 0), 0.0
         while not self._over.acquire(timeout=self._patience_s):
             now = (self.steps, self._started, len(self._actors))
+            before_s, used_s = used_s, process_time()
             if now == seen:
                 actor = self._current
                 if actor is not None:
-                    self._drop(stuck(actor, self._patience_s))
+                    # Nobody else runs meanwhile, so what the process used is the actor's.
+                    computes = used_s - before_s > COMPUTING * self._patience_s
+                    self._drop(stuck(actor, self._patience_s, computes=computes))
                     return
             seen = now
 
     def _drop(self, ending: Ending) -> None:
-        """Give up the threads of this run; they end when and if they come back."""
-        current = self._current
-        self._ending = ending
-        for actor in list(self._actors.values()):
-            if actor is current:
-                actor.worker.interrupt(Abandoned)
-            actor.worker.leave()
+        """Give up the threads of this run; who does not come back to end is left."""
+        self._ending = self._ending or ending  # an endless one may refuse to be wound up
+        self._dropped = True
+        busy = None if self._current is None else self._current.worker
+        dismiss([actor.worker for actor in self._actors.values()], busy, Abandoned)
 
     # -- by actors: steps --------------------------------------------------------------------------
 
@@ -185,6 +190,7 @@ class Scheduler:
         actor = self.actor()
         if actor is not None:
             actor.operation, actor.began_at, actor.steps = name, self.now, 0
+            self._quiet = 0
             # Whether a call came after another actor's answer is judged, so the order of a call and
             # an answer matters, though neither is a step; that of two calls or answers does not.
             self._touch(CALLS_AND_ANSWERS, "call")
@@ -201,11 +207,11 @@ class Scheduler:
         actor = self._current
         if actor is not None and self.has_baton():
             if self._ending is not None:
-                raise Abandoned
+                unwind(actor)
             if actor.crashed:
                 raise Crashed  # a dead client has no effects, not even in its `finally`
             return actor
-        if self._ending is not None and self._ending.kind == "stuck":
+        if self._dropped:
             raise Abandoned  # the stuck one has come back
         if actor is not None:
             self.uncontrolled.add(threading.current_thread().name)
@@ -272,15 +278,27 @@ class Scheduler:
 
     def _count(self, actor: Actor) -> None:
         self.steps += 1
-        if self._last_step is not None and self.steps > self._last_step:
-            self._stop_lingering()
-            raise Abandoned
+        self._quiet += 1
+        if self._quiet > MAX_QUIET:
+            self._end_idling()
         if actor.operation is None and actor.began_at != self.now:
             actor.began_at, actor.steps = self.now, 0
         actor.steps += 1
         if actor.is_endless(self.now):
             self._ending = endless(actor, self.now)
             raise Abandoned
+
+    def _end_idling(self) -> None:
+        """For long nobody has begun a verb: do only threads of the solution go on, and for ever?"""
+        self._quiet = 0
+        if any(actor.operation for actor in self._actors.values()):
+            return
+        if 0 in self._actors:
+            self._ending = deadlocked(self._actors.values())
+        else:
+            self.lingering |= {a.name for a in self._actors.values() if not a.daemon}
+            self._ending = DONE
+        raise Abandoned
 
     def _take(self, actor: Actor, call: str, touches: str | None, writes: bool) -> None:
         if touches is not None:
@@ -338,9 +356,6 @@ class Scheduler:
             return
         self.jumps += 1
         self.now = timers[0][0]
-        if self.now > self._last_moment:
-            self._stop_lingering()
-            return
         while timers and timers[0][0] <= self.now:
             _, number, actor = heapq.heappop(timers)
             if actor.timer == number:
@@ -351,11 +366,6 @@ class Scheduler:
             if actor.operation is not None and actor.is_endless(self.now):
                 self._ending = endless(actor, self.now)
                 return
-
-    def _stop_lingering(self) -> None:
-        """What was to be done is done long since: a thread that goes on need not be waited for."""
-        self.lingering = tuple(sorted(a.name for a in self._actors.values() if not a.daemon))
-        self._ending = DONE
 
     def _set_timer(self, actor: Actor, seconds: float) -> None:
         self._timers_set += 1
@@ -384,19 +394,24 @@ class Scheduler:
         return actor
 
     def _act(self, actor: Actor, job: Callable[[], None]) -> None:
+        tracing, profiling = sys.gettrace(), sys.getprofile()
         try:
             job()
         except (Abandoned, Crashed):
             pass
         except BaseException as error:
-            if self._ending is None:  # else it comes of being abandoned, as in a `finally`
-                self.errors.append((actor.name, error))
-        if self._ending is None or self._ending.kind != "stuck":
+            if self._ending is None and not actor.crashed:
+                self.errors.append((actor.name, error))  # else it was on its way out
+        sys.settrace(tracing)
+        sys.setprofile(profiling)
+        if not self._dropped:
             self._retire(actor)
 
     def _retire(self, actor: Actor) -> None:
         """Take an actor out and pass the baton on; at the end of a run, to wind up those left."""
         actor.ended = True
+        if actor.index == 0:
+            self._quiet = MAX_QUIET - MAX_STEPS  # the others have played to their end
         self._awaited -= not actor.daemon
         del self._actors[actor.index]
         if actor in self._ready:
@@ -411,9 +426,6 @@ class Scheduler:
             else:
                 self._make_ready(joiner, woken=True)
         self._workers.give_back(actor.worker)
-        if actor.index == 0:
-            self._last_step = self.steps + MAX_STEPS
-            self._last_moment = self.now + MAX_VIRTUAL_S
         if self._ending is None and not self._awaited:
             self._ending = DONE
         heir = None

@@ -11,7 +11,9 @@ from typing import Final, TypeAlias
 from syncsim.lab.findings import NOTE, Finding
 from syncsim.lab.loading import Solution
 from syncsim.lab.simulation.choices import Choice
+from syncsim.lab.simulation.endings import Ending
 from syncsim.lab.simulation.playground import Playground
+from syncsim.lab.simulation.scheduler import PATIENCE_S
 from syncsim.lab.simulation.simulated_run import Parameters, SimulatedRun, Simulation
 from syncsim.lab.simulation.sleep_sets import Commuting
 from syncsim.lab.simulation.strategies import (
@@ -40,7 +42,11 @@ Kind: TypeAlias = tuple[str, str]
 
 @dataclass(frozen=True)
 class Share:
-    """What one process explores of a whole."""
+    """What one process explores of a whole.
+
+    It ends early after `most_stuck` runs that got stuck or `most_endless` with an operation without
+    an end. `patience_s`: see `Simulation`.
+    """
 
     parameters: Parameters
     solution: Solution
@@ -48,6 +54,9 @@ class Share:
     strategy: str
     seed: int | str
     schedules: int
+    most_stuck: int = MAX_STUCK
+    most_endless: int = MAX_ENDLESS
+    patience_s: float = PATIENCE_S
 
 
 @dataclass(frozen=True)
@@ -59,6 +68,7 @@ class Sighting:
     parameters: Parameters
     choices: tuple[Choice, ...]
     digest: str
+    ending: Ending
 
 
 @dataclass
@@ -67,11 +77,13 @@ class Tally:
 
     `traces` are digests of the different ones. `notes` has one of each kind. `exhausted`: the
     strategy had no other run; `interleavings`: how many schedules those stand for, if it counts.
-    `stuck` runs proved nothing.
+    `stuck` runs proved nothing, `first_stuck` is one; `endless` ones were given up.
     """
 
     schedules: int = 0
     stuck: int = 0
+    endless: int = 0
+    first_stuck: Sighting | None = None
     traces: set[bytes] = field(default_factory=set)
     failing: Counter[str] = field(default_factory=Counter)
     sightings: dict[Kind, Sighting] = field(default_factory=dict)
@@ -86,6 +98,8 @@ class Tally:
             self.sightings.setdefault(kind, later)
         self.schedules += other.schedules
         self.stuck += other.stuck
+        self.endless += other.endless
+        self.first_stuck = self.first_stuck or other.first_stuck
         self.traces |= other.traces
         self.failing += other.failing
         self.notes = {**other.notes, **self.notes}
@@ -96,11 +110,12 @@ class Tally:
 def search(share: Share, progress: Callable[[int], object] = lambda runs: None) -> Tally:
     """Run the share's schedules, or as many as there are; `progress` is told after each."""
     with Playground(share.store) as playground:
-        whole = Simulation(share.parameters, playground, solution=share.solution)
-        small = Simulation(_smallest(share.parameters), playground, solution=share.solution)
+        whole, small = (
+            Simulation(parameters, playground, solution=share.solution, patience_s=share.patience_s)
+            for parameters in (share.parameters, _smallest(share.parameters))
+        )
         strategy = STRATEGIES[share.strategy](share.seed)
         tally = Tally()
-        endless = 0
         while tally.schedules < share.schedules:
             choices = strategy.next_run()
             if choices is None:
@@ -113,9 +128,7 @@ def search(share: Share, progress: Callable[[int], object] = lambda runs: None) 
                 continue
             _count(tally, run, simulation.parameters)
             progress(tally.schedules)
-            tally.stuck += run.ending.kind == "stuck"
-            endless += run.ending.kind == "endless"
-            if tally.stuck >= MAX_STUCK or endless >= MAX_ENDLESS:
+            if tally.stuck >= share.most_stuck or tally.endless >= share.most_endless:
                 break
         if tally.exhausted and isinstance(strategy, Commuting):
             tally.interleavings = strategy.interleavings
@@ -124,19 +137,25 @@ def search(share: Share, progress: Callable[[int], object] = lambda runs: None) 
 
 def _count(tally: Tally, run: SimulatedRun, parameters: Parameters) -> None:
     tally.schedules += 1
+    tally.endless += run.ending.kind == "endless"
+    tally.stuck += run.ending.kind == "stuck"
+
+    def sighting(finding: Finding) -> Sighting:
+        return Sighting(finding, tally.schedules, parameters, run.choices, run.digest, run.ending)
+
     tally.traces.add(blake2b(repr((parameters, run.trace)).encode(), digest_size=8).digest())
     tally.failing.update({finding.code for finding in run.faults})
     for finding in run.findings:
         if finding.code == NOTE or finding.kind == "stuck":
             tally.notes.setdefault(finding.kind, finding.message)
+        if finding.kind == "stuck" and tally.first_stuck is None:
+            tally.first_stuck = sighting(finding)
     for note in run.notes:
         tally.notes.setdefault(note, note)
     for finding in run.faults:
         kind = (finding.code, finding.kind)
         if kind not in tally.sightings:
-            tally.sightings[kind] = Sighting(
-                finding, tally.schedules, parameters, run.choices, run.digest
-            )
+            tally.sightings[kind] = sighting(finding)
 
 
 def _smallest(parameters: Parameters) -> Parameters:

@@ -323,8 +323,8 @@ def _ended(ending: Ending, history: History) -> Iterator[Finding]:
 def _notes(acts: Sequence[Act], gate: Scheduler) -> Iterator[str]:
     for name in sorted({name for act in acts for name in act.replaced()}):
         yield f"the solution uses {name} past its environment; the run's own took its place"
-    for thread in gate.lingering:
-        yield f"{thread}, a thread of the solution, was still running long after the last answer"
+    for name in sorted(gate.lingering):
+        yield f"{name}, a thread of the solution, never ends, so no process that runs it does"
     if gate.uncontrolled:
         yield (
             f"{len(gate.uncontrolled)} threads of the solution are not under control, because they "

@@ -1,0 +1,21 @@
+"""M5: the cooldown runs from the last update of anyone, so the job postpones itself."""
+
+from __future__ import annotations
+
+from syncsim.contract import Environment, Row
+from syncsim.lab.textbook import Textbook
+
+
+class CooldownSinceAnyone(Textbook):
+    """The job's own write counts as a user's."""
+
+    def too_soon(self, head: Row) -> str | None:
+        """Look at `updated_at`, where `user_updated_at` is meant."""
+        if self.env.clock.now() - head.updated_at >= self.cooldown_s:
+            return None
+        return "Skipped - recent user update"
+
+
+def build(env: Environment) -> CooldownSinceAnyone:
+    """The solution on an environment."""
+    return CooldownSinceAnyone(env)

@@ -1,0 +1,19 @@
+"""nothing: retries three times at once, without any delay; a note says so."""
+
+from __future__ import annotations
+
+from syncsim.contract import Environment
+from syncsim.lab.textbook import Textbook
+
+
+class ImmediateRetries(Textbook):
+    """Four attempts in a row."""
+
+    def delay_s(self, retry: int) -> float:
+        """None."""
+        return 0.0
+
+
+def build(env: Environment) -> ImmediateRetries:
+    """The solution on an environment."""
+    return ImmediateRetries(env)

@@ -1,0 +1,19 @@
+"""M5: the job always finds a reason to skip."""
+
+from __future__ import annotations
+
+from syncsim.contract import Environment, Row
+from syncsim.lab.textbook import Textbook
+
+
+class LazyJob(Textbook):
+    """Nothing is ever derived."""
+
+    def too_soon(self, head: Row) -> str | None:
+        """Always."""
+        return "Skipped - recent user update"
+
+
+def build(env: Environment) -> LazyJob:
+    """The solution on an environment."""
+    return LazyJob(env)

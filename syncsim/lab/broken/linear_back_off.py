@@ -1,0 +1,19 @@
+"""nothing: delays of 100, 200, 300 ms, which add up where they should double; a note says so."""
+
+from __future__ import annotations
+
+from syncsim.contract import Environment
+from syncsim.lab.textbook import Textbook
+
+
+class LinearBackOff(Textbook):
+    """Gentle to itself and not to the store."""
+
+    def delay_s(self, retry: int) -> float:
+        """Retry times 100 ms, a tenth less or more."""
+        return self.first_delay_s * retry * self.env.random.uniform(0.9, 1.1)
+
+
+def build(env: Environment) -> LinearBackOff:
+    """The solution on an environment."""
+    return LinearBackOff(env)

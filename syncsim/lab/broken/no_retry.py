@@ -1,0 +1,17 @@
+"""M3: gives up at the first conflict."""
+
+from __future__ import annotations
+
+from syncsim.contract import Environment
+from syncsim.lab.textbook import Textbook
+
+
+class NoRetry(Textbook):
+    """One attempt and no other."""
+
+    attempts = 1
+
+
+def build(env: Environment) -> NoRetry:
+    """The solution on an environment."""
+    return NoRetry(env)

@@ -1,0 +1,17 @@
+"""nothing: retries twice only, so a storm may be too much for it; that is a note."""
+
+from __future__ import annotations
+
+from syncsim.contract import Environment
+from syncsim.lab.textbook import Textbook
+
+
+class TwoRetries(Textbook):
+    """Three attempts in all."""
+
+    attempts = 3
+
+
+def build(env: Environment) -> TwoRetries:
+    """The solution on an environment."""
+    return TwoRetries(env)

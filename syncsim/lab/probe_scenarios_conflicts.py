@@ -1,0 +1,150 @@
+"""Probes of conduct: forced conflicts, a job at awkward moments, an update that is refused.
+
+Storms meet some mistakes in no schedule of a thousand: ten retries, or success that was none. A
+rival who commits just before the first k writes of an update shows them at once, without any luck.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final
+
+from syncsim.contract import BACKGROUND
+from syncsim.lab.edits import Edit
+from syncsim.lab.question import Question
+from syncsim.lab.scenarios import (
+    COOLED_DOWN_S,
+    Actor,
+    Barrier,
+    Expectations,
+    Job,
+    Part,
+    Plan,
+    Read,
+    Restart,
+    Rival,
+    Step,
+    Update,
+    Usual,
+    Wait,
+)
+from syncsim.lab.simulation.simulated_run import Parameters
+
+FORCED: Final = (0, 1, 2, 3, 50)
+"""How many write attempts of an update the rival spoils: none, one, ..., more than may be made."""
+
+SURVIVED: Final = 1
+"""So many conflicts an update must survive; to fail after fewer is M3."""
+
+PACED: Final = 3
+"""After so many conflicts the delays between attempts can be told apart, over `PACE_UPDATES`."""
+
+PACE_UPDATES: Final = 10
+
+
+def _forced_conflicts(spoilt: int, users: Sequence[str], total: int, seed: int) -> tuple[Part, ...]:
+    """Users who update one after another, each against the rival."""
+    actors = []
+    for place, user in enumerate(users):
+        steps: list[Step] = []
+        for number in range(1, total // len(users) + 1):
+            steps += [Read(), Update(Edit("relabel", user, number, place + number, seed))]
+        actors.append(Actor(user, tuple(steps)))
+    expect = Expectations(success_over=None, survives=spoilt <= SURVIVED, paced=spoilt == PACED)
+    rival = Rival(first=spoilt) if spoilt else None
+    return (Part("", tuple(actors), expect, rival=rival),)
+
+
+# -- the job ---------------------------------------------------------------------------------------
+
+
+def _job_after_job(users: Sequence[str], total: int, seed: int) -> tuple[Part, ...]:
+    """Its own write a second ago is no reason for the job to skip."""
+    updated = Barrier("updated")
+    job = (updated, Wait(COOLED_DOWN_S), Job(), Wait(1.0), Job())
+    return _with_job(users, seed, (updated,), job, ("processed", "processed"))
+
+
+def _job_restarted(users: Sequence[str], total: int, seed: int) -> tuple[Part, ...]:
+    """A process that has just begun knows of the user's update only by asking the store."""
+    updated = Barrier("updated")
+    job = (updated, Restart(), Job(), Wait(COOLED_DOWN_S), Job())
+    return _with_job(users, seed, (updated,), job, ("skipped", "processed"))
+
+
+def _job_run_again(users: Sequence[str], total: int, seed: int) -> tuple[Part, ...]:
+    """What the job saw in its first run is out of date in its second."""
+    ran, updated = Barrier("ran"), Barrier("updated")
+    job = (Job(), ran, updated, Wait(COOLED_DOWN_S), Job())
+    return _with_job(users, seed, (updated,), job, ("processed", "processed"), before=(ran,))
+
+
+def _job_overtaken(users: Sequence[str], total: int, seed: int) -> tuple[Part, ...]:
+    """A user commits between the job's read and its write: looked at again, the answer is no."""
+    actors = (Actor(users[0], (Read(),)), Actor(BACKGROUND, (Job(),)))
+    expect = Expectations(success_over=None, jobs=("skipped",))
+    return (Part("", actors, expect, rival=Rival(first=1, strikes="job")),)
+
+
+def _with_job(
+    users: Sequence[str],
+    seed: int,
+    after: tuple[Step, ...],
+    job: tuple[Step, ...],
+    ends: tuple[str, ...],
+    *,
+    before: tuple[Step, ...] = (),
+) -> tuple[Part, ...]:
+    """One user's update, which gives the job something to derive, between these steps."""
+    update = Update(Edit("add-field", users[0], 1, 0, seed))
+    actors = (Actor(users[0], (*before, Read(), update, *after)), Actor(BACKGROUND, job))
+    return (Part("", actors, Expectations(success_over=None, jobs=ends)),)
+
+
+# -- a refused update ------------------------------------------------------------------------------
+
+
+def _refused_update(users: Sequence[str], total: int, seed: int) -> tuple[Part, ...]:
+    """An update that the store refuses, then valid ones: an error must leave nothing locked."""
+    spoil = Update(Edit("spoil", users[0], 1, 0, seed))
+    actors = [Actor(users[0], (Read(), spoil, Update(Edit("rename", users[0], 2, 0, seed))))]
+    for place, user in enumerate(users[1:], 1):
+        actors.append(Actor(user, (Read(), Update(Edit("relabel", user, 1, place, seed)))))
+    return (Part("", tuple(actors), Expectations(success_over=None)),)
+
+
+# -- all of them -----------------------------------------------------------------------------------
+
+
+def _usual(title: str, plan: Callable[..., tuple[Part, ...]], **size: int) -> Usual:
+    return Usual(title, plan, **{"users": 1, **size})
+
+
+def forced(spoilt: int) -> str:
+    """The name of the probe in which so many attempts of each update lose."""
+    return f"forced-conflicts-{spoilt}"
+
+
+def _forced_usual(spoilt: int) -> Usual:
+    plan: Plan = partial(_forced_conflicts, spoilt)
+    updates = PACE_UPDATES if spoilt == PACED else 1
+    return _usual(f"{spoilt} forced conflicts", plan, updates=updates)
+
+
+CONFLICT_PROBES: Final = {
+    **{forced(spoilt): _forced_usual(spoilt) for spoilt in FORCED},
+    "job-after-job": _usual("A job after a job", _job_after_job),
+    "job-restarted": _usual("A job after a restart", _job_restarted),
+    "job-run-again": _usual("A job that runs again", _job_run_again),
+    "job-overtaken": _usual("A job overtaken by a user", _job_overtaken),
+    "refused-update": _usual("A refused update", _refused_update, users=2),
+}
+
+_ONE_RUN: Final = 0.0
+
+CONFLICT_QUESTIONS: Final = (
+    *(Question(Parameters(forced(spoilt)), share=_ONE_RUN) for spoilt in FORCED),
+    *(Question(Parameters(name), share=_ONE_RUN) for name in CONFLICT_PROBES if "job" in name),
+    Question(Parameters("refused-update"), share=0.05),
+)

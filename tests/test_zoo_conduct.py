@@ -1,0 +1,87 @@
+"""Mistakes of conduct: retries, the job, locks, endless loops; each loses its codes only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import syncsim.lab
+from syncsim.lab import confirming
+from syncsim.lab.examination import examine
+from syncsim.lab.scenarios import SCENARIOS
+from syncsim.lab.simulation.explore import explore
+
+LAB = Path(syncsim.lab.__file__).parent
+
+BROKEN = (
+    *("rude_job", "job_retries_blindly", "cooldown_in_memory", "cooldown_since_anyone"),
+    *("job_writes_stale_document", "lazy_job", "endless_retry", "after_you", "waits_under_lock"),
+    *("ten_retries", "hammering", "no_retry", "stale_retry", "retries_outages_only"),
+    *("immediate_retries", "linear_back_off", "no_jitter", "long_back_off", "waits_before_writing"),
+    *("lock_order", "lock_kept_on_error", "unguarded_readers"),
+    pytest.param("spins_on_flag", marks=pytest.mark.real),
+)
+
+CORRECT = (
+    *("lock_and_swap", "full_jitter", "two_retries", "single_writer", "write_lock"),
+    *("standard_library", "coroutines"),
+)
+
+NOTED = {
+    "immediate_retries": "retries wait 0.0 ms",
+    "linear_back_off": "doubling is asked",
+    "no_jitter": "the first delay was 100 ms every time",
+}
+
+
+def must_lose(path: Path) -> tuple[str, ...]:
+    """The codes before the colon of a file's first line."""
+    codes = path.read_text("utf-8").partition(":")[0].removeprefix('"""')
+    return () if codes == "nothing" else tuple(sorted(codes.split(" + ")))
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_mistake_loses_exactly_what_its_first_line_says(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(confirming, "REAL_PATIENCE_S", 2.0)  # who never ends is known by then, too
+    path = LAB / "broken" / f"{name}.py"
+    found = examine(path, schedules=40)
+    assert found.codes == must_lose(path)
+    assert set(found.failing) == set(found.codes)
+
+
+@pytest.mark.parametrize("name", NOTED)
+def test_what_costs_no_points_is_told_all_the_same(name: str) -> None:
+    notes = examine(LAB / "broken" / f"{name}.py", schedules=1).notes
+    assert any(NOTED[name] in note for note in notes)
+
+
+@pytest.mark.parametrize("name", CORRECT)
+def test_what_is_right_loses_nothing(name: str) -> None:
+    path = LAB / "correct" / f"{name}.py"
+    assert must_lose(path) == ()
+    found = examine(path, schedules=40)
+    assert (found.codes, found.failing) == ((), {})
+
+
+# -- nightly ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("name", CORRECT)
+def test_what_is_right_loses_nothing_in_a_thousand_schedules(name: str, scenario: str) -> None:
+    found = explore(scenario, solution=LAB / "correct" / f"{name}.py", schedules=1000)
+    assert (found.failing, found.stuck) == ({}, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("schedules", [3_000, 10_000])
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_the_reference_loses_nothing(scenario: str, schedules: int) -> None:
+    found = explore(scenario, schedules=schedules, seed=schedules)
+    assert (found.failing, found.stuck) == ({}, 0)
