@@ -12,21 +12,11 @@ from typing import Final
 
 from syncsim.lab.findings import NOTE, Finding
 from syncsim.lab.loading import Solution, name_of
+from syncsim.lab.probe_scenarios_errors import ERROR_QUESTIONS
+from syncsim.lab.question import Question
 from syncsim.lab.simulation.search import Share, search
 from syncsim.lab.simulation.simulated_run import Parameters
-
-
-@dataclass(frozen=True)
-class Question:
-    """A scenario in a size. `share`: of the schedules asked for, how many it gets; at least one.
-
-    A question whose actors never meet needs one run and not hundreds.
-    """
-
-    parameters: Parameters
-    share: float = 1.0
-    strategy: str = "portfolio"
-
+from syncsim.lab.soak import soak
 
 QUESTIONS: Final = (
     Question(Parameters("perfect-storm", users=3, work_ms=0.0)),
@@ -34,6 +24,7 @@ QUESTIONS: Final = (
     Question(Parameters("background-job-respect"), share=0.5),
     Question(Parameters("stress-test", work_ms=0.0), share=0.25),
     Question(Parameters("sustained", updates=3), share=0.05),
+    *ERROR_QUESTIONS,
 )
 
 
@@ -71,6 +62,9 @@ def examine(solution: Solution, *, schedules: int = 200, seed: int = 0) -> Exami
         notes = {**tally.notes, **notes}
         for kind, seen in tally.sightings.items():
             found.setdefault(kind, seen.finding)
+    for finding in soak(solution):
+        found.setdefault((finding.code, finding.kind), finding)
+        failing[finding.code] += finding.code != NOTE
     return Examination(
         name_of(solution),
         runs,

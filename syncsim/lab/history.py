@@ -57,7 +57,8 @@ class Operation:
     caller gave is `base_version`. `digest` is that of the document a read returned.
 
     `attempts` is what the solution claims; what the store saw are the `Attempt` records.
-    `body_reads` counts the documents read from the store on behalf of this operation.
+    `body_reads` counts the documents read from the store on behalf of this operation,
+    `invalidations` the entries it deleted from caches.
     """
 
     id: str
@@ -78,6 +79,7 @@ class Operation:
     reason: str | None = None
     failure: Failure | None = None
     body_reads: int = 0
+    invalidations: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,11 @@ import orjson
 
 from syncsim.contract import Clock, Document, Snapshot, TemplateSync
 from syncsim.lab.scenarios import (
+    UNKNOWN_TEMPLATE,
     Actor,
     Barrier,
     Job,
+    Misuse,
     Read,
     Update,
     UpdateWithVersion,
@@ -44,6 +46,8 @@ def play(
                 continue
             case Read(scribble):
                 user.read(scribble=scribble)
+            case Misuse(what):
+                user.misuse(what)
             case Job():
                 with suppress(Exception):
                     sync.run_background_job(template_id)
@@ -86,3 +90,14 @@ class _User:
                 read.document["name"] = "scribbled over"
                 read.document["fields"][0]["label"] = "scribbled over"
         return self.latest
+
+    def misuse(self, what: str) -> None:
+        """Make a call that cannot succeed."""
+        sync, name = self._sync, self._name
+        with suppress(Exception):
+            if what == "read-unknown":
+                sync.get_template(UNKNOWN_TEMPLATE, user=name)
+            elif what == "update-unknown":
+                sync.update_template(UNKNOWN_TEMPLATE, {"name": f"By {name}"}, user=name)
+            else:
+                sync.update_template(self._template_id, {"name": 7}, user=name, base=self.latest)

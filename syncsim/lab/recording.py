@@ -21,10 +21,11 @@ from syncsim.contract import (
     Snapshot,
     TemplateSync,
 )
-from syncsim.errors import SyncError
+from syncsim.errors import StoreUnavailableError, SyncError
 from syncsim.events.kinds import Event
 from syncsim.lab.culprit import line_of_error
 from syncsim.lab.history import Ended, Failure, Kind, Operation, digest
+from syncsim.lab.log_records import LogRecords
 from syncsim.lab.recorded_environment import RecordedEnvironment
 from syncsim.lab.scenarios import Rival
 from syncsim.lab.tape import Call, Records, Tape
@@ -47,7 +48,7 @@ class Recorder:
 
     `name` goes before the ids of operations, where several recordings are joined. `order` gives
     growing numbers and `elapsed_s` seconds, both comparable with those of the other recorders of a
-    run. `work_s` and `rival`: see `scenarios.Part`.
+    run. `work_s`, `rival` and `outage`: see `scenarios.Part`.
     """
 
     def __init__(
@@ -60,17 +61,20 @@ class Recorder:
         name: str = "",
         work_s: float = 0.0,
         rival: Rival | None = None,
+        outage: bool = False,
     ) -> None:
         self._env = env
         self._log = log
         self._prefix = f"{name}/" if name else ""
         self._rival = rival
+        self._outage = outage
         self._tape = Tape(order, elapsed_s)
         self._numbers = count(1)
         self.environment = RecordedEnvironment(
             env, self._tape, work_s=work_s, before_write=self._strike
         )
         self._unsubscribe = log.subscribe(self._tape.events.append)
+        self._log_records = LogRecords(self._tape, env.clock.now)
 
     def sync(self, solution: TemplateSync, actor: str) -> RecordedSync:
         """The solution's verbs as this actor calls them; `actor` is unique in the run."""
@@ -83,11 +87,16 @@ class Recorder:
     def close(self) -> None:
         """Listen to events no more."""
         self._unsubscribe()
+        self._log_records.close()
 
     def _strike(self, call: Call, template_id: str) -> None:
-        """Let the rival commit before this write attempt, if the scenario has one."""
+        """What the scenario has happen before a write attempt: a rival's commit, or an outage."""
         rival, operation = self._rival, call.operation
-        if rival is None or operation.kind != "update":
+        if operation.kind != "update":
+            return
+        if self._outage:
+            raise StoreUnavailableError(template_id, "it is out of reach (induced outage)")
+        if rival is None:
             return
         if rival.first is not None and call.writes > rival.first:
             return
@@ -224,11 +233,13 @@ def _failure(error: Exception) -> Failure:
         message=str(error),
         expected=is_ours,
         definite=is_ours and error.definite,  # type: ignore[attr-defined]
-        facts=_plain_facts(error) if is_ours else {},
+        facts=_plain_facts(error),
         line=line_of_error(error),
     )
 
 
 def _plain_facts(error: Exception) -> dict[str, JSON]:
-    facts: dict[str, JSON] = getattr(error, "facts", {})
-    return {k: v for k, v in facts.items() if v is None or isinstance(v, str | int | float | bool)}
+    """What it carries: the facts of a `SyncError`, and any attribute that is a plain value."""
+    facts = getattr(error, "facts", {})
+    said = {**vars(error), **(facts if isinstance(facts, dict) else {})}
+    return {k: v for k, v in said.items() if v is None or isinstance(v, str | int | float | bool)}

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from syncsim.contract import BACKGROUND
 from syncsim.errors import UsageError
 from syncsim.lab.edits import EDITS, Edit
 
 DEFAULT_TEMPLATE: Final = "event_registration"
+UNKNOWN_TEMPLATE: Final = "no_such_template"
 
 # -- steps -----------------------------------------------------------------------------------------
 
@@ -65,7 +66,17 @@ class Barrier:
     name: str
 
 
-Step: TypeAlias = Read | Update | UpdateWithVersion | Job | Wait | Barrier
+@dataclass(frozen=True, slots=True)
+class Misuse:
+    """A call that cannot succeed, to see what is said about it.
+
+    `what`: read or update a template that does not exist, or change the name to a number.
+    """
+
+    what: Literal["read-unknown", "update-unknown", "invalid-change"]
+
+
+Step: TypeAlias = Read | Update | UpdateWithVersion | Job | Wait | Barrier | Misuse
 
 
 # -- who, and what must hold -----------------------------------------------------------------------
@@ -98,7 +109,8 @@ class Expectations:
     cache must exceed these. `needs_conflict`: without a single lost swap nothing was proved.
     `jobs`: how the runs of the job end in turn, `skipped` or `processed`. `ladder`: shortest and
     longest delay in seconds before retry 1, 2, ... of every update, no more and no fewer retries;
-    `ends`: how each update ends.
+    `ends`: how each update ends. `logged`: the share of what happened that must have an event.
+    `clear_errors`: the failures of this part and of those before it must say their facts.
     """
 
     success_over: float | None = 0.95
@@ -107,13 +119,16 @@ class Expectations:
     jobs: tuple[str, ...] = ()
     ladder: tuple[tuple[float, float], ...] | None = None
     ends: str | None = None
+    logged: float | None = None
+    clear_errors: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """Actors that start together on a fresh template. `retry`: a policy of its own, else the run's.
 
-    `work_ms` is time between each attempt's read and its write.
+    `work_ms` is time between each attempt's read and its write. `outage`: the store is out of reach
+    for every write of an update.
     """
 
     name: str
@@ -122,6 +137,7 @@ class Part:
     work_ms: float = 0.0
     retry: str | None = None
     rival: Rival | None = None
+    outage: bool = False
 
     @property
     def users(self) -> tuple[str, ...]:
@@ -196,9 +212,9 @@ def scenario(
     `users` and `updates` are totals, the updates are dealt out in turn. `work_ms` is time between
     an attempt's read and its write.
     """
-    if name not in SCENARIOS:
+    usual = SCENARIOS.get(name) or _probe(name)
+    if usual is None:
         raise UsageError("scenario", name, f"one of {', '.join(SCENARIOS)}")
-    usual = SCENARIOS[name]
     count = _at_least_one("users", usual.users if users is None else users)
     total = usual.updates if updates is None else updates
     total = _at_least_one("updates", count if total is None else total)
@@ -208,6 +224,13 @@ def scenario(
         raise UsageError("work_ms", work_ms, "milliseconds, zero or more")
     parts = (replace(part, work_ms=work_ms) for part in usual.plan(user_names(count), total, seed))
     return Scenario(name, usual.title, template, seed, tuple(parts))
+
+
+def _probe(name: str) -> Usual | None:
+    """A scenario that is none of the six: it shows one mistake and is no picture of use."""
+    from syncsim.lab.probes import PROBES
+
+    return PROBES.get(name)
 
 
 def _at_least_one(argument: str, value: object) -> int:

@@ -34,12 +34,13 @@ class Records:
 class Call:
     """An operation under way: what was asked, and what has happened on its behalf so far."""
 
-    __slots__ = ("body_reads", "operation", "slept_s", "started_s", "writes")
+    __slots__ = ("body_reads", "invalidations", "operation", "slept_s", "started_s", "writes")
 
     def __init__(self, operation: Operation, started_s: float) -> None:
         self.operation = operation
         self.started_s = started_s
         self.body_reads = 0
+        self.invalidations = 0
         self.writes = 0
         self.slept_s = 0.0  # since the write attempt before
 
@@ -98,12 +99,17 @@ class Tape:
             returned=returned,
             latency_s=latency_s,
             body_reads=call.body_reads,
+            invalidations=call.invalidations,
             **facts,
         )
 
     def current(self) -> Call | None:
         """The call in whose context this code runs."""
         return _current.get()
+
+    def has(self, call: Call) -> bool:
+        """Whether it is a call of this tape, and not of another run in the same thread."""
+        return self._calls.get(call.operation.id) is call
 
     def owner(self, update_id: str | None) -> Call | None:
         """Whose write it is: by its id if that belongs to an operation, else by the context.

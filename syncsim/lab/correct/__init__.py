@@ -1,0 +1,1 @@
+"""Solutions that differ and are right; none may lose anything."""
