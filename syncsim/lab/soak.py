@@ -33,7 +33,7 @@ from syncsim.template.samples import sample
 CODE: Final = "M2"
 
 FIRST_LOOK: Final = (1_000, 2_000, 4_000)
-SECOND_LOOK: Final = (8_000, 16_000)
+SECOND_LOOK: Final = (8_000, 12_000)
 """Operations after which the size is taken; the second look only where the first saw growth.
 
 A cache that is still warming looks like a leak at first. One of 4,096 entries is full by then.
@@ -45,6 +45,9 @@ MOST_BYTES: Final = 32.0
 MOST_GROWTH: Final = 0.25
 MOST_OPEN: Final = 0.01
 """Files or threads left behind per operation."""
+
+TOO_MANY_OPEN: Final = 200
+"""Files or threads left behind that end the run at once: there is no need to see it fail."""
 
 USERS: Final = ("ann", "ben", "cleo")
 TEMPLATES: Final = ("contact_card", "contact_card-2", "contact_card-3")
@@ -144,13 +147,22 @@ class _Bath:
             own: dict[str, Any] = getattr(build, "__globals__", {})
             parts = (env.store, env.clock, env.random, env.events, *map(env.cache, USERS))
             stops = (env, self.gate, names, env.cache(BACKGROUND), *parts)
+            self.measures.append(_measured(0, sync, own, stops))
             for number in self._numbers():
                 self.gate.begin_operation("soak")
                 with suppress(Exception):
                     _perform(sync, env, number)
                 self.gate.end_operation()
-                if number in FIRST_LOOK + SECOND_LOOK:
+                is_flooded = number % 100 == 0 and self._is_flooded()
+                if is_flooded or number in FIRST_LOOK + SECOND_LOOK:
                     self.measures.append(_measured(number, sync, own, stops))
+                if is_flooded:
+                    break
+
+    def _is_flooded(self) -> bool:
+        first = self.measures[0]
+        more = max(_open_files() - first.files, threading.active_count() - first.threads)
+        return more > TOO_MANY_OPEN
 
     def _numbers(self) -> Iterator[int]:
         """Operations from 1; more than the first look takes only where it saw something grow."""
