@@ -164,6 +164,10 @@ def test_an_event_that_the_store_denies_is_found(lie: Event) -> None:
     assert (finding.code, finding.kind) == ("S4", "false-event")
 
 
+def test_the_last_word_on_the_end_counts() -> None:
+    assert judged(*TOLD[:3], event("update.failed"), *TOLD[3:]) == []
+
+
 def test_other_words_are_not_taken_at_their_word() -> None:
     """An attempt that failed is no update that failed; who chooses words may mean anything."""
     assert judged(*TOLD, event("log", message="attempt 1 failed")) == []

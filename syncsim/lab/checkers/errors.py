@@ -34,7 +34,11 @@ _BUGS: Final = (
 
 
 def judge_errors(ledger: Ledger) -> Iterator[Finding]:
-    """M4 if two or more of the refusals in this history were poorly told, a note if one was."""
+    """M4 if two or more of the refusals in this history were poorly told, a note if one was.
+
+    For runs whose failures were induced one by one: whoever meets an outage on the way to a stale
+    version is right to speak of the outage.
+    """
     faults: dict[Refusal, tuple[Operation, str]] = {}
     for operation in ledger.history.operations:
         refusal = refusal_of(ledger, operation)

@@ -171,10 +171,15 @@ def _untold(facts: list[Fact], heard: list[Event]) -> Iterator[Fact]:
 
 def _topics(event: Event) -> set[Topic]:
     if event.kind in Event.KINDS:
-        topic = _TOPICS.get(event.kind.rpartition(".")[2])
+        topic = _TOPICS.get(_last_part(event))
         return set() if topic is None else {topic}
     words = set(_words(event.kind)) | set(_words(_text(event)))
     return {topic for topic, known in _WORDS.items() if not known.isdisjoint(words)}
+
+
+def _last_part(event: Event) -> str:
+    """`committed` of `update.committed`."""
+    return event.kind.rpartition(".")[2]
 
 
 def _tells(event: Event, fact: Fact) -> bool:
@@ -206,27 +211,24 @@ def _words(text: str) -> list[str]:
 
 
 def _contradictions(ledger: Ledger, operation: Operation, heard: list[Event]) -> Iterator[Finding]:
-    """Events of the vocabulary that the store denies; other words may mean anything.
+    """An end that the store denies, in a word of the vocabulary; other words may mean anything.
 
-    An operation whose answer itself contradicts the store loses data, which is found elsewhere.
+    The last word counts: who says that it failed and then tries once more has not lied. An
+    operation whose answer itself contradicts the store loses data, which is found elsewhere.
     """
     if (operation.ended == "committed") != bool(ledger.commits.get(operation.id)):
         return
-    for event in heard:
-        if event.kind in Event.KINDS:
-            lie = _lie(ledger, operation, event)
-            if lie is not None:
-                text = f"{operation.id} ended {operation.ended} and has an event {event.kind} {lie}"
-                yield Finding(CODE, "false-event", text, (operation.id,))
+    ends = [e for e in heard if e.kind in Event.KINDS and _last_part(e) in _OUTCOMES]
+    lie = _lie(ledger, operation, ends[-1]) if ends else None
+    if lie is not None:
+        text = f"{operation.id} ended {operation.ended} and has an event {ends[-1].kind} {lie}"
+        yield Finding(CODE, "false-event", text, (operation.id,))
 
 
 def _lie(ledger: Ledger, operation: Operation, event: Event) -> str | None:
-    topic = _TOPICS.get(event.kind.rpartition(".")[2])
-    if topic not in _OUTCOMES.values():
-        return None
-    if topic != operation.ended:
+    if _last_part(event) != operation.ended:
         return "of another end"
-    if topic != "committed":
+    if operation.ended != "committed":
         return None
     version, attempts = event.facts.get("version"), event.facts.get("attempts")
     positions = {position for position, _ in ledger.commits[operation.id]}
