@@ -12,7 +12,7 @@ from typing import Final
 
 from syncsim.lab.findings import NOTE, Finding
 from syncsim.lab.loading import Solution, name_of
-from syncsim.lab.probe_scenarios_errors import ERROR_QUESTIONS
+from syncsim.lab.probes import QUESTIONS as PROBE_QUESTIONS
 from syncsim.lab.question import Question
 from syncsim.lab.simulation.search import Share, search
 from syncsim.lab.simulation.simulated_run import Parameters
@@ -24,7 +24,7 @@ QUESTIONS: Final = (
     Question(Parameters("background-job-respect"), share=0.5),
     Question(Parameters("stress-test", work_ms=0.0), share=0.25),
     Question(Parameters("sustained", updates=3), share=0.05),
-    *ERROR_QUESTIONS,
+    *PROBE_QUESTIONS,
 )
 
 

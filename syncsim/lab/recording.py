@@ -71,7 +71,7 @@ class Recorder:
         self._tape = Tape(order, elapsed_s)
         self._numbers = count(1)
         self.environment = RecordedEnvironment(
-            env, self._tape, work_s=work_s, before_write=self._strike
+            env, self._tape, work_s=work_s, before_write=self._interfere
         )
         self._unsubscribe = log.subscribe(self._tape.events.append)
         self._log_records = LogRecords(self._tape, env.clock.now)
@@ -89,14 +89,16 @@ class Recorder:
         self._unsubscribe()
         self._log_records.close()
 
-    def _strike(self, call: Call, template_id: str) -> None:
-        """What the scenario has happen before a write attempt: a rival's commit, or an outage."""
-        rival, operation = self._rival, call.operation
-        if operation.kind != "update":
-            return
-        if self._outage:
+    def _interfere(self, call: Call, template_id: str) -> None:
+        """What the scenario has happen before a write attempt: an outage, or a rival's commit."""
+        if self._outage and call.operation.kind == "update":
             raise StoreUnavailableError(template_id, "it is out of reach (induced outage)")
-        if rival is None:
+        self._strike(call, template_id)
+
+    def _strike(self, call: Call, template_id: str) -> None:
+        """Let the rival commit before this write attempt, if the scenario has one."""
+        rival, operation = self._rival, call.operation
+        if rival is None or operation.kind != "update":
             return
         if rival.first is not None and call.writes > rival.first:
             return
