@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import count
@@ -26,7 +26,12 @@ from syncsim.contract import (
     SupportsBatches,
     SupportsLookup,
 )
-from syncsim.errors import RetriesExhaustedError, SyncError, VersionConflictError
+from syncsim.errors import (
+    RetriesExhaustedError,
+    StoreUnavailableError,
+    SyncError,
+    VersionConflictError,
+)
 from syncsim.lab.assembly import assemble, final
 from syncsim.lab.checkers import check
 from syncsim.lab.failures import LONGEST
@@ -72,8 +77,16 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Callable[..., Bench]:
-    return lambda *args, **how: Bench(tmp_path, *args, **how)
+def bench(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
+    made: list[Bench] = []
+
+    def make(*args: Any, **how: Any) -> Bench:
+        made.append(Bench(tmp_path, *args, **how))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.recorder.close()
 
 
 def test_a_call_is_on_record_with_what_it_asked_and_what_it_was_answered(
@@ -571,7 +584,69 @@ def test_a_store_without_batches_is_not_said_to_have_them(tmp_path: Path) -> Non
 
     env = environment(tmp_path, store=Plain())  # type: ignore[arg-type]
     recorder = Recorder(env, env.events, order=count().__next__, elapsed_s=lambda: 0.0)  # type: ignore[arg-type]
+    recorder.close()
     assert not isinstance(recorder.environment.store, SupportsBatches)
+
+
+# -- induced failures and caches -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("solution", [Careful, build])
+def test_in_an_outage_every_write_of_an_update_fails_and_is_on_record(
+    bench: Callable[..., Bench], solution: Callable[[Any], Any]
+) -> None:
+    stage = bench(solution, outage=True)
+    ann = stage.sync("ann")
+    base = ann.get_template(TEMPLATE, user="ann")
+    with pytest.raises(StoreUnavailableError, match="induced outage"):
+        ann.update_template(TEMPLATE, {"name": "New"}, user="ann", base=base)
+    history = stage.history()
+    assert {attempt.fate for attempt in history.attempts} == {"failed"}
+    assert len(history.commits) == 1
+    assert check(history) == []
+
+
+def test_a_deletion_from_a_cache_is_counted_for_the_operation_that_made_it(
+    bench: Callable[..., Bench],
+) -> None:
+    class Invalidating(Careful):
+        def get_template(self, template_id: str, *, user: str) -> Snapshot:
+            self.env.cache(user).set(template_id, "entry")
+            return super().get_template(template_id, user=user)
+
+        def write(self, template_id: str, head: Row, wanted: Document, user: str) -> Row:
+            for other in self.env.users:
+                self.env.cache(other).delete(template_id)
+            assert self.env.cache(user).get(template_id) is None
+            return super().write(template_id, head, wanted, user)
+
+    stage = bench(Invalidating)
+    ann = stage.sync("ann")
+    ann.get_template(TEMPLATE, user="ann")
+    ann.update_template(TEMPLATE, {"name": "New"}, user="ann")
+    read, update = stage.history().operations
+    assert (read.invalidations, update.invalidations) == (0, len(stage.env.users))
+
+
+def test_an_error_is_on_record_with_its_attributes_whatever_its_class(
+    bench: Callable[..., Bench],
+) -> None:
+    class Refused(Exception):
+        def __init__(self, template_id: str) -> None:
+            super().__init__("no")
+            self.template_id = template_id
+            self.documents: list[Document] = [{}]
+
+    class Refusing(Careful):
+        def get_template(self, template_id: str, *, user: str) -> Snapshot:
+            raise Refused(template_id)
+
+    stage = bench(Refusing)
+    with pytest.raises(Refused):
+        stage.sync("ann").get_template(TEMPLATE, user="ann")
+    failure = stage.history().operations[0].failure
+    assert failure is not None
+    assert failure.facts == {"template_id": TEMPLATE}
 
 
 # -- ids -------------------------------------------------------------------------------------------

@@ -100,6 +100,7 @@ class Crew:
             name=assignment.part.name,
             work_s=assignment.part.work_ms / 1000,
             rival=assignment.part.rival,
+            outage=assignment.part.outage,
         )
         try:
             solution = _build(assignment, recorder)

@@ -28,7 +28,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from syncsim.lab.confirming import confirmed
-from syncsim.lab.findings import Finding
+from syncsim.lab.findings import NOTE, Finding
 from syncsim.lab.loading import Solution, name_of
 from syncsim.lab.probes import PROBE_QUESTIONS
 from syncsim.lab.question import Question
@@ -36,6 +36,7 @@ from syncsim.lab.simulation.choices import MisalignedReplayError, Replayed
 from syncsim.lab.simulation.playground import Playground
 from syncsim.lab.simulation.search import Kind, Share, Sighting, Tally, search
 from syncsim.lab.simulation.simulated_run import Parameters, Simulation
+from syncsim.lab.soak import soak
 
 STORMS: Final = (
     Question(Parameters("perfect-storm", users=3, work_ms=0.0)),
@@ -94,6 +95,8 @@ def examine(solution: Solution, *, schedules: int = 200, seed: int = 0) -> Exami
             else:
                 asking.ask(question, max(round(schedules * question.share), 1))
         asking.repeat()
+        for finding in soak(solution) if asking.always_ended else ():
+            asking.take(finding)
     if printed.characters:
         asking.note("prints", f"it writes to standard output, {printed.characters} characters")
     return asking.examination()
@@ -111,6 +114,7 @@ class _Asking:
         self._failing: Counter[str] = Counter()
         self._found: dict[Kind, Sighting] = {}
         self._notes: dict[str, str] = {}
+        self._besides: list[Finding] = []
         self._unasked: list[str] = []
 
     def ask(self, question: Question, schedules: int) -> None:
@@ -150,6 +154,19 @@ class _Asking:
             tally.failing[known[0]] += 1
             self._notes.pop("stuck", None)
 
+    @property
+    def always_ended(self) -> bool:
+        """No operation was endless or got stuck: so thousands of them can be asked for."""
+        return not (self.stuck or self._endless)
+
+    def take(self, finding: Finding) -> None:
+        """A finding that no run shows; there is no token that gives it again."""
+        if finding.code == NOTE:
+            self.note(finding.kind, finding.message)
+        else:
+            self._besides.append(finding)
+            self._failing[finding.code] += 1
+
     def note(self, kind: str, text: str) -> None:
         """Keep the first of each kind."""
         self._notes.setdefault(kind, text)
@@ -181,7 +198,10 @@ class _Asking:
         return Examination(
             name_of(self._solution),
             self._runs,
-            tuple(s.finding for s in self._found.values() if s.finding.code not in silenced),
+            (
+                *(s.finding for s in self._found.values() if s.finding.code not in silenced),
+                *self._besides,
+            ),
             dict(sorted(self._failing.items())),
             tuple(self._notes.values()),
         )

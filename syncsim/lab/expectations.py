@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from syncsim.background import SKIPPED
+from syncsim.lab.checkers.errors import judge_errors
 from syncsim.lab.checkers.ledger import Ledger
+from syncsim.lab.checkers.logging_facts import judge_logging
 from syncsim.lab.figures import SUCCEEDED, UPDATES, Figures
 from syncsim.lab.findings import INCONCLUSIVE, NOTE, Finding
 from syncsim.lab.history import Operation
@@ -30,6 +32,10 @@ def judge_expectations(
     updates = [o for o in operations if o.kind in UPDATES]
     yield from _judge_rates(expect, figures, updates)
     yield from _judge_jobs(expect, [o for o in operations if o.kind == "job"])
+    if expect.logged is not None:
+        yield from judge_logging(ledger, operations, expect.logged)
+    if expect.clear_errors:
+        yield from judge_errors(ledger)
     for operation in updates:
         if follows_policy:
             yield from _judge_ladder(expect, part, ledger, operation)

@@ -55,7 +55,7 @@ def failure(error: BaseException) -> Failure:
         message=_text(lambda: str(error), f"a {_name(error)} that cannot say what it is"),
         expected=is_ours,
         definite=is_ours and _asked(lambda: bool(error.definite), False),  # type: ignore[attr-defined]
-        facts=_asked(lambda: _plain_facts(error), {}) if is_ours else {},
+        facts=_asked(lambda: _plain_facts(error), {}),
         line=line_of_error(error),
     )
 
@@ -70,10 +70,12 @@ def _name(error: BaseException) -> str:
 
 
 def _plain_facts(error: BaseException) -> dict[str, JSON]:
+    """What it carries: the facts of a `SyncError`, and any attribute that is a plain value."""
     facts = getattr(error, "facts", {})
+    said = {**getattr(error, "__dict__", {}), **(facts if isinstance(facts, dict) else {})}
     return {
         _plain(key): value if value is None else _plain(value)
-        for key, value in facts.items()
+        for key, value in said.items()
         if value is None or isinstance(value, str | int | float | bool)
     }
 

@@ -57,8 +57,9 @@ class Operation:
     caller gave is `base_version`. `digest` is that of the document a read returned.
 
     `attempts` is what the solution claims; what the store saw are the `Attempt` records.
-    `body_reads` counts the documents read from the store on behalf of this operation. `at_rest`:
-    a read that the laboratory made when all was over; it is judged, and counted in no figure.
+    `body_reads` counts the documents read from the store on behalf of this operation,
+    `invalidations` the entries it deleted from caches. `at_rest`: a read that the laboratory made
+    when all was over; it is judged, and counted in no figure.
     """
 
     id: str
@@ -80,6 +81,7 @@ class Operation:
     failure: Failure | None = None
     body_reads: int = 0
     at_rest: bool = False
+    invalidations: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,11 @@ import orjson
 from syncsim.contract import Clock, Document, Snapshot, TemplateSync
 from syncsim.lab.failures import OnRecord, is_from_outside
 from syncsim.lab.scenarios import (
+    UNKNOWN_TEMPLATE,
     Actor,
     Barrier,
     Job,
+    Misuse,
     Read,
     Restart,
     Rollback,
@@ -55,6 +57,8 @@ def play(
                 user.read(scribble=scribble)
             case Rollback(read):
                 user.roll_back(read)
+            case Misuse(what):
+                user.misuse(what)
             case Job():
                 with OnRecord():
                     sync.run_background_job(template_id)
@@ -111,3 +115,14 @@ class _User:
         if rollback is not None and read < len(self._versions):
             with suppress(Exception):
                 rollback(self._template_id, self._versions[read], user=self._name)
+
+    def misuse(self, what: str) -> None:
+        """Make a call that cannot succeed."""
+        sync, name = self._sync, self._name
+        with suppress(Exception):
+            if what == "read-unknown":
+                sync.get_template(UNKNOWN_TEMPLATE, user=name)
+            elif what == "update-unknown":
+                sync.update_template(UNKNOWN_TEMPLATE, {"name": f"By {name}"}, user=name)
+            else:
+                sync.update_template(self._template_id, {"name": 7}, user=name, base=self.latest)

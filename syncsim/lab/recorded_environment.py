@@ -1,7 +1,7 @@
 """The environment with a recorder at its seams: every write attempt, every read body, every sleep.
 
 It also is where a scenario interferes: time between an attempt's read and its write, and a rival
-who commits just before it. Caches and locks pass through untouched.
+or an outage just before it. Of caches the deletions are counted; locks pass through untouched.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class RecordedEnvironment:
         recorded = RecordedBatches if isinstance(env.store, SupportsBatches) else RecordedStore
         self.store = recorded(env.store, env.clock, tape, work_s, before_write)
         self.clock: Clock = RecordedClock(env.clock, tape)
+        self._caches: dict[str, RecordedCache] = {}
 
     @property
     def users(self) -> tuple[str, ...]:
@@ -61,8 +62,11 @@ class RecordedEnvironment:
         return self._env.events
 
     def cache(self, user: str) -> Cache:
-        """As in the environment underneath."""
-        return self._env.cache(user)
+        """This user's cache; the same object each time."""
+        cache = self._caches.get(user)
+        if cache is None:
+            cache = self._caches[user] = RecordedCache(self._env.cache(user), self._tape)
+        return cache
 
     def lock(self, name: str, *, timeout_s: float | None = None) -> AbstractContextManager[None]:
         """As in the environment underneath."""
@@ -91,6 +95,37 @@ class RecordedClock:
         if call is not None:
             call.slept_s += max(seconds, 0.0)
         self._clock.sleep(seconds)
+
+
+class RecordedCache:
+    """A user's cache; counts what an operation deletes. All other calls are the cache's own."""
+
+    def __init__(self, cache: Cache, tape: Tape) -> None:
+        self.get = cache.get
+        self.set = cache.set
+        self.add = cache.add
+        self.transact = cache.transact
+        self._cache = cache
+        self._tape = tape
+
+    def __getattr__(self, name: str) -> Any:
+        """What the cache can besides."""
+        return getattr(self._cache, name)
+
+    def delete(self, key: str) -> None:
+        """Forget a key."""
+        self._note()
+        self._cache.delete(key)
+
+    def clear(self) -> None:
+        """Forget every key."""
+        self._note()
+        self._cache.clear()
+
+    def _note(self) -> None:
+        call = self._tape.current()
+        if call is not None:
+            call.invalidations += 1
 
 
 class RecordedStore:
@@ -193,11 +228,13 @@ class RecordedStore:
         expected: str | None = None,
         watched: _Watched | None = None,
     ) -> Row:
-        call = self._begin(template_id, update_id, by)
+        call = self._tape.owner(update_id, template_id, by)
         began = self._tape.order()
         fate: Fate = "failed"
         actual: str | None = None
         try:
+            self._begin(call, template_id)
+            began = self._tape.order()
             row = write()
             fate = "won" if watched is None or watched.has_written else "unchanged"
             actual = row.version
@@ -208,12 +245,10 @@ class RecordedStore:
         finally:
             self._note(call, template_id, way, fate, began, expected, actual)
 
-    def _begin(self, template_id: str, update_id: str | None, by: str) -> Call | None:
-        call = self._tape.owner(update_id, template_id, by)
+    def _begin(self, call: Call | None, template_id: str) -> None:
         if call is not None:
             call.writes += 1
             self._before_write(call, template_id)
-        return call
 
     def _note(
         self,
@@ -260,10 +295,13 @@ class RecordedBatches(RecordedStore):
             QueuedWrite(change, write.by, write.update_id)
             for change, write in zip(watched, writes, strict=True)
         ]
-        calls = [self._begin(template_id, write.update_id, write.by) for write in writes]
+        calls = [self._tape.owner(w.update_id, template_id, w.by) for w in writes]
         began = self._tape.order()
         answers: Sequence[Row | Exception | None] = [None] * len(batch)
         try:
+            for call in calls:
+                self._begin(call, template_id)
+            began = self._tape.order()
             answers = self._store.update_many(template_id, batch, timeout_s=timeout_s)
             return list(answers)  # type: ignore[arg-type]  # a store answers every write
         finally:

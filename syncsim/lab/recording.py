@@ -21,9 +21,11 @@ from syncsim.contract import (
     Snapshot,
     TemplateSync,
 )
+from syncsim.errors import StoreUnavailableError
 from syncsim.events.kinds import Event
 from syncsim.lab.failures import failure, printable
 from syncsim.lab.history import Ended, Kind, Operation, digest
+from syncsim.lab.log_records import LogRecords
 from syncsim.lab.recorded_environment import RecordedEnvironment
 from syncsim.lab.scenarios import Rival
 from syncsim.lab.tape import Call, Records, Tape
@@ -46,7 +48,7 @@ class Recorder:
 
     `name` goes before the ids of operations, where several recordings are joined. `order` gives
     growing numbers and `elapsed_s` seconds, both comparable with those of the other recorders of a
-    run. `work_s` and `rival`: see `scenarios.Part`.
+    run. `work_s`, `rival` and `outage`: see `scenarios.Part`.
     """
 
     def __init__(
@@ -59,17 +61,20 @@ class Recorder:
         name: str = "",
         work_s: float = 0.0,
         rival: Rival | None = None,
+        outage: bool = False,
     ) -> None:
         self._env = env
         self._log = log
         self._prefix = f"{name}/" if name else ""
         self._rival = rival
+        self._outage = outage
         self._tape = Tape(order, elapsed_s)
         self._numbers = count(1)
         self.environment = RecordedEnvironment(
-            env, self._tape, work_s=work_s, before_write=self._strike
+            env, self._tape, work_s=work_s, before_write=self._interfere
         )
         self._unsubscribe = log.subscribe(self._tape.events.append)
+        self._log_records = LogRecords(self._tape, env.clock.now)
 
     def sync(self, solution: TemplateSync, actor: str, *, at_rest: bool = False) -> RecordedSync:
         """The solution's verbs as this actor calls them; `actor` is unique in the run.
@@ -86,6 +91,13 @@ class Recorder:
     def close(self) -> None:
         """Listen to events no more."""
         self._unsubscribe()
+        self._log_records.close()
+
+    def _interfere(self, call: Call, template_id: str) -> None:
+        """What the scenario has happen before a write attempt: an outage, or a rival's commit."""
+        if self._outage and call.operation.kind == "update":
+            raise StoreUnavailableError(template_id, "it is out of reach (induced outage)")
+        self._strike(call, template_id)
 
     def _strike(self, call: Call, template_id: str) -> None:
         """Let the rival commit before this write attempt, if the scenario has one for it."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from syncsim.contract import BACKGROUND
 from syncsim.errors import UsageError
 from syncsim.lab.edits import EDITS, Edit
 
 DEFAULT_TEMPLATE: Final = "event_registration"
+UNKNOWN_TEMPLATE: Final = "no_such_template"
 
 # -- steps -----------------------------------------------------------------------------------------
 
@@ -87,7 +88,19 @@ class Barrier:
     name: str
 
 
-Step: TypeAlias = Read | Update | UpdateWithVersion | Rollback | Job | Wait | Restart | Barrier
+@dataclass(frozen=True, slots=True)
+class Misuse:
+    """A call that cannot succeed, to see what is said about it.
+
+    `what`: read or update a template that does not exist, or change the name to a number.
+    """
+
+    what: Literal["read-unknown", "update-unknown", "invalid-change"]
+
+
+Step: TypeAlias = (
+    Read | Update | UpdateWithVersion | Rollback | Job | Wait | Restart | Barrier | Misuse
+)
 
 
 # -- who, and what must hold -----------------------------------------------------------------------
@@ -132,7 +145,9 @@ class Expectations:
     `jobs`: how the runs of the job end in turn, `skipped` or `processed`. `ladder`: shortest and
     longest delay in seconds before retry 1, 2, ... of every update, no more and no fewer retries;
     `ends`: how each update ends. `survives`: no update may fail, as nothing but a conflict stands
-    in its way. `paced`: the delays between attempts are looked at, for notes.
+    in its way. `paced`: the delays between attempts are looked at, for notes. `logged`: the share
+    of what happened that must have an event. `clear_errors`: the failures of this part and of those
+    before it must say their facts.
     """
 
     success_over: float | None = 0.95
@@ -143,13 +158,16 @@ class Expectations:
     ends: str | None = None
     survives: bool = False
     paced: bool = False
+    logged: float | None = None
+    clear_errors: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """Actors that start together on a fresh template. `retry`: a policy of its own, else the run's.
 
-    `work_ms` is time between each attempt's read and its write.
+    `work_ms` is time between each attempt's read and its write. `outage`: the store is out of reach
+    for every write of an update.
     """
 
     name: str
@@ -158,6 +176,7 @@ class Part:
     work_ms: float = 0.0
     retry: str | None = None
     rival: Rival | None = None
+    outage: bool = False
 
     @property
     def users(self) -> tuple[str, ...]:

@@ -35,12 +35,13 @@ class Records:
 class Call:
     """An operation under way: what was asked, and what has happened on its behalf so far."""
 
-    __slots__ = ("body_reads", "operation", "slept_s", "started_s", "writes")
+    __slots__ = ("body_reads", "invalidations", "operation", "slept_s", "started_s", "writes")
 
     def __init__(self, operation: Operation, started_s: float) -> None:
         self.operation = operation
         self.started_s = started_s
         self.body_reads = 0
+        self.invalidations = 0
         self.writes = 0
         self.slept_s = 0.0  # since the write attempt before
 
@@ -104,12 +105,17 @@ class Tape:
             returned=returned,
             latency_s=latency_s,
             body_reads=call.body_reads,
+            invalidations=call.invalidations,
             **facts,
         )
 
     def current(self) -> Call | None:
         """The call in whose context this code runs; None on a thread that the solution started."""
         return _current.get()
+
+    def has(self, call: Call) -> bool:
+        """Whether it is a call of this tape, and not of another run in the same thread."""
+        return self._calls.get(call.operation.id) is call
 
     def served(self) -> Call | None:
         """The call that this code works for.
@@ -123,6 +129,11 @@ class Tape:
             if call is not None and call.operation.id not in self._open:
                 return None
         return call
+
+    def concerned(self, update_id: str | None) -> Call | None:
+        """Of which call something is said: by its id, else by who says it."""
+        found = self.ids.owner(update_id)
+        return self.served() if found is None else self._calls[found]
 
     def owner(self, update_id: str | None, template_id: str, by: str) -> Call | None:
         """Whose write it is: by its id if that belongs to an operation; else by the context, if the

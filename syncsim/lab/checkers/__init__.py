@@ -1,9 +1,9 @@
 """The judges: a history in, findings out. Pure, linear or n log n, and trusting nobody's word.
 
-`writes` looks for lost data, `reads` for stale reads, `conduct` at everything else;
-`linearizability` and `delays` inform and accuse nobody. `ledger` is a history sorted for them,
-`folding` what a commit must hold. The same judges serve threads, processes
-and simulation.
+`writes` looks for lost data, `reads` for stale reads, `conduct` at everything else. `errors` and
+`logging_facts` judge what is said, where a scenario expects it; `linearizability` and `delays`
+inform and accuse nobody. `ledger` is a history sorted for them, `folding` what a commit must hold.
+The same judges serve threads, processes and simulation.
 """
 
 from __future__ import annotations

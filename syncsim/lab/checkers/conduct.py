@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from syncsim.contract import BACKGROUND
+from syncsim.lab.checkers.errors import answers_a_refusal
 from syncsim.lab.checkers.ledger import Ledger, Timeline
 from syncsim.lab.findings import NOTE, Finding
 from syncsim.lab.history import Attempt, Operation
@@ -29,7 +30,7 @@ def judge_conduct(ledger: Ledger, cooldown_s: float = COOLDOWN_S) -> Iterator[Fi
     for operation in ledger.history.operations:
         if operation.kind == "probe":
             continue
-        yield from _judge_crash(operation)
+        yield from _judge_crash(ledger, operation)
         if operation.kind in ("update", "update_with_version", "rollback"):
             attempts = ledger.attempts.get(operation.id, [])
             yield from _judge_attempts(operation, attempts)
@@ -40,13 +41,15 @@ def judge_conduct(ledger: Ledger, cooldown_s: float = COOLDOWN_S) -> Iterator[Fi
         yield from _judge_cooldown(timeline, cooldown_s)
 
 
-def _judge_crash(operation: Operation) -> Iterator[Finding]:
+def _judge_crash(ledger: Ledger, operation: Operation) -> Iterator[Finding]:
+    """An exception that is no `SyncError`; one that answers a refusal is a poor error instead."""
     failure = operation.failure
     if failure is not None and not failure.expected:
         where = "" if failure.line is None else f" at {failure.line}"
+        is_answer = answers_a_refusal(ledger, operation)
         yield Finding(
-            "D3",
-            "crash",
+            NOTE if is_answer else "D3",
+            "foreign-error" if is_answer else "crash",
             f"{_who(operation)} let a {failure.name} out{where}, which is no SyncError: "
             f"{failure.message}",
             (operation.id,),

@@ -60,6 +60,7 @@ class Act:
             name=self.part.name,
             work_s=self.part.work_ms / 1000,
             rival=self.part.rival,
+            outage=self.part.outage,
         )
         self._names = ReplacedNames(gate, recorder.environment.clock, env.random)
         with solution.building(self._names) as build:
@@ -80,6 +81,11 @@ class Act:
     def records(self) -> Records:
         """What was recorded, however the run ended."""
         return Records() if self._recorder is None else self._recorder.records()
+
+    def close(self) -> None:
+        """Record no more."""
+        if self._recorder is not None:
+            self._recorder.close()
 
     def replaced(self) -> Sequence[str]:
         """The names that the solution reached for past its environment."""

@@ -178,7 +178,11 @@ class Simulation:
                 acts.append(Act(gate, part, template_id, policy))
                 acts[-1].perform(env, seen_log, order, self._solution)
 
-        ending = gate.run(main)
+        try:
+            ending = gate.run(main)
+        finally:
+            for act in acts:
+                act.close()
         if ending.kind == "stuck":
             self._playground.discard()
         for actor, error in gate.errors:

@@ -1,0 +1,23 @@
+"""M4: raises a bare Exception that says nothing of template, versions or attempts."""
+
+from __future__ import annotations
+
+from syncsim.contract import Environment, Outcome
+from syncsim.errors import SyncError
+from syncsim.lab.textbook import Textbook
+
+
+class BareException(Textbook):
+    """Whoever catches it learns that something went wrong."""
+
+    def give_up(self, template_id: str, user: str, update_id: str, lost: SyncError) -> Outcome:
+        """Raise what says nothing."""
+        try:
+            return super().give_up(template_id, user, update_id, lost)
+        except SyncError:
+            raise Exception("the update failed") from None
+
+
+def build(env: Environment) -> BareException:
+    """It, on an environment."""
+    return BareException(env)

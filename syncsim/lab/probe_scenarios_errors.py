@@ -1,0 +1,82 @@
+"""What is said when something fails, and what the log says of everything: the probes and questions.
+
+The five failures are induced one after the other and without luck: a template that does not exist,
+a stale version, a change that is not valid, fifty lost swaps, a store out of reach.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from syncsim.contract import BACKGROUND
+from syncsim.lab.edits import Edit
+from syncsim.lab.question import Question
+from syncsim.lab.scenarios import (
+    COOLED_DOWN_S,
+    Actor,
+    Barrier,
+    Expectations,
+    Job,
+    Misuse,
+    Part,
+    Read,
+    Rival,
+    Step,
+    Update,
+    UpdateWithVersion,
+    Usual,
+    Wait,
+)
+from syncsim.lab.simulation.simulated_run import Parameters
+
+LOST_SWAPS: Final = 50
+LEAST_LOGGED: Final = 0.8
+
+
+def _induced_failures(users: Sequence[str], total: int, seed: int) -> tuple[Part, ...]:
+    user = users[0]
+    update = Update(Edit("rename", user, 1, 0, seed))
+    steps: tuple[Step, ...] = (
+        Read(),
+        Misuse("read-unknown"),
+        Misuse("update-unknown"),
+        Misuse("invalid-change"),
+        update,
+        UpdateWithVersion(Edit("retitle", user, 2, 0, seed)),  # against what was read at first
+    )
+    lenient = Expectations(success_over=None)
+    one = (Actor(user, (Read(), update)),)
+    return (
+        Part("misused", (Actor(user, steps),), lenient),
+        Part("contended", one, lenient, rival=Rival(first=LOST_SWAPS)),
+        Part("outage", one, Expectations(success_over=None, clear_errors=True), outage=True),
+    )
+
+
+def _told_to_the_log(users: Sequence[str], total: int, seed: int) -> tuple[Part, ...]:
+    """All update in peace, the job skips and writes; then one updates against a rival."""
+    updated = Barrier("updated")
+    actors = []
+    for place, user in enumerate(users):
+        edits = [Edit("set", user, number, place, seed) for number in (1, 2)]
+        steps = (Read(), Update(edits[0]), Read(), UpdateWithVersion(edits[1]), updated)
+        actors.append(Actor(user, steps))
+    job = Actor(BACKGROUND, (updated, Job(), Wait(COOLED_DOWN_S), Job()))
+    expect = Expectations(success_over=None, logged=LEAST_LOGGED)
+    contended = Actor(users[0], (Read(), Update(Edit("set", users[0], 3, 0, seed))))
+    return (
+        Part("quiet", (*actors, job), expect),
+        Part("contended", (contended,), expect, rival=Rival(first=2)),
+    )
+
+
+ERROR_PROBES: Final[Mapping[str, Usual]] = {
+    "induced-failures": Usual("Five Induced Failures", _induced_failures, users=1),
+    "told-to-the-log": Usual("Told to the Log", _told_to_the_log, users=2),
+}
+
+ERROR_QUESTIONS: Final = (
+    Question(Parameters("induced-failures"), share=0.01, strategy="random"),
+    Question(Parameters("told-to-the-log"), share=0.03, strategy="random"),
+)
