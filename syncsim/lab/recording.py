@@ -98,6 +98,7 @@ class Recorder:
             "probe",
             rival.user,
             template_id,
+            called=self._tape.order(),
             called_at=self._env.clock.now(),
             changes=changes,
         )
@@ -186,7 +187,8 @@ class RecordedSync:
     ) -> T:
         operation_id = f"{self._actor}-{next(self._numbers)}"
         at = self._env.clock.now()
-        call = Operation(operation_id, kind, user, template_id, called_at=at, **asked)
+        called = self._tape.order()
+        call = Operation(operation_id, kind, user, template_id, called, called_at=at, **asked)
         with self._log.operation(user, operation_id):
             return self._tape.perform(call, verb, told, self._raised)
 

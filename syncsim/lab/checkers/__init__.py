@@ -7,6 +7,6 @@ and simulation.
 
 from __future__ import annotations
 
-from syncsim.lab.checkers.judging import check
+from syncsim.lab.checkers.judging import check, check_ledger
 
-__all__ = ["check"]
+__all__ = ["check", "check_ledger"]

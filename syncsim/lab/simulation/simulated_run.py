@@ -13,9 +13,9 @@ import orjson
 from syncsim.contract import BACKGROUND, JSON
 from syncsim.errors import UsageError
 from syncsim.events import BoundedEventLog
-from syncsim.lab import figures, scenarios
+from syncsim.lab import scenarios
 from syncsim.lab.assembly import assemble, final
-from syncsim.lab.checkers import check
+from syncsim.lab.checkers import check_ledger
 from syncsim.lab.checkers.ledger import Ledger
 from syncsim.lab.expectations import judge_expectations
 from syncsim.lab.findings import INCONCLUSIVE, NOTE, Finding, settle
@@ -30,6 +30,7 @@ from syncsim.lab.simulation.endings import Ending
 from syncsim.lab.simulation.environment import FullStore, SimulatedEnvironment
 from syncsim.lab.simulation.faults import Faults
 from syncsim.lab.simulation.fresh_solution import FreshSolution
+from syncsim.lab.simulation.known_documents import KnownDocuments
 from syncsim.lab.simulation.playground import Playground, VirtualClock
 from syncsim.lab.simulation.scheduler import PATIENCE_S, START_S, Scheduler
 from syncsim.lab.simulation.tokens import Token
@@ -142,6 +143,7 @@ class Simulation:
         self._document = sample(parameters.template)
         self._policies = _policies(self._plan, solution, parameters.retry)
         self._solution = FreshSolution(solution)
+        self._known = KnownDocuments()
 
     def run(self, choices: Choices) -> SimulatedRun:
         """Play all parts and judge them.
@@ -176,7 +178,7 @@ class Simulation:
         for actor, error in gate.errors:
             if actor == "main":
                 raise error
-        history = _history(acts, store)
+        history = _history(acts, store, self._known)
         findings = tuple(_judge(acts, history, ending, gate.errors))
         run = Run(self._setting(), history, findings, gate.now - START_S)
         return SimulatedRun(
@@ -251,12 +253,16 @@ def _jobless(part: Part) -> Part:
 # -- after the run ---------------------------------------------------------------------------------
 
 
-def _history(acts: Sequence[Act], store: FullStore) -> History:
+def _history(acts: Sequence[Act], store: FullStore, known: KnownDocuments) -> History:
     templates = [act.template_id for act in acts]
     return assemble(
         [act.records() for act in acts],
         {template_id: store.history(template_id) for template_id in templates},
-        [final(store, template_id) for template_id in templates],
+        [
+            final(store, template_id, digest_of=lambda row: known.digest(row.body))
+            for template_id in templates
+        ],
+        document_of=lambda revision: known.document(revision.body),
     )
 
 
@@ -271,15 +277,14 @@ def _judge(
         Finding(NOTE, "thread-died", f"{thread}, a thread of the solution, died of {error!r}")
         for thread, error in errors
     ]
-    found += check(history)
+    ledger = Ledger(history)
+    found += check_ledger(ledger)
     if ending.kind == "done":
-        ledger = Ledger(history)
         for act in acts:
             found += judge_expectations(
                 act.part,
                 act.template_id,
                 ledger,
-                figures.count(history, act.template_id),
                 follows_policy=act.follows_policy,
             )
     return settle(found)
