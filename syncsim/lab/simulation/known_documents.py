@@ -19,9 +19,10 @@ MOST: Final = 2_000
 
 
 class KnownDocuments:
-    """Bodies as a store keeps them to documents and their digests."""
+    """Bodies as a store keeps them to documents and their digests; at most `most` at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
         self._documents: dict[bytes, Document] = {}
         self._digests: dict[bytes, str] = {}
         self._parts: dict[bytes, JSON] = {}
@@ -57,5 +58,5 @@ class KnownDocuments:
 
     def _forget_if_full(self) -> None:
         for memory in (self._documents, self._digests, self._parts):
-            if len(memory) >= MOST:
+            if len(memory) >= self._most:
                 memory.clear()
