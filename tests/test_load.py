@@ -77,7 +77,7 @@ def test_a_user_needs_a_thread_only_while_an_update_is_in_flight() -> None:
     ],
 )
 def test_what_loses_updates_is_found_in_a_herd(solution: Any, kind: tuple[str, str]) -> None:
-    judge = Load(solution, users=25).released()
+    judge = Load(solution, users=50).released()
     assert judge.counts[kind] > 0
     assert {code for code, _ in judge.counts} == {"D1"}
     assert all(finding.operations for finding in judge.findings)
@@ -90,22 +90,29 @@ def test_what_serves_stale_copies_is_found_from_the_second_minute_on() -> None:
 
 
 def test_memory_does_not_grow_with_the_number_of_updates() -> None:
-    """Counted at n and 2n updates of the same users: what store and judge hold, and all objects."""
+    """Counted at n and 2n updates of the same users: store and judge, and all objects there are.
+
+    Documents that are known fill a bounded memory and are let go, which is the slack of 3 %.
+    """
     kept: list[int] = []
 
     def count(ended: int) -> None:
-        if ended in (600, 1_200):
+        if ended in (400, 800):
             gc.collect()
             kept.append(len(gc.get_objects()))
 
     remembered = []
-    for minutes in (60, 120):
-        load = Load(build, users=10, keep=20, progress=count if minutes == 120 else lambda n: None)
+    for minutes in (40, 80):
+        load = Load(build, users=10, keep=20, progress=count if minutes == 80 else _nothing)
         load.sustained(minutes)
         remembered.append(load.figures.remembered)
-    assert max(remembered) <= 2 * (2 * 20) + 3 * 20 + 2 * 10
-    assert abs(remembered[1] - remembered[0]) <= 2 * (2 * 20)
-    assert kept[1] - kept[0] < 0.01 * kept[0]
+    versions, operations = 2 * 20, 20
+    assert max(remembered) <= 2 * versions + 3 * operations + 2 * 10
+    assert kept[1] - kept[0] < 0.03 * kept[0]
+
+
+def _nothing(ended: int) -> None:
+    """Nobody watches."""
 
 
 def test_a_store_that_forgets_keeps_the_newest() -> None:

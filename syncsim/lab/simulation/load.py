@@ -40,6 +40,9 @@ MINUTE_S: Final = 60.0
 START_SPREAD_S: Final = 0.001
 """Over how long those whom a barrier releases start: the model's millisecond."""
 
+PATIENCE_S: Final = 60.0
+"""A load of hours on a busy machine is not given up for a pause of some seconds."""
+
 KEPT_EVENTS: Final = 1_000
 KEPT_DOCUMENTS: Final = 200
 
@@ -66,6 +69,8 @@ class Quantiles:
     def at(self, percent: float) -> float:
         """The value that so many per cent do not exceed, within half a per cent; 0.0 of none."""
         rest = self.count * percent / 100
+        if percent >= 100:
+            return self.largest
         for bucket in sorted(self._buckets):
             rest -= self._buckets[bucket]
             if rest <= 0:
@@ -234,7 +239,9 @@ class Load:
 
     def _perform(self, workload: Callable[[], None]) -> StreamingJudge:
         with Workers() as workers:
-            self._gate = gate = Scheduler(Seeded(self._seed, recorded=False), workers)
+            self._gate = gate = Scheduler(
+                Seeded(self._seed, recorded=False), workers, patience_s=PATIENCE_S
+            )
             clock = VirtualClock(gate)
             store = RecentStore(clock=clock, keep=self._keep, seen=self._committed)
 
