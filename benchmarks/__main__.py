@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import contention, freshness, importing, one_client
+from benchmarks import contention, freshness, importing, one_client, repeating, simulating
 from benchmarks.table import Row, as_json, markdown
 
 HERE = Path(__file__).parent
@@ -27,6 +27,8 @@ def parts(quick: bool) -> dict[str, Callable[[], Iterator[Row]]]:
         "stale": lambda: freshness.stale_reads(10_000 if quick else 100_000),
         "sustained": freshness.sustained,
         "storms": lambda: contention.storms(2 if quick else 20),
+        "simulate": lambda: simulating.simulations(1_000 if quick else 4_000, rounds),
+        "repeat": lambda: repeating.repetitions(*((10, 100, 70) if quick else (100, 1_000, 350))),
     }
 
 

@@ -46,10 +46,14 @@ class KnownDocuments:
         return known
 
     def _shared(self, value: JSON) -> JSON:
-        """A value of the document, its elements shared one by one where it is a list."""
-        if isinstance(value, list):
-            value = [self._shared_part(element) for element in value]
-        return self._shared_part(value)
+        """A value of the document; a list as a whole, or where it is new its elements."""
+        if not isinstance(value, list):
+            return self._shared_part(value)
+        text = orjson.dumps(value)
+        known = self._parts.get(text)
+        if known is None:
+            known = self._parts[text] = [self._shared_part(element) for element in value]
+        return known
 
     def _shared_part(self, part: JSON) -> JSON:
         if not isinstance(part, dict | list):
