@@ -13,7 +13,13 @@ from syncsim.lab.simulation.scheduler import START_S
 from syncsim.lab.simulation.service_times import ServiceTimes
 from syncsim.retry import RetryPolicy
 from syncsim.service import build
-from tests.lab_solutions import BlindPut, LastWriteWins, NeverInvalidating, Swallowing
+from tests.lab_solutions import (
+    BlindPut,
+    Crashing,
+    LastWriteWins,
+    NeverInvalidating,
+    Swallowing,
+)
 from tests.parts import ManualClock
 
 STEADY = ServiceTimes(spread=0.0)
@@ -151,3 +157,8 @@ def test_quantiles_are_within_half_a_per_cent_in_bounded_memory() -> None:
     assert quantiles.at(100) == quantiles.largest == 1_000
     assert len(quantiles._buckets) < 1_000
     assert Quantiles().at(50) == 0.0
+
+
+def test_a_load_in_which_something_crashed_has_no_figures() -> None:
+    with pytest.raises(RuntimeError, match="KeyError"):
+        Load(Crashing, users=3).released()
