@@ -8,10 +8,19 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import contention, freshness, importing, one_client, repeating, simulating
+from benchmarks import (
+    checking,
+    contention,
+    freshness,
+    importing,
+    one_client,
+    repeating,
+    simulating,
+)
 from benchmarks.table import Row, as_json, markdown
 
 HERE = Path(__file__).parent
+SIZES = (10_000, 100_000, 1_000_000)
 
 
 def parts(quick: bool) -> dict[str, Callable[[], Iterator[Row]]]:
@@ -26,6 +35,7 @@ def parts(quick: bool) -> dict[str, Callable[[], Iterator[Row]]]:
         "work": lambda: contention.working(3 if quick else 5),
         "stale": lambda: freshness.stale_reads(10_000 if quick else 100_000),
         "sustained": freshness.sustained,
+        "check": lambda: checking.checks(3 if quick else 5, SIZES[:2] if quick else SIZES),
         "storms": lambda: contention.storms(2 if quick else 20),
         "simulate": lambda: simulating.simulations(1_000 if quick else 4_000, rounds),
         "repeat": lambda: repeating.repetitions(*((10, 100, 70) if quick else (100, 1_000, 350))),

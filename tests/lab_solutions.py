@@ -150,6 +150,53 @@ class NeverInvalidating(Careful):
         return Snapshot(template_id, *kept)
 
 
+class JobUnseen(NeverInvalidating):
+    """Every update empties the caches of all users; the job does not."""
+
+    def write(self, template_id: str, head: Row, wanted: Document, user: str) -> Row:
+        row = super().write(template_id, head, wanted, user)
+        for name in self.env.users:
+            self.env.cache(name).delete(template_id)
+        return row
+
+
+class OneWriter(Careful):
+    """Right in another way: one daemon thread does every update, one after another."""
+
+    def __init__(self, env: Any) -> None:
+        super().__init__(env)
+        self.asked: list[tuple[tuple[Any, ...], dict[str, Any], list[Any]]] = []
+        self.changed = threading.Condition()
+        self.thread: threading.Thread | None = None
+
+    def update_template(self, *args: Any, **kwargs: Any) -> Outcome:
+        answer: list[Any] = []
+        with self.changed:
+            if self.thread is None:
+                self.thread = threading.Thread(target=self.serve, daemon=True)
+                self.thread.start()
+            self.asked.append((args, kwargs, answer))
+            self.changed.notify_all()
+            self.changed.wait_for(lambda: answer)
+        if isinstance(answer[0], Exception):
+            raise answer[0]
+        outcome: Outcome = answer[0]
+        return outcome
+
+    def serve(self) -> None:
+        while True:
+            with self.changed:
+                self.changed.wait_for(lambda: self.asked)
+                args, kwargs, answer = self.asked.pop(0)
+            try:
+                done: Any = Careful.update_template(self, *args, **kwargs)
+            except Exception as error:
+                done = error
+            with self.changed:
+                answer.append(done)
+                self.changed.notify_all()
+
+
 class SharedDocument(Careful):
     """Hands the same document to everybody, who may scribble on it."""
 
@@ -172,6 +219,52 @@ class Crashing(Careful):
     ) -> Outcome:
         answers: dict[str, Outcome] = {}
         return answers[user]
+
+
+class Leaving(Careful):
+    """Means to end the program, inside a verb."""
+
+    def update_template(
+        self, template_id: str, changes: Document, *, user: str, base: Snapshot | None = None
+    ) -> Outcome:
+        raise SystemExit(3)
+
+
+class Unspeakable(Exception):
+    """Cannot be shown."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+    __repr__ = __str__
+
+
+class Wordless(Careful):
+    """Lets an exception out that raises when it is looked at."""
+
+    def update_template(
+        self, template_id: str, changes: Document, *, user: str, base: Snapshot | None = None
+    ) -> Outcome:
+        raise Unspeakable
+
+
+def built_to_nothing(env: Any) -> None:
+    """Forgets to return what it made."""
+    Careful(env)
+
+
+def built_by_leaving(env: Any) -> Careful:
+    """Means to end the program while it is built."""
+    raise SystemExit(3)
+
+
+class ReadOnly:
+    """Has one verb of four."""
+
+    def __init__(self, env: Any) -> None: ...
+
+    def get_template(self, template_id: str, *, user: str) -> Snapshot:
+        raise NotImplementedError
 
 
 class Halving(Careful):

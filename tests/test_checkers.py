@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from syncsim.contract import Conflict, Document
-from syncsim.lab.checkers import check
+from syncsim.lab.checkers import check, inform
 from syncsim.lab.checkers.ledger import Timeline
 from syncsim.lab.findings import Finding, settle
 from syncsim.lab.history import (
@@ -461,6 +461,80 @@ def test_a_strict_update_may_answer_unchanged_only_for_the_head() -> None:
     assert codes(story) == [("D1", "stale-version-accepted")]
 
 
+def renamed(story: Story, user: str, name: str, version: str | None) -> Operation:
+    """An update of the name from the head, answered with this version."""
+    base, wrote = story.commits[-1].version, {**story.head, "name": name}
+    return story.update(user, {"name": name}, wrote, base=base, version=version)
+
+
+def test_committed_with_the_version_of_another_commit_is_found() -> None:
+    story = Story()
+    renamed(story, "ann", "A", "v2")
+    renamed(story, "ben", "B", "v2")
+    (finding,) = story.check()
+    assert (finding.code, finding.kind) == ("D1", "false-version")
+    assert finding.operations == ("ben-1", "ann-1")
+    assert "v2" in finding.message
+    assert "v3" in finding.message
+
+
+def test_committed_with_the_version_of_the_base_is_found() -> None:
+    story = Story()
+    renamed(story, "ann", "A", "v1")
+    (finding,) = story.check()
+    assert (finding.kind, finding.operations) == ("false-version", ("ann-1",))
+
+
+def test_committed_with_a_later_version_than_its_own_is_found() -> None:
+    """Ann's commit was v2; before she was answered Ben committed v3, and she is told of his."""
+    story = Story()
+    ann = story.call("update", "ann", changes={"name": "A"}, base_version="v1")
+    story.attempt(ann, "won", "v2")
+    story.commit(ann.id, {**story.head, "name": "A"}, at=START + 9, by="ann")
+    renamed(story, "ben", "B", "v3")
+    story.answer(ann, ended="committed", version="v3")
+    assert codes(story) == [("D1", "false-version")]
+
+
+def test_an_invented_version_is_found_where_reads_show_the_stores_own() -> None:
+    story = Story()
+    renamed(story, "ann", "A", "mine")
+    assert story.check() == []
+    story.read("ben", "v2")
+    assert codes(story) == [("D1", "false-version")]
+
+
+def test_an_invented_version_is_found_where_reads_show_the_stores_own_for_like_commits() -> None:
+    story = Story()
+    renamed(story, "ann", "A", "mine")
+    renamed(story, "ben", "B", "v3")
+    story.read("ben", "v3")
+    (finding,) = story.check()
+    assert (finding.kind, finding.operations) == ("false-version", ("ann-1",))
+
+
+def test_tokens_of_ones_own_for_ones_own_commits_beside_the_stores_for_others_are_right() -> None:
+    """What the job and the laboratory wrote has only the store's token."""
+    story = Story()
+    story.read("ann", "v1")
+    renamed(story, "ann", "A", "r1")
+    story.read("ben", "r1", digest=digest(story.head))
+    story.update("rival", {"name": "R"}, {**story.head, "name": "R"}, kind="probe")
+    story.read("ben", "v3")
+    story.job(derived(story), at=START + 200)
+    story.read("ben", "v4")
+    renamed(story, "ben", "B", "r2")
+    story.read("ann", "r2", digest=digest(story.head))
+    assert story.check() == []
+
+
+def test_a_commit_answered_without_any_version_claims_nothing() -> None:
+    story = Story()
+    renamed(story, "ann", "A", None)
+    story.read("ben", "v2")
+    assert story.check() == []
+
+
 # -- the store's books -----------------------------------------------------------------------------
 
 
@@ -634,6 +708,38 @@ def test_three_seconds_are_the_deadline_and_more_than_five_slow(
     latency_s: float, lost: int, expected: list[tuple[str, str]]
 ) -> None:
     assert codes(attempts(lost, won=True, latency_s=latency_s)) == expected
+
+
+def retried(*delays: tuple[float, ...]) -> list[str]:
+    """The kinds of notes on updates that waited so long before each retry and then gave up."""
+    story = Story()
+    for number, waits in enumerate(delays):
+        ann = story.call("update", "ann", changes={"name": "New"}, base_version="v1")
+        for attempt, waited_s in enumerate((0.0, *waits)):
+            story.attempt(ann, "lost", expected=f"v{attempt}-{number}", waited_s=waited_s)
+        failure = Failure("RetriesExhaustedError", "gave up", expected=True, definite=True)
+        story.answer(ann, ended="failed", failure=failure)
+    assert story.check() == []
+    return [note.kind for note in inform(story.history())]
+
+
+@pytest.mark.parametrize(
+    ("delays", "expected"),
+    [
+        ([], []),
+        ([(0.1, 0.2, 0.4), (0.11, 0.19, 0.38), (0.09, 0.2, 0.4)], []),
+        ([(0.1, 0.2, 0.4)] * 3, ["no-jitter"]),
+        ([(0.1, 0.2, 0.4)] * 2, []),
+        ([(0.0,)] * 3, ["no-delay"]),
+        ([(0.0,)] * 2, []),
+        ([(0.11, 0.1, 0.1)], ["no-growth"]),
+        ([(0.1, 0.1)], []),
+    ],
+)
+def test_the_shape_of_a_back_off_is_told_of_and_never_judged(
+    delays: list[tuple[float, ...]], expected: list[str]
+) -> None:
+    assert retried(*delays) == expected
 
 
 def derived(story: Story) -> Document:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import queue
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from syncsim.contract import (
@@ -21,16 +26,18 @@ from syncsim.contract import (
     SupportsBatches,
     SupportsLookup,
 )
-from syncsim.errors import VersionConflictError
+from syncsim.errors import RetriesExhaustedError, SyncError, VersionConflictError
 from syncsim.lab.assembly import assemble, final
 from syncsim.lab.checkers import check
-from syncsim.lab.history import Attempt, History, Operation
+from syncsim.lab.failures import LONGEST
+from syncsim.lab.history import Attempt, Failure, History, Operation
 from syncsim.lab.recording import Recorder
 from syncsim.lab.scenarios import Rival
 from syncsim.lab.tape import DrawnIds, Records
 from syncsim.service import build
 from syncsim.store.memory import MemoryStore
 from syncsim.template.samples import sample
+from tests import lab_solutions
 from tests.lab_solutions import Careful
 from tests.parts import ManualClock, environment
 
@@ -238,6 +245,118 @@ def test_a_write_of_another_thread_is_the_operations_that_asked_for_it(
     assert check(history) == []
 
 
+def test_an_attempt_of_another_thread_is_counted_met_by_the_rival_and_timed(
+    bench: Callable[..., Bench],
+) -> None:
+    class Apart(DelegatingWithoutIds):
+        """All attempts, and the waits between them, on a thread that the verb starts."""
+
+        def update_template(self, *args: Any, **kwargs: Any) -> Outcome:
+            errors: list[Exception] = []
+
+            def work() -> None:
+                try:
+                    Careful.update_template(self, *args, **kwargs)
+                except RetriesExhaustedError as error:
+                    errors.append(error)
+
+            thread = threading.Thread(target=work)
+            thread.start()
+            thread.join()
+            raise errors[0]
+
+        write = Careful.write
+
+    stage = bench(Apart, rival=Rival())
+    with pytest.raises(RetriesExhaustedError):
+        stage.sync("ann").update_template(TEMPLATE, {"name": "New"}, user="ann")
+    attempts = [a for a in stage.history().attempts if a.operation == "ann-1"]
+    assert [a.fate for a in attempts] == ["lost"] * 4
+    assert [a.waited_s for a in attempts] == [0.0, *stage.clock.slept]
+    assert check(stage.history()) == []
+
+
+class WriterThread(Careful):
+    """One thread, started by the first update, writes for all; the ids it draws are its own."""
+
+    def __init__(self, env: Any) -> None:
+        super().__init__(env)
+        self.asked: queue.Queue[tuple[Any, queue.Queue[Any]] | None] = queue.Queue()
+        self.thread: threading.Thread | None = None
+
+    def write(self, template_id: str, head: Row, wanted: Document, user: str) -> Row:
+        if self.thread is None:
+            self.thread = threading.Thread(target=self.serve, daemon=True)
+            self.thread.start()
+        answer: queue.Queue[Any] = queue.Queue()
+        self.asked.put(((template_id, head.version, wanted, user), answer))
+        row: Row | Exception = answer.get()
+        if isinstance(row, Exception):
+            raise row
+        return row
+
+    def serve(self) -> None:
+        while (item := self.asked.get()) is not None:
+            (template_id, version, wanted, user), answer = item
+            swap = self.env.store.compare_and_swap
+            update_id = self.env.new_id()
+            try:
+                answer.put(swap(template_id, version, wanted, by=user, update_id=update_id))
+            except VersionConflictError as error:
+                answer.put(error)
+
+
+def test_a_thread_that_writes_for_all_makes_no_write_the_first_ones(
+    bench: Callable[..., Bench],
+) -> None:
+    stage = bench(WriterThread, rival=Rival(first=1))
+    for user in ("ann", "ben"):
+        stage.sync(user).update_template(TEMPLATE, {"name": user}, user=user)
+    stage.solution.asked.put(None)
+    stage.solution.thread.join()
+    history = stage.history()
+    mine = [(a.operation, a.fate) for a in history.attempts if "rival" not in str(a.operation)]
+    assert mine == [("ann-1", "lost"), ("ann-1", "won"), ("ben-1", "lost"), ("ben-1", "won")]
+    owners = [commit.operation for commit in history.commits]
+    assert owners == [None, "rival-1", "ann-1", "rival-2", "ben-1"]
+    assert check(history) == []
+
+
+def test_a_leader_that_draws_no_ids_makes_each_write_the_users_it_is_by(
+    bench: Callable[..., Bench],
+) -> None:
+    """Ben commits for Ann, who is waiting: two commits in Ben's call, and neither is undone."""
+    stage = bench()
+    waiting, done = threading.Event(), threading.Event()
+
+    class Queue(Careful):
+        def update_template(self, template_id: str, changes: Any, **_: Any) -> Outcome:
+            if _["user"] == "ann":
+                waiting.set()
+                done.wait()
+            else:
+                for name in ("ann", "ben"):
+                    change = partial(renamed, name=name)
+                    self.env.store.update_locked(template_id, change, by=name)
+                done.set()
+            return Outcome("committed", None, attempts=1)
+
+    slow = Queue(stage.env)
+
+    def update(user: str) -> None:
+        stage.recorder.sync(slow, user).update_template(TEMPLATE, {"name": user}, user=user)
+
+    ann = threading.Thread(target=update, args=("ann",))
+    ann.start()
+    waiting.wait()
+    update("ben")
+    ann.join()
+    history = stage.history()
+    assert [a.operation for a in history.attempts] == ["ann-1", "ben-1"]
+    assert [commit.operation for commit in history.commits] == [None, "ann-1", "ben-1"]
+    assert check(history) == []
+
+
 def renamed(row: Row, name: str) -> Document:
     return {**row.document, "name": name}
 
@@ -323,6 +442,122 @@ def test_what_ends_in_no_exception_at_all_stays_open(bench: Callable[..., Bench]
     assert (operation.ended, operation.returned) == ("open", None)
 
 
+@pytest.mark.parametrize("error", [SystemExit, GeneratorExit, asyncio.CancelledError])
+def test_an_exception_that_is_no_exception_by_class_is_a_crash_all_the_same(
+    bench: Callable[..., Bench], error: type[BaseException]
+) -> None:
+    class Leaving(Careful):
+        def get_template(self, template_id: str, *, user: str) -> Snapshot:
+            raise error
+
+    stage = bench(Leaving)
+    with pytest.raises(error):
+        stage.sync("ann").get_template(TEMPLATE, user="ann")
+    (finding,) = check(stage.history())
+    assert (finding.code, finding.kind) == ("D3", "crash")
+    assert error.__name__ in finding.message
+    assert "test_recording.py:" in finding.message
+
+
+def test_a_keyboard_interrupt_that_no_keyboard_sent_is_a_crash(bench: Callable[..., Bench]) -> None:
+    """Ctrl-C comes to the main thread alone; on any other it is the solution that raised it."""
+
+    class Aborted(Careful):
+        def get_template(self, template_id: str, *, user: str) -> Snapshot:
+            raise KeyboardInterrupt
+
+    stage = bench(Aborted)
+
+    def read() -> None:
+        with contextlib.suppress(KeyboardInterrupt):
+            stage.sync("ann").get_template(TEMPLATE, user="ann")
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    thread.join()
+    assert [finding.kind for finding in check(stage.history())] == ["crash"]
+
+
+class Silent(SyncError):
+    """A `SyncError` of which every part raises when it is looked at."""
+
+    @property
+    def facts(self) -> dict[str, Any]:  # type: ignore[override]
+        raise RuntimeError("no facts")
+
+    @facts.setter
+    def facts(self, value: dict[str, Any]) -> None: ...
+
+    @property
+    def definite(self) -> bool:  # type: ignore[override]
+        raise RuntimeError("who knows")
+
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+class OddText(str):
+    """A class that no other process knows."""
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "expected"),
+    [
+        (Silent(), "a Silent that cannot say what it is", True),
+        (lab_solutions.Unspeakable(), "a Unspeakable that cannot say what it is", False),
+        (ValueError("\ud800"), "\\ud800", False),
+        (ValueError(OddText("x" * 10_000)), "x" * LONGEST, False),
+    ],
+)
+def test_an_error_that_cannot_be_looked_at_is_on_record_all_the_same(
+    bench: Callable[..., Bench], error: Exception, message: str, expected: bool
+) -> None:
+    class Hiding(Careful):
+        def get_template(self, template_id: str, *, user: str) -> Snapshot:
+            raise error
+
+    stage = bench(Hiding)
+    with pytest.raises(type(error)):
+        stage.sync("ann").get_template(TEMPLATE, user="ann")
+    failure = stage.history().operations[0].failure
+    assert failure is not None
+    assert (failure.message, failure.expected, failure.definite) == (message, expected, False)
+    assert type(failure.message) is str
+    orjson.dumps(stage.history().to_json())
+
+
+def test_facts_of_a_class_of_the_solutions_own_become_plain(bench: Callable[..., Bench]) -> None:
+    class Telling(Careful):
+        def get_template(self, template_id: str, *, user: str) -> Snapshot:
+            raise SyncError(
+                "no", text=OddText("t"), large=1 << 80, nan=0.5, odd=object(), none=None
+            )
+
+    stage = bench(Telling)
+    with pytest.raises(SyncError):
+        stage.sync("ann").get_template(TEMPLATE, user="ann")
+    failure = stage.history().operations[0].failure
+    assert failure is not None
+    assert failure.facts == {"text": "t", "large": str(1 << 80), "nan": 0.5, "none": None}
+    assert type(failure.facts["text"]) is str
+
+
+def test_versions_that_are_no_text_are_told_apart_as_text(bench: Callable[..., Bench]) -> None:
+    class Numbering(Careful):
+        def get_template(self, template_id: str, *, user: str) -> Snapshot:
+            read = super().get_template(template_id, user=user)
+            return replace(read, version=[len(self.env.store.history(template_id))])  # type: ignore[arg-type]
+
+    stage = bench(Numbering)
+    ann = stage.sync("ann")
+    base = ann.get_template(TEMPLATE, user="ann")
+    ann.update_template(TEMPLATE, {"name": "New"}, user="ann", base=base)
+    history = stage.history()
+    assert [o.version for o in history.operations if o.kind == "get"] == ["[1]"]
+    assert history.operations[1].base_version == "[1]"
+    assert check(history) == []
+
+
 def test_the_recorded_store_can_what_the_store_can(bench: Callable[..., Bench]) -> None:
     store = bench().env.store
     assert isinstance(store, SupportsBatches)
@@ -405,6 +640,20 @@ def won(name: str, version: str) -> Attempt:
             id="one thread made both, and the answers tell",
         ),
         pytest.param(
+            [committed("a", "v3", "ann"), committed("b", "v2", "ben")],
+            [won("a", "v2"), won("b", "v3")],
+            ["ann", "ben"],
+            ["a", "b"],
+            id="answers that name each other's commits make no one the other",
+        ),
+        pytest.param(
+            [committed("a", "v1", "ann")],
+            [won("a", "v2")],
+            ["ann"],
+            ["a"],
+            id="nobody made the first version, whoever claims it",
+        ),
+        pytest.param(
             [committed("a", "v2", "ann"), committed("b", "v2", "ben")],
             [won("a", "v2")],
             ["ann", "cleo"],
@@ -427,3 +676,65 @@ def test_a_commit_is_given_to_the_operation_that_made_it(
     records = Records(tuple(operations), tuple(attempts), (), {o.id: o.id for o in operations})
     history = assemble([records], {"t": commits[::-1]}, [])
     assert [commit.operation for commit in history.commits] == [None, *owners]
+
+
+# -- commits that nobody was seen making -----------------------------------------------------------
+
+HEAD: Document = {"name": "a", "description": "", "settings": {}}
+GAVE_UP = Failure("RetriesExhaustedError", "gave up", expected=True, definite=True)
+UNKNOWN = Failure("OutcomeUnknownError", "?", expected=True, definite=False)
+
+
+def asked(
+    name: str, ended: Any, changes: Document, *, user: str = "ann", **facts: Any
+) -> Operation:
+    returned = None if ended == "open" else 9
+    return Operation(name, "update", user, "t", 1, returned, ended, changes=changes, **facts)
+
+
+def owner_of(changes: Document, operations: list[Operation], *, by: str = "ann") -> str | None:
+    """Who gets the one commit of these changes, made on a thread of which nothing is known."""
+    documents = [orjson.dumps(HEAD), orjson.dumps({**HEAD, **changes})]
+    revisions = [
+        Revision("t", f"v{number}", number, f"v{number - 1}", user, 1.0, body, None, None)
+        for number, (user, body) in enumerate(zip(["x", by], documents, strict=True), 1)
+    ]
+    records = Records(tuple(operations), (), (), {o.id: o.id for o in operations})
+    return assemble([records], {"t": revisions[::-1]}, []).commits[1].operation
+
+
+NAME, TEXT = {"name": "b"}, {"description": "d"}
+
+
+@pytest.mark.parametrize(
+    ("operations", "owner"),
+    [
+        pytest.param(
+            [asked("a", "committed", TEXT), asked("b", "committed", NAME)], "b", id="who meant it"
+        ),
+        pytest.param([asked("a", "open", TEXT)], "a", id="the only one that may have committed"),
+        pytest.param(
+            [asked("a", "open", TEXT), asked("b", "open", NAME)], "b", id="who may have, and meant"
+        ),
+        pytest.param(
+            [asked("a", "failed", TEXT, failure=UNKNOWN)], "a", id="a failure that tells nothing"
+        ),
+        pytest.param(
+            [asked("a", "failed", NAME, failure=GAVE_UP)], "a", id="a failure that told a lie"
+        ),
+        pytest.param([asked("a", "failed", TEXT, failure=GAVE_UP)], None, id="nobody meant it"),
+        pytest.param([asked("a", "unchanged", NAME)], "a", id="an unchanged that told a lie"),
+        pytest.param([asked("a", "read", NAME)], None, id="no reader"),
+        pytest.param(
+            [asked("a", "committed", NAME, user="ben")], "a", id="another user, who meant it"
+        ),
+        pytest.param(
+            [asked("a", "committed", TEXT, user="ben")], None, id="another user, who did not"
+        ),
+    ],
+)
+def test_a_commit_that_nobody_was_seen_making_is_given_to_who_meant_it(
+    operations: list[Operation], owner: str | None
+) -> None:
+    operations = [replace(o, kind="get") if o.ended == "read" else o for o in operations]
+    assert owner_of(NAME, operations) == owner

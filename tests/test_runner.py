@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from syncsim.contract import Outcome
-from syncsim.errors import StoreUnavailableError, UsageError
+from syncsim.errors import StoreUnavailableError, UsageError, VersionConflictError
 from syncsim.lab import workers
 from syncsim.lab.edits import Edit
 from syncsim.lab.result import Run
@@ -120,6 +120,9 @@ def test_the_reference_passes_on_processes_that_share_a_file() -> None:
         ("NeverInvalidating", "cache-consistency", "M1", "stale-read"),
         ("SharedDocument", "cache-consistency", "M1", "content-differs"),
         ("Crashing", "perfect-storm", "D3", "crash"),
+        ("Leaving", "perfect-storm", "D3", "crash"),
+        ("Leaving", "cache-consistency", "D3", "crash"),
+        ("Wordless", "perfect-storm", "D3", "crash"),
     ],
 )
 def test_a_mistake_is_found_with_its_code(
@@ -170,6 +173,40 @@ def test_a_crash_names_the_line_of_the_solution() -> None:
     (finding,) = played.findings
     assert "KeyError" in finding.message
     assert "lab_solutions.py:" in finding.message
+
+
+def test_everybody_reads_once_more_when_all_is_over_and_no_figure_counts_it() -> None:
+    played = run("perfect-storm", solution=Careful, store="memory", users=3, work_ms=50)
+    last = [o for o in played.history.operations if o.at_rest]
+    assert sorted(o.id for o in last) == ["ann-at-rest-1", "ben-at-rest-1", "cleo-at-rest-1"]
+    assert all(o.version == played.history.finals[0].version for o in last)
+    assert min(o.called for o in last) > max(
+        o.returned or 0 for o in played.history.operations if not o.at_rest
+    )
+    assert played.figures.reads == 3
+
+
+@pytest.mark.real
+def test_in_processes_nobody_looks_at_rest_before_all_have_done() -> None:
+    played = run("perfect-storm", on="processes", users=4, processes=2, work_ms=50)
+    before = [o.returned or 0 for o in played.history.operations if not o.at_rest]
+    last = [o for o in played.history.operations if o.at_rest]
+    assert {o.user for o in last} == {"ann", "ben", "cleo", "dan"}
+    assert min(o.called for o in last) > max(before)
+
+
+def test_nobody_looks_at_rest_where_somebody_has_died() -> None:
+    played = run("perfect-storm", solution=lab_solutions.Halving, store="memory")
+    assert "actor-died" in kinds(played)
+    assert not any(o.at_rest for o in played.history.operations)
+
+
+@pytest.mark.real
+def test_whoever_means_to_end_the_program_inside_a_verb_crashes_in_a_process_too() -> None:
+    """And nobody waits for them at the barriers: every read of the scenario is made."""
+    played = run("cache-consistency", solution=lab_solutions.Leaving, on="processes")
+    assert kinds(played) == {"crash"}
+    assert sum(o.kind == "get" for o in played.history.operations) >= 9
 
 
 def test_a_thread_that_hangs_is_found_with_its_line_and_does_not_hang_the_run() -> None:
@@ -271,6 +308,28 @@ def test_a_scenario_of_ones_own_has_its_own_size() -> None:
 @pytest.fixture(scope="module")
 def storm() -> Run:
     return run("perfect-storm", store="memory", work_ms=100)
+
+
+def test_a_solution_without_a_policy_passes_the_ladder_and_a_note_says_what_was_not_judged() -> (
+    None
+):
+    played = run("retry-ladder", solution=Careful, store="memory")
+    assert played.passed
+    assert [note["kind"] for note in played.summary()["notes"]] == ["ladder-not-judged"]
+    assert run("retry-ladder", store="memory").notes == ()
+
+
+class Shrugging(Careful):
+    """Takes losing for a reason to skip the update."""
+
+    def give_up(self, template_id: str, conflict: VersionConflictError) -> Outcome:
+        return Outcome("skipped", conflict.actual, attempts=self.attempts)
+
+
+def test_an_update_without_a_policy_must_end_in_a_commit_or_an_error_all_the_same() -> None:
+    played = run("retry-ladder", solution=Shrugging, store="memory")
+    assert kinds(played) == {"ending"}
+    assert not played.passed
 
 
 def test_the_summary_has_the_keys_of_the_contract(storm: Run) -> None:
@@ -457,6 +516,32 @@ def test_a_candidates_file_is_loaded_in_every_process_and_prints_on_standard_err
 def test_a_build_that_raises_is_a_usage_error(candidate: Callable[[str], str]) -> None:
     with pytest.raises(UsageError, match=r"not today.*candidate.py:9"):
         run("cache-consistency", solution=f"{candidate('Careful')}:other", store="memory")
+
+
+def test_a_build_that_means_to_end_the_program_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match=r"it raised SystemExit\(3\).*lab_solutions.py:"):
+        run("cache-consistency", solution=lab_solutions.built_by_leaving, store="memory")
+
+
+@pytest.mark.parametrize(
+    ("solution", "said"),
+    [
+        (
+            lab_solutions.built_to_nothing,
+            r"build\(env\) returned None, which lacks get_template, update_template, "
+            "update_with_version, run_background_job",
+        ),
+        (
+            lab_solutions.ReadOnly,
+            r"returned a ReadOnly, which lacks update_template, update_with_version, run_",
+        ),
+    ],
+)
+def test_a_build_that_returns_no_solution_is_a_usage_error_that_names_the_missing_verbs(
+    solution: Any, said: str
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        run("cache-consistency", solution=solution, store="memory")
 
 
 @pytest.mark.real

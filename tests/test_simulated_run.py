@@ -14,7 +14,7 @@ import pytest
 
 from syncsim.errors import UsageError
 from syncsim.lab.findings import INCONCLUSIVE
-from syncsim.lab.scenarios import SCENARIOS
+from syncsim.lab.scenarios import SCENARIOS, Part
 from syncsim.lab.simulation.choices import Guided, Replayed, Seeded
 from syncsim.lab.simulation.explore import replay
 from syncsim.lab.simulation.faults import Faults
@@ -23,7 +23,16 @@ from syncsim.lab.simulation.scheduler import Scheduler
 from syncsim.lab.simulation.simulated_run import Parameters, SimulatedRun, Simulation, simulate
 from syncsim.lab.simulation.tokens import Token
 from syncsim.template.samples import sample
-from tests.lab_solutions import BlindPut, Careful
+from tests.lab_solutions import (
+    BlindPut,
+    Careful,
+    JobUnseen,
+    Leaving,
+    OneWriter,
+    Wordless,
+    built_by_leaving,
+    built_to_nothing,
+)
 
 SMALL = Parameters("perfect-storm", work_ms=0.0)
 
@@ -343,6 +352,59 @@ def test_a_solution_that_cannot_be_built_is_a_clear_error(
         play(playground, other)
     with pytest.raises(UsageError, match="existing file"):
         play(playground, tmp_path / "absent.py")
+
+
+def test_a_cache_that_outlasts_what_the_job_wrote_is_found_at_rest(playground: Playground) -> None:
+    scenario = Parameters("background-job-respect")
+    run = Simulation(scenario, playground, solution=JobUnseen).run(Seeded(1))
+    (finding,) = run.findings
+    assert (finding.code, finding.kind) == ("M1", "stale-read")
+    assert finding.operations == ("ann-at-rest-1", "background-2")
+
+
+@pytest.mark.parametrize("name", ["cache-consistency", "background-job-respect", "retry-ladder"])
+def test_a_daemon_that_does_all_the_writing_is_not_accused(
+    playground: Playground, name: str
+) -> None:
+    """Nor said to have died when the run ends around it, while it holds a lock or waits for one."""
+    simulation = Simulation(Parameters(name), playground, solution=OneWriter)
+    for seed in range(10):
+        run = simulation.run(Seeded(seed))
+        assert run.findings == ()
+        updates = [o for o in run.history.operations if o.kind == "update"]
+        tried = {attempt.operation for attempt in run.history.attempts}
+        assert {o.id for o in updates} <= tried
+
+
+def test_the_look_at_rest_draws_nothing(
+    playground: Playground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the number of schedules nor what a token holds depends on it."""
+    run = Simulation(SMALL, playground).run(Seeded(1))
+    last = [operation for operation in run.history.operations if operation.at_rest]
+    assert [operation.user for operation in last] == ["ann", "ben"]
+    monkeypatch.setattr(Part, "at_rest", ())
+    without = Simulation(SMALL, playground).run(Seeded(1))
+    assert without.choices == run.choices
+    assert without.trace == run.trace[: len(without.trace)]
+
+
+@pytest.mark.parametrize("name", ["perfect-storm", "cache-consistency"])
+@pytest.mark.parametrize("solution", [Leaving, Wordless])
+def test_whatever_leaves_a_verb_is_a_crash_and_everybody_else_goes_on(
+    playground: Playground, solution: type[Careful], name: str
+) -> None:
+    run = Simulation(Parameters(name), playground, solution=solution).run(Seeded(1))
+    assert run.ending.kind == "done"
+    assert {(finding.code, finding.kind) for finding in run.findings} == {("D3", "crash")}
+    assert all(operation.ended != "open" for operation in run.history.operations)
+
+
+def test_a_build_without_a_solution_is_a_clear_error(playground: Playground) -> None:
+    with pytest.raises(UsageError, match=r"returned None, which lacks get_template"):
+        Simulation(SMALL, playground, solution=built_to_nothing).run(Seeded(1))  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"it raised SystemExit"):
+        Simulation(SMALL, playground, solution=built_by_leaving).run(Seeded(1))
 
 
 def test_a_list_of_zeros_plays_the_actors_one_after_another(playground: Playground) -> None:

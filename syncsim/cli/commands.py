@@ -168,7 +168,7 @@ def run(
     console.print()
     console.print(terminal.run_title(report))
     console.print(terminal.run_figures(report))
-    for line in terminal.findings(report):
+    for line in (*terminal.findings(report), *terminal.notes(report)):
         console.print(line, soft_wrap=True)
     return 0 if played.passed else FAILED
 

@@ -179,6 +179,12 @@ def findings(report: Mapping[str, JSON]) -> Iterator[Text]:
         yield text.append(one_line(finding["message"]), "default")
 
 
+def notes(report: Mapping[str, JSON]) -> Iterator[Text]:
+    """Every note in words; none of them counts against the solution."""
+    for note in report["notes"]:
+        yield Text(f"note {note['kind']}: {one_line(note['message'])}", "dim")
+
+
 def log_lines(events: Sequence[Event], *, verbose: bool = False) -> Iterator[Text]:
     """The live log: its last lines, or with `verbose` every event with all its facts."""
     if verbose:

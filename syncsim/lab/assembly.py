@@ -5,15 +5,14 @@ Stamps become sequence numbers, and every commit is given to the operation that 
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from operator import attrgetter
 from typing import Any
 
 from syncsim.contract import Document, Revision, Row
 from syncsim.events.kinds import Event
-from syncsim.lab.history import Attempt, Commit, Final, History, Operation, digest
+from syncsim.lab.history import Attempt, Final, History, Operation, digest
+from syncsim.lab.ownership import Owners
 from syncsim.lab.tape import DrawnIds, Records
 
 
@@ -22,7 +21,7 @@ def assemble(
     revisions: Mapping[str, Sequence[Revision]],
     finals: Sequence[Final],
     *,
-    document_of: Callable[[Revision], Document] = attrgetter("document"),
+    document_of: Callable[[Revision], Document] | None = None,
 ) -> History:
     """The history of a run. `revisions` per template, as `Store.history` answers, newest first."""
     operations: list[Operation] = []
@@ -35,7 +34,7 @@ def assemble(
         events += one.events
         ids.update(one.ids)
     operations, attempts = _numbered(operations, attempts)
-    owners = _Owners(operations, attempts, DrawnIds(ids))
+    owners = Owners(operations, attempts, DrawnIds(ids))
     commits = [
         commit
         for template_id in sorted(revisions)
@@ -116,71 +115,3 @@ def _tried_between(attempt: Attempt, began: int, ended: int) -> Attempt:
     if (attempt.began, attempt.ended) == (began, ended):
         return attempt
     return replace(attempt, began=began, ended=ended)
-
-
-class _Owners:
-    """Whose commit is whose.
-
-    By the commit's `update_id` if an operation drew it; else whoever was seen making it, unless
-    that operation answered another commit and exactly one other answered this one (a thread that
-    commits for others); else who answered its version; else, in order, the user's operations that
-    answered committed and are left without a commit.
-    """
-
-    def __init__(
-        self, operations: Iterable[Operation], attempts: Iterable[Attempt], ids: DrawnIds
-    ) -> None:
-        self._ids = ids
-        self._seen = {(a.template_id, a.actual): a.operation for a in attempts if a.fate == "won"}
-        self._answers: dict[tuple[str, str | None], list[str]] = defaultdict(list)
-        self._answered: dict[str, str | None] = {}
-        self._waiting: dict[tuple[str, str], list[str]] = defaultdict(list)
-        for operation in operations:
-            if operation.ended == "committed":
-                template_id = operation.template_id
-                self._answers[template_id, operation.version].append(operation.id)
-                self._answered[operation.id] = operation.version
-                self._waiting[template_id, operation.user].append(operation.id)
-
-    def commits(
-        self, revisions: Sequence[Revision], document_of: Callable[[Revision], Document]
-    ) -> list[Commit]:
-        """The commits of one template, oldest first."""
-        ordered = list(reversed(revisions))
-        versions = {revision.version for revision in ordered}
-        owners = [self._owner(revision, versions) for revision in ordered]
-        taken = set(owners)
-        for place, revision in enumerate(ordered):
-            if owners[place] is None and place > 0:
-                waiting = self._waiting[revision.template_id, revision.by]
-                owners[place] = next((o for o in waiting if o not in taken), None)
-                taken.add(owners[place])
-        return [
-            Commit(
-                revision.revision,
-                revision.template_id,
-                revision.version,
-                revision.parent,
-                owner,
-                revision.by,
-                revision.at,
-                document_of(revision),
-                revision.update_id,
-                revision.detail,
-            )
-            for revision, owner in zip(ordered, owners, strict=True)
-        ]
-
-    def _owner(self, revision: Revision, versions: set[str]) -> str | None:
-        drawn = self._ids.owner(revision.update_id)
-        if drawn is not None:
-            return drawn
-        answers = self._answers[revision.template_id, revision.version]
-        seen = self._seen.get((revision.template_id, revision.version))
-        if seen is None:
-            return answers[0] if len(answers) == 1 else None
-        answered = self._answered.get(seen)
-        others = [operation for operation in answers if operation != seen]
-        if len(others) == 1 and answered != revision.version and answered in versions:
-            return others[0]
-        return seen

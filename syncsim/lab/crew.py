@@ -16,8 +16,9 @@ from typing import Any, Final, Protocol
 from syncsim.contract import Environment, TemplateSync
 from syncsim.errors import UsageError
 from syncsim.lab.culprit import line_of_error, line_of_thread
+from syncsim.lab.failures import described
 from syncsim.lab.findings import Finding
-from syncsim.lab.loading import Solution, load, name_of
+from syncsim.lab.loading import Solution, checked, load, name_of
 from syncsim.lab.playing import play
 from syncsim.lab.recording import ObservedLog, Recorder
 from syncsim.lab.scenarios import Actor, Part, parties
@@ -29,6 +30,9 @@ SMALL_STACK_BYTES: Final = 1 << 20
 """Above `MANY` threads each gets this stack: of the usual 8 MB thousands may not be had."""
 
 POLL_S: Final = 0.05
+
+AT_REST: Final = "at rest"
+"""The barrier between processes at which everybody has done."""
 
 
 class RemoteBarrier(Protocol):
@@ -55,6 +59,11 @@ class Assignment:
     solution: Solution
     retry: RetryPolicy | None
     timeout_s: float
+
+    @property
+    def users(self) -> frozenset[str]:
+        """The users of its actors."""
+        return frozenset(actor.user for actor in self.actors)
 
 
 @dataclass(frozen=True)
@@ -100,8 +109,12 @@ class Crew:
             self._deadline_s = time.monotonic() + assignment.timeout_s
             self._barriers = dict(self._local_barriers())
             self._deaths: list[Finding] = []
-            threads = self._start(recorder, solution, called)
+            threads = self._start(assignment.actors, recorder, solution, called)
             self._wait(threads, tick)
+            if self._has_come_to_rest(threads):
+                at_rest = [a for a in assignment.part.at_rest if a.user in assignment.users]
+                threads = self._start(at_rest, recorder, solution, called=None)
+                self._wait(threads, tick)
             hung = [thread for thread in threads if thread.is_alive()]
             records = recorder.records()
             findings = (*self._deaths, *(_hung(thread, records) for thread in hung))
@@ -116,12 +129,30 @@ class Crew:
             action = None if remote is None else lambda remote=remote: remote.wait(self._left_s())
             yield name, threading.Barrier(count, action)
 
+    def _has_come_to_rest(self, threads: Sequence[threading.Thread]) -> bool:
+        """Whether everybody has done, in the other processes too; waits for these."""
+        if self._deaths or any(thread.is_alive() for thread in threads):
+            self._release()
+            return False
+        elsewhere = self.remote.get(AT_REST)
+        try:
+            if elsewhere is not None:
+                elsewhere.wait(self._left_s())
+        except threading.BrokenBarrierError:
+            return False
+        return True
+
     def _start(
-        self, recorder: Recorder, solution: TemplateSync, called: Callable[[], object]
+        self,
+        actors: Sequence[Actor],
+        recorder: Recorder,
+        solution: TemplateSync,
+        called: Callable[[], object] | None,
     ) -> list[threading.Thread]:
+        """A thread for each actor; without `called` the actors look once more, at rest."""
         threads = []
-        with _stack_for(len(self.assignment.actors)):
-            for actor in self.assignment.actors:
+        with _stack_for(len(actors)):
+            for actor in actors:
                 job = (actor, recorder, solution, called)
                 threads.append(
                     threading.Thread(target=self._play, args=job, name=actor.user, daemon=True)
@@ -134,26 +165,27 @@ class Crew:
         actor: Actor,
         recorder: Recorder,
         solution: TemplateSync,
-        called: Callable[[], object],
+        called: Callable[[], object] | None,
     ) -> None:
         try:
             play(
                 actor,
-                recorder.sync(solution, actor.user),
+                recorder.sync(solution, actor.user, at_rest=called is None),
                 self.assignment.template_id,
                 clock=self.env.clock,
                 meet=self._meet,
-                called=called,
+                called=called or _nothing,
             )
         except threading.BrokenBarrierError:
             pass  # somebody else hangs or has died, which is found there
-        except Exception as error:
+        except BaseException as error:
             where = line_of_error(error)
             self._deaths.append(
                 Finding(
                     "D3",
                     "actor-died",
-                    f"{actor.user} could not go on with what it had read ({where}): {error!r}",
+                    f"{actor.user} could not go on with what it had read ({where}): "
+                    f"{described(error)}",
                 )
             )
             self._release()
@@ -184,25 +216,28 @@ def _build(assignment: Assignment, recorder: Recorder) -> TemplateSync | None:
     """The solution, built in a thread of its own; None if that does not come to an end."""
     build = load(assignment.solution)
     settings: dict[str, Any] = {} if assignment.retry is None else {"retry": assignment.retry}
-    built: list[TemplateSync | Exception] = []
+    built: list[object] = []
+    failed: list[BaseException] = []
 
     def work() -> None:
         try:
             built.append(build(recorder.environment, **settings))
-        except Exception as error:
-            built.append(error)
+        except BaseException as error:
+            failed.append(error)
 
     thread = threading.Thread(target=work, name="build", daemon=True)
     thread.start()
     thread.join(assignment.timeout_s)
-    answer = built[0] if built else None
-    if isinstance(answer, Exception):
-        raise UsageError(
-            "solution",
-            name_of(assignment.solution),
-            f"a build(env) that returns; it raised {answer!r} ({line_of_error(answer)})",
-        ) from answer
-    return answer
+    name = name_of(assignment.solution)
+    for error in failed:
+        where = line_of_error(error)
+        text = f"a build(env) that returns; it raised {described(error)} ({where})"
+        raise UsageError("solution", name, text) from error
+    return checked(built[0], name) if built else None
+
+
+def _nothing() -> None:
+    """A look at rest is not counted as progress."""
 
 
 def _hung(thread: threading.Thread, records: Records) -> Finding:

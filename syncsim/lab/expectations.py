@@ -21,16 +21,19 @@ def judge_expectations(
     """What of a part's expectations does not hold.
 
     `follows_policy`: whether the solution was given the part's retry policy. One that was not
-    retries as it sees fit, so the ladder is none of its promises.
+    retries as it sees fit: the ladder is none of its promises, but that it ends well is. How often
+    it tries and how long it takes is for the judges of every run.
     """
     expect = part.expect
     operations = [o for o in ledger.history.operations if o.template_id == template_id]
     updates = [o for o in operations if o.kind in UPDATES]
     yield from _judge_rates(expect, Rates.of(operations), updates)
     yield from _judge_jobs(expect, [o for o in operations if o.kind == "job"])
-    if follows_policy:
-        for operation in updates:
+    for operation in updates:
+        if follows_policy:
             yield from _judge_ladder(expect, part, ledger, operation)
+        elif expect.ladder is not None:
+            yield from _judge_end(part, operation)
     if expect.needs_conflict and not _contended(ledger, updates):
         yield Finding(
             INCONCLUSIVE,
@@ -111,6 +114,19 @@ def _judge_ladder(
             f"{waited} ms",
             (operation.id,),
         )
+
+
+def _judge_end(part: Part, operation: Operation) -> Iterator[Finding]:
+    failure = operation.failure
+    if operation.ended in SUCCEEDED or (failure is not None and failure.expected):
+        return
+    yield Finding(
+        NOTE,
+        "ending",
+        f"{part.name}: {operation.id} must end in a commit or a SyncError, however often a rival "
+        f"is faster; it ended as {operation.ended if failure is None else failure.name}",
+        (operation.id,),
+    )
 
 
 def _contended(ledger: Ledger, updates: list[Operation]) -> bool:

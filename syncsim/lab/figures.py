@@ -36,7 +36,7 @@ class Rates:
     def of(cls, operations: Iterable[Operation]) -> Rates:
         """Those of these operations; costs a look at each."""
         updates = [o for o in operations if o.kind in UPDATES]
-        reads = [o for o in operations if o.ended == "read"]
+        reads = [o for o in operations if o.ended == "read" and not o.at_rest]
         return cls(
             len(updates),
             sum(o.ended in SUCCEEDED for o in updates),

@@ -57,7 +57,8 @@ class Operation:
     caller gave is `base_version`. `digest` is that of the document a read returned.
 
     `attempts` is what the solution claims; what the store saw are the `Attempt` records.
-    `body_reads` counts the documents read from the store on behalf of this operation.
+    `body_reads` counts the documents read from the store on behalf of this operation. `at_rest`:
+    a read that the laboratory made when all was over; it is judged, and counted in no figure.
     """
 
     id: str
@@ -78,6 +79,7 @@ class Operation:
     reason: str | None = None
     failure: Failure | None = None
     body_reads: int = 0
+    at_rest: bool = False
 
 
 @dataclass(frozen=True, slots=True)

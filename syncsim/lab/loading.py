@@ -8,14 +8,22 @@ import sys
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 from syncsim.contract import TemplateSync
 from syncsim.errors import UsageError
 from syncsim.lab.culprit import line_of_error
+from syncsim.lab.failures import described
 
 Solution: TypeAlias = Callable[..., TemplateSync] | str | Path | None
 """A `build` function, a path `file.py` or `file.py:name`, or None for the reference."""
+
+VERBS: Final = (
+    "get_template",
+    "update_template",
+    "update_with_version",
+    "run_background_job",
+)
 
 
 def name_of(solution: Solution) -> str:
@@ -52,6 +60,27 @@ def load(solution: Solution) -> Callable[..., TemplateSync]:
     return build
 
 
+def checked(answer: object, name: str) -> TemplateSync:
+    """What the `build` of this solution returned, if it has the four verbs; else `UsageError`."""
+    missing = [verb for verb in VERBS if not _has(answer, verb)]
+    if missing:
+        what = "None" if answer is None else f"a {type(answer).__name__}"
+        raise UsageError(
+            "solution",
+            name,
+            f"an object with the four verbs; build(env) returned {what}, which lacks "
+            + ", ".join(missing),
+        )
+    return cast(TemplateSync, answer)
+
+
+def _has(answer: object, verb: str) -> bool:
+    try:
+        return callable(getattr(answer, verb, None))
+    except Exception:
+        return False
+
+
 def takes_policy(build: Callable[..., TemplateSync]) -> bool:
     """Whether `build` accepts `retry=`, as the reference does."""
     try:
@@ -79,6 +108,6 @@ def _imported(path: Path, text: str) -> Any:
         raise UsageError(
             "solution",
             text,
-            f"a file that can be imported; it raised {error!r} ({line_of_error(error)})",
+            f"a file that can be imported; it raised {described(error)} ({line_of_error(error)})",
         ) from error
     return module

@@ -8,6 +8,7 @@ from contextlib import suppress
 import orjson
 
 from syncsim.contract import Clock, Document, Snapshot, TemplateSync
+from syncsim.lab.failures import OnRecord, is_from_outside
 from syncsim.lab.scenarios import (
     Actor,
     Barrier,
@@ -45,19 +46,19 @@ def play(
             case Read(scribble):
                 user.read(scribble=scribble)
             case Job():
-                with suppress(Exception):
+                with OnRecord():
                     sync.run_background_job(template_id)
             case Update(edit):
                 base = user.latest or user.read()
                 if base is not None:
                     changes = edit.changes(base.document)
-                    with suppress(Exception):
+                    with OnRecord():
                         sync.update_template(template_id, changes, user=actor.user, base=base)
             case UpdateWithVersion(edit):
                 base = user.latest or user.read()
                 if base is not None:
                     changes, version = edit.changes(base.document), base.version
-                    with suppress(Exception):
+                    with OnRecord():
                         sync.update_with_version(template_id, changes, version, user=actor.user)
         called()
 
@@ -75,7 +76,9 @@ class _User:
         """What is there now; None where it could not be read, which is on record."""
         try:
             read = self._sync.get_template(self._template_id, user=self._name)
-        except Exception:
+        except BaseException as error:
+            if is_from_outside(error):
+                raise
             return None
         kept: Document = orjson.loads(orjson.dumps(read.document))
         self.latest = Snapshot(

@@ -89,7 +89,7 @@ class RecordedClock:
 
     def sleep(self, seconds: float) -> None:
         """Sleep on the clock underneath."""
-        call = self._tape.current()
+        call = self._tape.served()
         if call is not None:
             call.slept_s += max(seconds, 0.0)
         self._clock.sleep(seconds)
@@ -153,13 +153,13 @@ class RecordedStore:
             return row
 
         self._work()
-        return self._attempt(template_id, "swap", update_id, swap, expected=expected_version)
+        return self._attempt(template_id, "swap", by, update_id, swap, expected=expected_version)
 
     def put(self, template_id: str, document: Document, *, by: str) -> Row:
         """One write attempt, after the work, which asks for no version."""
         self._work()
         return self._attempt(
-            template_id, "put", None, lambda: self._store.put(template_id, document, by=by)
+            template_id, "put", by, None, lambda: self._store.put(template_id, document, by=by)
         )
 
     def update_locked(
@@ -180,7 +180,7 @@ class RecordedStore:
             )
             return row
 
-        return self._attempt(template_id, "locked", update_id, write, watched=watched)
+        return self._attempt(template_id, "locked", by, update_id, write, watched=watched)
 
     # -- one attempt -------------------------------------------------------------------------------
 
@@ -188,13 +188,14 @@ class RecordedStore:
         self,
         template_id: str,
         way: Way,
+        by: str,
         update_id: str | None,
         write: Callable[[], Row],
         *,
         expected: str | None = None,
         watched: _Watched | None = None,
     ) -> Row:
-        call = self._begin(template_id, update_id)
+        call = self._begin(template_id, update_id, by)
         began = self._tape.order()
         fate: Fate = "failed"
         actual: str | None = None
@@ -209,8 +210,8 @@ class RecordedStore:
         finally:
             self._note(call, template_id, way, fate, began, expected, actual)
 
-    def _begin(self, template_id: str, update_id: str | None) -> Call | None:
-        call = self._tape.owner(update_id)
+    def _begin(self, template_id: str, update_id: str | None, by: str) -> Call | None:
+        call = self._tape.owner(update_id, template_id, by)
         if call is not None:
             call.writes += 1
             self._before_write(call, template_id)
@@ -240,7 +241,7 @@ class RecordedStore:
             self._clock.sleep(self._work_s)
 
     def _note_body_read(self) -> None:
-        call = self._tape.current()
+        call = self._tape.served()
         if call is not None:
             call.body_reads += 1
 
@@ -261,7 +262,7 @@ class RecordedBatches(RecordedStore):
             QueuedWrite(change, write.by, write.update_id)
             for change, write in zip(watched, writes, strict=True)
         ]
-        calls = [self._begin(template_id, write.update_id) for write in writes]
+        calls = [self._begin(template_id, write.update_id, write.by) for write in writes]
         began = self._tape.order()
         answers: Sequence[Row | Exception | None] = [None] * len(batch)
         try:

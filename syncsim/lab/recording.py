@@ -21,10 +21,9 @@ from syncsim.contract import (
     Snapshot,
     TemplateSync,
 )
-from syncsim.errors import SyncError
 from syncsim.events.kinds import Event
-from syncsim.lab.culprit import line_of_error
-from syncsim.lab.history import Ended, Failure, Kind, Operation, digest
+from syncsim.lab.failures import failure, printable
+from syncsim.lab.history import Ended, Kind, Operation, digest
 from syncsim.lab.recorded_environment import RecordedEnvironment
 from syncsim.lab.scenarios import Rival
 from syncsim.lab.tape import Call, Records, Tape
@@ -72,9 +71,13 @@ class Recorder:
         )
         self._unsubscribe = log.subscribe(self._tape.events.append)
 
-    def sync(self, solution: TemplateSync, actor: str) -> RecordedSync:
-        """The solution's verbs as this actor calls them; `actor` is unique in the run."""
-        return RecordedSync(solution, self._env, self._log, self._tape, self._prefix + actor)
+    def sync(self, solution: TemplateSync, actor: str, *, at_rest: bool = False) -> RecordedSync:
+        """The solution's verbs as this actor calls them; `actor` is unique in the run.
+
+        `at_rest`: when all is over, for the laboratory to look once more.
+        """
+        name = f"{self._prefix}{actor}{'-at-rest' if at_rest else ''}"
+        return RecordedSync(solution, self._env, self._log, self._tape, name, at_rest)
 
     def records(self) -> Records:
         """Everything so far, to be pickled or assembled."""
@@ -111,7 +114,7 @@ class Recorder:
                 update_id=probe.id,
             ),
             lambda row: {"ended": "committed", "version": row.version},
-            lambda error: {"ended": "failed", "failure": _failure(error)},
+            lambda error: {"ended": "failed", "failure": failure(error)},
         )
 
 
@@ -119,13 +122,20 @@ class RecordedSync:
     """The four verbs, each call on record; answers and exceptions pass through as they are."""
 
     def __init__(
-        self, solution: TemplateSync, env: Environment, log: ObservedLog, tape: Tape, actor: str
+        self,
+        solution: TemplateSync,
+        env: Environment,
+        log: ObservedLog,
+        tape: Tape,
+        actor: str,
+        at_rest: bool = False,
     ) -> None:
         self._solution = solution
         self._env = env
         self._log = log
         self._tape = tape
         self._actor = actor
+        self._at_rest = at_rest
         self._numbers = count(1)
 
     def get_template(self, template_id: str, *, user: str) -> Snapshot:
@@ -149,7 +159,7 @@ class RecordedSync:
             lambda: self._solution.update_template(template_id, changes, user=user, base=base),
             _outcome,
             changes=changes,
-            base_version=None if base is None else base.version,
+            base_version=None if base is None else _token(base.version),
         )
 
     def update_with_version(
@@ -163,7 +173,7 @@ class RecordedSync:
             lambda: self._solution.update_with_version(template_id, changes, version, user=user),
             _outcome,
             changes=changes,
-            base_version=version,
+            base_version=_token(version),
         )
 
     def run_background_job(self, template_id: str) -> Outcome:
@@ -188,18 +198,19 @@ class RecordedSync:
         operation_id = f"{self._actor}-{next(self._numbers)}"
         at = self._env.clock.now()
         called = self._tape.order()
+        asked["at_rest"] = self._at_rest
         call = Operation(operation_id, kind, user, template_id, called, called_at=at, **asked)
         with self._log.operation(user, operation_id):
             return self._tape.perform(call, verb, told, self._raised)
 
-    def _raised(self, error: Exception) -> dict[str, Any]:
-        return {"ended": "failed", "failure": _failure(error)}
+    def _raised(self, error: BaseException) -> dict[str, Any]:
+        return {"ended": "failed", "failure": failure(error)}
 
 
 def _read(snapshot: Snapshot) -> dict[str, JSON]:
     return {
         "ended": "read",
-        "version": snapshot.version,
+        "version": _token(snapshot.version),
         "digest": digest(snapshot.document),
     }
 
@@ -210,27 +221,17 @@ def _outcome(outcome: Outcome) -> dict[str, JSON]:
         raise ValueError(f"an outcome cannot be {ended!r}")
     return {
         "ended": ended,
-        "version": outcome.version,
-        "attempts": outcome.attempts,
+        "version": _token(outcome.version),
+        "attempts": outcome.attempts if type(outcome.attempts) is int else None,
         "conflicts": tuple(
             conflict.to_json() for conflict in outcome.conflicts if isinstance(conflict, Conflict)
         ),
-        "reason": outcome.reason,
+        "reason": outcome.reason if outcome.reason is None else printable(str(outcome.reason)),
     }
 
 
-def _failure(error: Exception) -> Failure:
-    is_ours = isinstance(error, SyncError)
-    return Failure(
-        name=type(error).__name__,
-        message=str(error),
-        expected=is_ours,
-        definite=is_ours and error.definite,  # type: ignore[attr-defined]
-        facts=_plain_facts(error) if is_ours else {},
-        line=line_of_error(error),
-    )
-
-
-def _plain_facts(error: Exception) -> dict[str, JSON]:
-    facts: dict[str, JSON] = getattr(error, "facts", {})
-    return {k: v for k, v in facts.items() if v is None or isinstance(v, str | int | float | bool)}
+def _token(version: object) -> str | None:
+    """A version as text, whatever a solution makes its versions of; equal ones stay equal."""
+    if version is None:
+        return None
+    return printable(version if isinstance(version, str) else repr(version))

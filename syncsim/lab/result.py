@@ -13,6 +13,7 @@ from syncsim.events.kinds import Event
 from syncsim.lab.figures import Figures, count
 from syncsim.lab.findings import INCONCLUSIVE, Finding
 from syncsim.lab.history import History
+from syncsim.lab.notes import notes
 
 if TYPE_CHECKING:
     import pandas
@@ -69,6 +70,11 @@ class Run:
         """The figures of the whole run, counted from its history."""
         return count(self.history)
 
+    @cached_property
+    def notes(self) -> tuple[Finding, ...]:
+        """What is worth saying and counts against nobody; a run with notes may have passed."""
+        return notes(self.setting.scenario, self.setting.retry, self.history)
+
     def summary(self) -> dict[str, JSON]:
         """What `run --json` prints."""
         setting = self.setting
@@ -93,6 +99,7 @@ class Run:
             "final_version": finals[-1].version if finals else None,
             "duration_s": round(self.duration_s, 3),
             "findings": [finding.to_json() for finding in self.findings],
+            "notes": [note.to_json() for note in self.notes],
         }
 
     def as_frame(self) -> pandas.DataFrame:

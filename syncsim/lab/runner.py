@@ -267,7 +267,8 @@ def _duration_s(acts: Sequence[_Act]) -> float:
     """From the first call to the last answer of each part; starting threads is not counted."""
     total_ns = 0
     for act in acts:
-        operations = [o for report in act.reports for o in report.records.operations]
+        made = [o for report in act.reports for o in report.records.operations]
+        operations = [operation for operation in made if not operation.at_rest]
         called = [operation.called for operation in operations]
         returned = [o.returned for o in operations if o.returned is not None]
         if returned:

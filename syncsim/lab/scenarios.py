@@ -129,6 +129,15 @@ class Part:
         return tuple(dict.fromkeys(a.user for a in self.actors if a.user != BACKGROUND))
 
     @property
+    def at_rest(self) -> tuple[Actor, ...]:
+        """What follows when everybody has done: every user reads once more.
+
+        Caches have converged by then: no entry is older than what has been acknowledged. What a
+        solution keeps in a cache, and in which form, is its own affair; what it shows is not.
+        """
+        return tuple(Actor(user, (Read(),)) for user in self.users)
+
+    @property
     def calls(self) -> int:
         """How many steps call a verb."""
         steps = (step for actor in self.actors for step in actor.steps)
@@ -266,9 +275,10 @@ def _cache_consistency(users: Sequence[str], total: int, seed: int) -> tuple[Par
 
 
 def _background_job_respect(users: Sequence[str], total: int, seed: int) -> tuple[Part, ...]:
+    """Everybody has a warm cache when the job runs, which must not outlast what the job writes."""
     updated = Barrier("updated")
     actors = [
-        Actor(user, (Read(), *updates, updated))
+        Actor(user, (Read(), *updates, Read(), updated))
         for user, updates in zip(users, _updates(users, total, seed), strict=True)
     ]
     job = Actor(BACKGROUND, (updated, Job(), Wait(COOLED_DOWN_S), Job()))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from syncsim.events.kinds import Event
+from syncsim.lab.failures import is_from_outside
 from syncsim.lab.history import Attempt, Operation
 
 T = TypeVar("T")
@@ -57,6 +58,8 @@ class Tape:
         self.events: list[Event] = []
         self.ids = DrawnIds()
         self._calls: dict[str, Call] = {}
+        self._open: dict[str, Call] = {}
+        self._adopted = threading.local()
         self._lock = threading.Lock()
 
     def perform(
@@ -64,27 +67,30 @@ class Tape:
         asked: Operation,
         verb: Callable[[], T],
         told: Callable[[T], dict[str, Any]],
-        raised: Callable[[Exception], dict[str, Any]],
+        raised: Callable[[BaseException], dict[str, Any]],
     ) -> T:
         """Do `verb` as this operation, `called` just now; what it does meanwhile belongs to it.
 
         `told` and `raised` say what of an answer or exception goes on record. An answer that
-        `told` cannot read counts as raised. What ends in no `Exception` at all stays open.
+        `told` cannot read counts as raised. What is ended from outside stays open.
         """
         call = Call(asked, self.elapsed_s())
         with self._lock:
-            self._calls[asked.id] = call
+            self._calls[asked.id] = self._open[asked.id] = call
         self.ids.add(asked.id, asked.id)
         entered = _current.set(call)
         try:
             answer = verb()
             end = self._end(call)
             facts = told(answer)
-        except Exception as error:
-            self._answered(call, self._end(call), raised(error))
+        except BaseException as error:
+            if not is_from_outside(error):
+                self._answered(call, self._end(call), raised(error))
             raise
         finally:
             _current.reset(entered)
+            with self._lock:
+                del self._open[asked.id]
         self._answered(call, end, facts)
         return answer
 
@@ -102,16 +108,51 @@ class Tape:
         )
 
     def current(self) -> Call | None:
-        """The call in whose context this code runs."""
+        """The call in whose context this code runs; None on a thread that the solution started."""
         return _current.get()
 
-    def owner(self, update_id: str | None) -> Call | None:
-        """Whose write it is: by its id if that belongs to an operation, else by the context.
+    def served(self) -> Call | None:
+        """The call that this code works for.
 
-        The id comes first because one thread may commit for others, as the leader of a queue does.
+        On a thread of the solution's own it is the one for which the thread last wrote, as long as
+        that is under way.
+        """
+        call = _current.get()
+        if call is None:
+            call = getattr(self._adopted, "call", None)
+            if call is not None and call.operation.id not in self._open:
+                return None
+        return call
+
+    def owner(self, update_id: str | None, template_id: str, by: str) -> Call | None:
+        """Whose write it is: by its id if that belongs to an operation; else by the context, if the
+        write is by the same user; else that of the only open call of this user.
+
+        One thread may commit for others, as the leader of a queue does, or a writer thread.
         """
         found = self.ids.owner(update_id)
-        return self.current() if found is None else self._calls[found]
+        if found is not None:
+            return self._calls[found]
+        call = _current.get()
+        if call is not None and call.operation.user == by:
+            return call
+        theirs = self._only_open(template_id, by)
+        if call is not None:
+            return theirs or call
+        self._adopted.call = theirs
+        return theirs
+
+    def _only_open(self, template_id: str, user: str) -> Call | None:
+        with self._lock:
+            calls = list(self._open.values())
+        found = [
+            call
+            for call in calls
+            if call.operation.user == user
+            and call.operation.template_id == template_id
+            and call.operation.kind not in ("get", "probe")
+        ]
+        return found[0] if len(found) == 1 else None
 
     def records(self) -> Records:
         """Everything so far; calls that have not returned are open."""

@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, Final
 
 from syncsim.errors import SyncError, UsageError
-from syncsim.lab.crew import POLL_S, Assignment, Crew, RemoteBarrier, Report
+from syncsim.lab.crew import AT_REST, POLL_S, Assignment, Crew, RemoteBarrier, Report
 from syncsim.lab.findings import Finding
 from syncsim.lab.scenarios import parties
 from syncsim.lab.tape import Records
@@ -79,7 +79,7 @@ def _abort(barriers: Mapping[str, RemoteBarrier]) -> None:
 
 def _shared(work: Sequence[tuple[Place, Assignment]]) -> dict[str, int]:
     """The barriers that actors of several processes come to, with the number of processes."""
-    counts: dict[str, int] = {}
+    counts: dict[str, int] = {AT_REST: len(work)}
     for _, assignment in work:
         for name in parties(assignment.actors):
             counts[name] = counts.get(name, 0) + 1
@@ -99,7 +99,8 @@ class _Worker:
         tally: Any,
     ) -> None:
         self.pipe, theirs = context.Pipe(duplex=False)
-        own = {name: barriers[name] for name in parties(assignment.actors) if name in barriers}
+        names = (*parties(assignment.actors), AT_REST)
+        own = {name: barriers[name] for name in names if name in barriers}
         self._process = context.Process(
             target=_work, args=(place, assignment, own, tally, number, theirs), daemon=True
         )

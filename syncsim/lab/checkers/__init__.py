@@ -1,12 +1,13 @@
 """The judges: a history in, findings out. Pure, linear or n log n, and trusting nobody's word.
 
-`writes` looks for lost data, `reads` for stale reads, `conduct` at everything else; `ledger` is a
-history sorted for them, `folding` what a commit must hold. The same judges serve threads, processes
+`writes` looks for lost data, `reads` for stale reads, `conduct` at everything else;
+`linearizability` and `delays` inform and accuse nobody. `ledger` is a history sorted for them,
+`folding` what a commit must hold. The same judges serve threads, processes
 and simulation.
 """
 
 from __future__ import annotations
 
-from syncsim.lab.checkers.judging import check, check_ledger
+from syncsim.lab.checkers.judging import check, check_ledger, inform
 
-__all__ = ["check", "check_ledger"]
+__all__ = ["check", "check_ledger", "inform"]

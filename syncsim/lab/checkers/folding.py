@@ -50,8 +50,8 @@ def same(a: JSON, b: JSON) -> bool:
         return False
     if not isinstance(a, dict | list):
         return bool(a == b)
-    # By text, because Python takes [1] and [True] for the same.
-    return orjson.dumps(a) == orjson.dumps(b) or (a == b and _canonical(a) == _canonical(b))
+    # What Python takes for different is; what it takes for the same, as [1] and [True], may not be.
+    return a == b and (orjson.dumps(a) == orjson.dumps(b) or _canonical(a) == _canonical(b))
 
 
 def mine(base: Document, changes: Document) -> Document:

@@ -1,13 +1,16 @@
 """The judges: a history in, findings out. Pure, linear or n log n, and trusting nobody's word.
 
-`checker_writes` looks for lost data, `checker_reads` for stale reads, `checker_conduct` at
-everything else. The same judges serve threads, processes and simulation.
+`writes` looks for lost data, `reads` for stale reads, `conduct` at everything else;
+`linearizability` and `delays` inform and accuse nobody. The same judges serve threads, processes
+and simulation.
 """
 
 from __future__ import annotations
 
 from syncsim.lab.checkers.conduct import COOLDOWN_S, judge_conduct
+from syncsim.lab.checkers.delays import judge_delays
 from syncsim.lab.checkers.ledger import Ledger
+from syncsim.lab.checkers.linearizability import judge_order
 from syncsim.lab.checkers.reads import judge_reads
 from syncsim.lab.checkers.writes import judge_writes
 from syncsim.lab.findings import Finding, settle
@@ -25,3 +28,9 @@ def check(history: History, *, cooldown_s: float = COOLDOWN_S) -> list[Finding]:
 def check_ledger(ledger: Ledger, cooldown_s: float = COOLDOWN_S) -> list[Finding]:
     """The same for a history that has been joined up already."""
     return settle([*judge_writes(ledger), *judge_reads(ledger), *judge_conduct(ledger, cooldown_s)])
+
+
+def inform(history: History) -> list[Finding]:
+    """Notes that say nothing against a solution: what is not linearizable, how retries waited."""
+    ledger = Ledger(history)
+    return [*judge_order(ledger), *judge_delays(ledger)]

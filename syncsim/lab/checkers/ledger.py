@@ -9,14 +9,36 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
+from operator import attrgetter
 from typing import Final
 
 from syncsim.contract import BACKGROUND, Document
 from syncsim.lab.history import Attempt, Commit, History, Operation, digest
 
 NEVER: Final = float("inf")
+
+
+def in_order(operations: Sequence[Operation]) -> Iterator[tuple[Operation, bool]]:
+    """Every operation at its call (False) and at its return (True), in the order of these moments.
+
+    At equal moments calls come first: intervals that touch overlap. Two sorted lists of what is
+    there already; tuples of all moments would weigh more than the history.
+    """
+    calls = sorted(operations, key=attrgetter("called"))
+    returns = [operation for operation in calls if operation.returned is not None]
+    returns.sort(key=attrgetter("returned"))
+    waiting = iter(calls)
+    call = next(waiting, None)
+    for operation in returns:
+        while call is not None and call.called <= operation.returned:  # type: ignore[operator]
+            yield call, False
+            call = next(waiting, None)
+        yield operation, True
+    while call is not None:
+        yield call, False
+        call = next(waiting, None)
 
 
 class Timeline:
@@ -36,6 +58,7 @@ class Timeline:
         self._latest = list(accumulate((ended for _, ended in reversed(spans)), min))[::-1]
         self._user_times = sorted(c.at for c in commits if c.by != BACKGROUND)
         self._digests: dict[int, str] = {}
+        self._with_digest: dict[str, list[int]] | None = None
 
     def heads(self, began: float, ended: float) -> range:
         """The positions that can have been the head at some moment of this closed interval."""
@@ -59,7 +82,11 @@ class Timeline:
 
     def with_digest(self, wanted: str) -> list[int]:
         """The positions whose document has this digest."""
-        return [p for p in range(len(self.commits)) if self.digest(p) == wanted]
+        if self._with_digest is None:
+            self._with_digest = defaultdict(list)
+            for position in range(len(self.commits)):
+                self._with_digest[self.digest(position)].append(position)
+        return self._with_digest.get(wanted, [])
 
 
 class Ledger:
@@ -84,12 +111,23 @@ class Ledger:
         self.timelines: dict[str, Timeline] = {}
         self._join_commits()
         self.reused: dict[tuple[str, str], tuple[str, ...]] = {}
+        self.shown: set[tuple[str, str]] = set()
+        """The store's tokens that reads showed, by template and token."""
+        self.shown_kinds: set[tuple[str, str]] = set()
+        """Kinds of operations, by template and kind, of whose commits a read showed these."""
         self._learn_tokens()
 
     def position(self, template_id: str, version: str | None) -> int | None:
         """Where a token stands; None where nobody can tell."""
         timeline = self.timelines.get(template_id)
         return None if timeline is None or version is None else timeline.positions.get(version)
+
+    def author(self, template_id: str, position: int | None) -> Operation | None:
+        """Whose commit stands at this position, where that is known."""
+        if position is None or template_id not in self.timelines:
+            return None
+        commit = self.timelines[template_id].commits[position]
+        return self.operations.get(commit.operation or "")
 
     def _join_commits(self) -> None:
         by_template: dict[str, list[Commit]] = defaultdict(list)
@@ -120,22 +158,31 @@ class Ledger:
         content a read showed under it.
         """
         store_tokens = {t: set(line.positions) for t, line in self.timelines.items()}
-        givers: dict[tuple[str, str], str] = {}
+        givers: dict[tuple[str, str], list[str]] = defaultdict(list)
         reads: list[Operation] = []
         for operation in self.history.operations:
             template_id, token = operation.template_id, operation.version
-            if token is None or token in store_tokens.get(template_id, {token}):
+            if token is None:
+                continue
+            if token in store_tokens.get(template_id, {token}):
+                if operation.ended == "read":
+                    self.shown.add((template_id, token))
                 continue
             positions = self.timelines[template_id].positions
             own = self.commits.get(operation.id)
             if operation.ended == "committed" and own:
-                giver = givers.setdefault((template_id, token), operation.id)
+                givers[template_id, token].append(operation.id)
                 if positions.setdefault(token, own[-1][0]) != own[-1][0]:
                     positions[token] = None
-                    known = self.reused.get((template_id, token), (giver,))
-                    self.reused[template_id, token] = (*known, operation.id)
             elif operation.ended == "read":
                 reads.append(operation)
+        for (template_id, token), operations in givers.items():
+            if len(operations) > 1:
+                self.reused[template_id, token] = tuple(operations)
+        for template_id, token in self.shown:
+            author = self.author(template_id, self.position(template_id, token))
+            if author is not None:
+                self.shown_kinds.add((template_id, author.kind))
         for operation in reads:
             line, token = self.timelines[operation.template_id], operation.version
             if token not in line.positions and operation.digest is not None:

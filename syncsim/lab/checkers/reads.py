@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import Final, TypeVar
 
-from syncsim.lab.checkers.ledger import Ledger
+from syncsim.lab.checkers.ledger import Ledger, in_order
 from syncsim.lab.findings import Finding
 from syncsim.lab.history import Operation
 
@@ -33,32 +32,25 @@ def judge_reads(ledger: Ledger) -> Iterator[Finding]:
     acknowledged: dict[str, _Floor] = {}
     read: dict[tuple[str, str], _Floor] = {}
     floors: dict[str, _Floor] = {}
-    for operation, has_returned in _in_order(ledger):
-        template_id, reader = operation.template_id, (operation.template_id, operation.user)
+    for operation, has_returned in in_order(ledger.history.operations):
+        template_id, ended = operation.template_id, operation.ended
         if not has_returned:
             if operation.kind == "get":
-                known = [f for f in (acknowledged.get(template_id), read.get(reader)) if f]
-                if known:
-                    floors[operation.id] = max(known, key=lambda floor: floor.position)
-            continue
-        position = _position(ledger, operation)
-        if operation.ended == "read":
+                floor = read.get((template_id, operation.user))
+                other = acknowledged.get(template_id)
+                if floor is None or (other is not None and floor.position < other.position):
+                    floor = other
+                if floor is not None:
+                    floors[operation.id] = floor
+        elif ended == "read":
+            position = _position(ledger, operation)
             yield from _judge_content(ledger, operation, position)
             floor = floors.pop(operation.id, None)
             if position is not None and floor is not None and position < floor.position:
                 yield _stale(ledger, operation, floor)
-            _raise(read, reader, position, operation)
-        elif operation.ended in ("committed", "unchanged"):
-            _raise(acknowledged, template_id, position, operation)
-
-
-def _in_order(ledger: Ledger) -> Iterator[tuple[Operation, bool]]:
-    """Every operation at its call (False) and again at its return (True)."""
-    moments = [(o.called, False, o) for o in ledger.history.operations]
-    moments += [(o.returned, True, o) for o in ledger.history.operations if o.returned is not None]
-    moments.sort(key=itemgetter(0, 1))
-    for _, has_returned, operation in moments:
-        yield operation, has_returned
+            _raise(read, (template_id, operation.user), position, operation)
+        elif ended in ("committed", "unchanged"):
+            _raise(acknowledged, template_id, _position(ledger, operation), operation)
 
 
 def _position(ledger: Ledger, operation: Operation) -> int | None:
@@ -75,8 +67,7 @@ def _position(ledger: Ledger, operation: Operation) -> int | None:
         return None
     position = ledger.position(template_id, operation.version)
     if position is not None and operation.ended != "read":
-        writer = ledger.timelines[template_id].commits[position].operation
-        author = ledger.operations.get(writer or "")
+        author = ledger.author(template_id, position)
         return None if author is not None and author.kind == "probe" else position
     return position
 

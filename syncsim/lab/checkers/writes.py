@@ -173,7 +173,9 @@ def _judge_answer(ledger: Ledger, operation: Operation) -> Iterator[Finding]:
             "unchanged-without-change",
             "answered unchanged although the head held its change at no moment of the call",
         )
-    if found is not None:
+    if found is None:
+        yield from _judge_version(ledger, operation)
+    else:
         kind, text = found
         yield Finding(
             CODE,
@@ -199,6 +201,40 @@ def _contradiction(operation: Operation, commits: list[Commit]) -> tuple[str, st
     if failure is not None and failure.expected and failure.definite and commits:
         return "failed-but-committed", f"raised {failure.name} and committed {versions}"
     return None
+
+
+def _judge_version(ledger: Ledger, operation: Operation) -> Iterator[Finding]:
+    """`committed` names the commit it speaks of.
+
+    A solution may have tokens of its own: one that the store does not know stands for the commit
+    of the operation that answered it, unless reads show the store's token for that commit, or for
+    those of other operations of this kind. Then the answer names nothing that anybody ever sees.
+    """
+    own = ledger.commits.get(operation.id)
+    token, template_id = operation.version, operation.template_id
+    if not own or operation.ended != "committed" or token in (None, own[0][1].version):
+        return
+    commit = own[0][1]
+    position = ledger.position(template_id, token)
+    other = None if position is None else ledger.timelines[template_id].commits[position]
+    if other is not None and other.version == token:
+        author = other.operation
+        whose = f"that of {author}" if author else "another one"
+        operations = (operation.id,) if author is None else (operation.id, author)
+    elif (template_id, commit.version) in ledger.shown or (
+        template_id,
+        operation.kind,
+    ) in ledger.shown_kinds:
+        whose, operations = "none at all, while reads show the store's versions", (operation.id,)
+    else:
+        return
+    yield Finding(
+        CODE,
+        "false-version",
+        f"{operation.id} ({operation.kind} by {operation.user!r}) answered committed with "
+        f"{token}, a version that is not that commit but {whose}; it committed {commit.version}",
+        operations,
+    )
 
 
 def _is_stale(ledger: Ledger, operation: Operation) -> bool:

@@ -9,7 +9,9 @@ from typing import Any, cast
 from syncsim.contract import Clock, TemplateSync
 from syncsim.errors import UsageError
 from syncsim.lab.culprit import line_of_error
+from syncsim.lab.failures import described, is_from_outside
 from syncsim.lab.findings import Finding
+from syncsim.lab.loading import checked
 from syncsim.lab.playing import play
 from syncsim.lab.recording import ObservedLog, Recorder
 from syncsim.lab.scenarios import Actor, Part, parties
@@ -67,6 +69,10 @@ class Act:
                 for actor in self.part.actors
             }
             gate.join([gate.spawn(user, job) for user, job in jobs.items()])
+            for actor in self.part.at_rest:  # one after another: their order is no choice
+                again = recorder.sync(sync, actor.user, at_rest=True)
+                look = partial(self._play, actor, again, env.clock)
+                gate.join([gate.spawn(actor.user, look)])
 
     def records(self) -> Records:
         """What was recorded, however the run ended."""
@@ -80,12 +86,14 @@ class Act:
         self, build: Callable[..., TemplateSync], recorder: Recorder, name: str
     ) -> TemplateSync:
         try:
-            return build(recorder.environment, **self._settings)
-        except Exception as error:
+            answer: object = build(recorder.environment, **self._settings)
+        except BaseException as error:
+            if is_from_outside(error):
+                raise
             where = line_of_error(error)
-            raise UsageError(
-                "solution", name, f"a build(env) that returns; it raised {error!r} ({where})"
-            ) from error
+            text = f"a build(env) that returns; it raised {described(error)} ({where})"
+            raise UsageError("solution", name, text) from error
+        return checked(answer, name)
 
     def _play(self, actor: Actor, sync: TemplateSync, clock: Clock) -> None:
         limited = cast(TemplateSync, _Limited(sync, self._gate))
@@ -101,14 +109,17 @@ class Act:
         except Crashed:
             self._barriers.open_all()
             raise
-        except Exception as error:
+        except BaseException as error:
+            if is_from_outside(error):
+                raise
             self._barriers.open_all()
             where = line_of_error(error)
             self.deaths.append(
                 Finding(
                     "D3",
                     "actor-died",
-                    f"{actor.user} could not go on with what it had read ({where}): {error!r}",
+                    f"{actor.user} could not go on with what it had read ({where}): "
+                    f"{described(error)}",
                 )
             )
 

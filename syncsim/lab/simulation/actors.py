@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from syncsim.lab.culprit import line_of_thread
+from syncsim.lab.failures import CutOff
 from syncsim.lab.simulation.endings import Ending, Wait, at_line, deadlock
 from syncsim.lab.simulation.workers import Worker
 
@@ -17,11 +18,11 @@ MAX_VIRTUAL_S: Final = 120.0
 """Virtual seconds after which an operation counts as endless."""
 
 
-class Abandoned(BaseException):
+class Abandoned(CutOff):
     """Raised in every actor of a run that is over; no `Exception`, so that nobody swallows it."""
 
 
-class Crashed(BaseException):
+class Crashed(CutOff):
     """Raised in an actor whose client dies at a step."""
 
 

@@ -370,7 +370,8 @@ class Scheduler:
         except (Abandoned, Crashed):
             pass
         except BaseException as error:
-            self.errors.append((actor.name, error))
+            if self._ending is None:  # else it comes of being abandoned, as in a `finally`
+                self.errors.append((actor.name, error))
         if self._ending is None or self._ending.kind != "stuck":
             self._retire(actor)
 

@@ -18,6 +18,7 @@ from syncsim.lab.assembly import assemble, final
 from syncsim.lab.checkers import check_ledger
 from syncsim.lab.checkers.ledger import Ledger
 from syncsim.lab.expectations import judge_expectations
+from syncsim.lab.failures import described
 from syncsim.lab.findings import INCONCLUSIVE, NOTE, Finding, settle
 from syncsim.lab.history import History
 from syncsim.lab.loading import Solution
@@ -274,7 +275,9 @@ def _judge(
 ) -> list[Finding]:
     found = [*_ended(ending, history), *(death for act in acts for death in act.deaths)]
     found += [
-        Finding(NOTE, "thread-died", f"{thread}, a thread of the solution, died of {error!r}")
+        Finding(
+            NOTE, "thread-died", f"{thread}, a thread of the solution, died of {described(error)}"
+        )
         for thread, error in errors
     ]
     ledger = Ledger(history)

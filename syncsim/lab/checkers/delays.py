@@ -1,0 +1,64 @@
+"""How does it wait between attempts? Information: the shape of a back-off costs no points.
+
+A delay is what the operation asked the clock to sleep between two of its write attempts; waiting in
+a queue or for a lock is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from syncsim.lab.checkers.ledger import Ledger
+from syncsim.lab.findings import NOTE, Finding
+
+_ENOUGH: Final = 3
+"""So many equal delays before the same retry are no chance, nor is not growing over so many."""
+
+_GRAIN_S: Final = 1e-6
+
+
+def judge_delays(ledger: Ledger) -> Iterator[Finding]:
+    """At most a note each on no delay at all, on no jitter and on delays that do not grow. O(n)."""
+    delays = {
+        operation: [attempt.waited_s for attempt in attempts[1:]]
+        for operation, attempts in ledger.attempts.items()
+        if len(attempts) > 1 and all(attempt.fate == "lost" for attempt in attempts[:-1])
+    }
+    for kind, found, text in (
+        ("no-delay", _at_once(delays), "tried again at once after a lost swap"),
+        ("no-jitter", _alike(delays), "waited exactly as long as others before the same retry"),
+        (
+            "no-growth",
+            _flat(delays),
+            "waited no longer before the last retry than before the first",
+        ),
+    ):
+        if len(found) >= (1 if kind == "no-growth" else _ENOUGH):
+            yield Finding(
+                NOTE, kind, f"{', '.join(found[:_ENOUGH])} {text}; {_shown(delays, found)}", found
+            )
+
+
+def _at_once(delays: Mapping[str, list[float]]) -> tuple[str, ...]:
+    return tuple(operation for operation, waits in delays.items() if max(waits) <= _GRAIN_S)
+
+
+def _alike(delays: Mapping[str, list[float]]) -> tuple[str, ...]:
+    """Operations that all waited the same time before their first retry."""
+    waited = {operation: waits[0] for operation, waits in delays.items() if waits[0] > _GRAIN_S}
+    times = waited.values()
+    return tuple(waited) if times and max(times) - min(times) <= _GRAIN_S else ()
+
+
+def _flat(delays: Mapping[str, list[float]]) -> tuple[str, ...]:
+    return tuple(
+        operation
+        for operation, waits in delays.items()
+        if len(waits) >= _ENOUGH and _GRAIN_S < waits[-1] <= waits[0] + _GRAIN_S
+    )
+
+
+def _shown(delays: Mapping[str, list[float]], found: tuple[str, ...]) -> str:
+    waits = ", ".join(f"{wait * 1000:.0f}" for wait in delays[found[0]])
+    return f"{found[0]} waited {waits} ms"

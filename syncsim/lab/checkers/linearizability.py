@@ -1,0 +1,80 @@
+"""Could everything have happened at once, one after the other? Information, never a fault.
+
+Linearizability (M. Herlihy and J. Wing, 1990) is more than a solution promises: whoever commits and
+then invalidates may serve the old version to one user while another sees the new one, before the
+writer is answered. No search is needed: the store numbers the commits, so an order exists exactly
+if no operation ended before another began that comes earlier by these numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from syncsim.lab.checkers.ledger import Ledger, in_order
+from syncsim.lab.findings import NOTE, Finding
+from syncsim.lab.history import Operation
+
+
+def judge_order(ledger: Ledger) -> Iterator[Finding]:
+    """A note for every operation that contradicts one before it. O(n log n), to sort the moments.
+
+    Operations that nobody answered, or whose place nobody can tell, are left out unless they
+    committed.
+    """
+    placed: list[Operation] = []
+    ranks: dict[str, int] = {}
+    for operation in ledger.history.operations:
+        rank = _rank(ledger, operation)
+        if rank is not None:
+            placed.append(operation)
+            ranks[operation.id] = rank
+    highest: dict[str, Operation] = {}  # of those answered so far, per template
+    for operation, has_returned in in_order(placed):
+        template_id = operation.template_id
+        earlier = highest.get(template_id)
+        if not has_returned:
+            if earlier is not None and ranks[operation.id] < ranks[earlier.id]:
+                yield _note(ledger, ranks, earlier, operation)
+        elif earlier is None or ranks[earlier.id] < ranks[operation.id]:
+            highest[template_id] = operation
+
+
+def _rank(ledger: Ledger, operation: Operation) -> int | None:
+    """Its place in the order: 2p where it made the commit at position p, 2p + 1 where it saw it."""
+    commits = ledger.commits.get(operation.id, ())
+    if commits:
+        return 2 * commits[0][0] if len(commits) == 1 else None
+    version = operation.version
+    if operation.ended not in ("read", "unchanged"):
+        version = _found(operation)
+    if (operation.template_id, version) in ledger.reused:
+        return None
+    position = ledger.position(operation.template_id, version)
+    return None if position is None else 2 * position + 1
+
+
+def _found(operation: Operation) -> str | None:
+    """The head that a refused strict update says it found."""
+    failure = operation.failure
+    if operation.kind != "update_with_version" or failure is None:
+        return None
+    actual = failure.facts.get("actual")
+    return actual if failure.name == "VersionConflictError" and isinstance(actual, str) else None
+
+
+def _note(
+    ledger: Ledger, ranks: Mapping[str, int], earlier: Operation, later: Operation
+) -> Finding:
+    commits = ledger.timelines[later.template_id].commits
+
+    def did(operation: Operation) -> str:
+        position, saw = divmod(ranks[operation.id], 2)
+        return f"{operation.id} {'saw' if saw else 'committed'} {commits[position].version}"
+
+    return Finding(
+        NOTE,
+        "not-linearizable",
+        f"{did(later)} although {did(earlier)} and was answered before it began: in no order of "
+        "single steps",
+        (later.id, earlier.id),
+    )
