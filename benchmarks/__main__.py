@@ -8,7 +8,15 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import checking, contention, freshness, importing, one_client
+from benchmarks import (
+    checking,
+    contention,
+    freshness,
+    importing,
+    one_client,
+    repeating,
+    simulating,
+)
 from benchmarks.table import Row, as_json, markdown
 
 HERE = Path(__file__).parent
@@ -29,6 +37,8 @@ def parts(quick: bool) -> dict[str, Callable[[], Iterator[Row]]]:
         "sustained": freshness.sustained,
         "check": lambda: checking.checks(3 if quick else 5, SIZES[:2] if quick else SIZES),
         "storms": lambda: contention.storms(2 if quick else 20),
+        "simulate": lambda: simulating.simulations(1_000 if quick else 4_000, rounds),
+        "repeat": lambda: repeating.repetitions(*((10, 100, 70) if quick else (100, 1_000, 350))),
     }
 
 

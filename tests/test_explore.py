@@ -204,6 +204,7 @@ def test_most_schedules_of_three_blind_writers_lose_an_update() -> None:
     )
     assert exploration.exhausted
     assert (exploration.schedules, exploration.failing) == (708, {"D1": 528})
+    assert exploration.interleavings == 3_360
 
 
 # -- bad input -------------------------------------------------------------------------------------

@@ -240,10 +240,10 @@ def test_a_process_that_hangs_outside_any_verb_is_ended(
     monkeypatch.setattr(workers, "GRACE_S", 0.5)
     path = tmp_path / "candidate.py"
     path.write_text(
-        "import multiprocessing, threading\n"
+        "import multiprocessing, os, signal\n"
         "from tests.lab_solutions import Careful as build\n"
         "if multiprocessing.parent_process():\n"
-        "    threading.Event().wait()\n"
+        "    os.kill(os.getpid(), signal.SIGSTOP)\n"
     )
     played = run("perfect-storm", solution=path, on="processes", timeout_s=0.5)
     assert kinds(played) == {"process-hung"}

@@ -9,7 +9,7 @@ from syncsim.background import SKIPPED
 from syncsim.lab.checkers.errors import judge_errors
 from syncsim.lab.checkers.ledger import Ledger
 from syncsim.lab.checkers.logging_facts import judge_logging
-from syncsim.lab.figures import SUCCEEDED, UPDATES, Figures
+from syncsim.lab.figures import SUCCEEDED, UPDATES, Rates
 from syncsim.lab.findings import INCONCLUSIVE, NOTE, Finding
 from syncsim.lab.history import Operation
 from syncsim.lab.pacing import judge_pace
@@ -19,7 +19,7 @@ _GRAIN_MS: Final = 1e-6
 
 
 def judge_expectations(
-    part: Part, template_id: str, ledger: Ledger, figures: Figures, *, follows_policy: bool
+    part: Part, template_id: str, ledger: Ledger, *, follows_policy: bool
 ) -> Iterator[Finding]:
     """What of a part's expectations does not hold.
 
@@ -30,7 +30,7 @@ def judge_expectations(
     expect = part.expect
     operations = [o for o in ledger.history.operations if o.template_id == template_id]
     updates = [o for o in operations if o.kind in UPDATES]
-    yield from _judge_rates(expect, figures, updates)
+    yield from _judge_rates(expect, Rates.of(operations), updates)
     yield from _judge_jobs(expect, [o for o in operations if o.kind == "job"])
     if expect.logged is not None:
         yield from judge_logging(ledger, operations, expect.logged)
@@ -54,25 +54,23 @@ def judge_expectations(
         )
 
 
-def _judge_rates(
-    expect: Expectations, figures: Figures, updates: list[Operation]
-) -> Iterator[Finding]:
-    rate, over = figures.success_rate, expect.success_over
+def _judge_rates(expect: Expectations, rates: Rates, updates: list[Operation]) -> Iterator[Finding]:
+    rate, over = rates.success_rate, expect.success_over
     if over is not None and rate is not None and rate <= over:
         failed = tuple(o.id for o in updates if o.ended not in SUCCEEDED)
         yield Finding(
             NOTE,
             "success-rate",
-            f"{figures.succeeded} of {figures.attempted} updates succeeded ({rate:.1%}); "
+            f"{rates.succeeded} of {rates.attempted} updates succeeded ({rate:.1%}); "
             f"more than {over:.0%} must",
             failed,
         )
-    hit_rate, over = figures.hit_rate, expect.hits_over
+    hit_rate, over = rates.hit_rate, expect.hits_over
     if over is not None and hit_rate is not None and hit_rate <= over:
         yield Finding(
             NOTE,
             "hit-rate",
-            f"{figures.hits} of {figures.reads} reads came from a cache ({hit_rate:.1%}); "
+            f"{rates.hits} of {rates.reads} reads came from a cache ({hit_rate:.1%}); "
             f"more than {over:.0%} must",
         )
 

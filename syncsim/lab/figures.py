@@ -21,26 +21,28 @@ SUCCEEDED: Final = ("committed", "unchanged")
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """Counts of a whole history, or of one of its templates; times are milliseconds.
+class Rates:
+    """How many updates and reads there were, and how many of them went as they should.
 
-    A lost swap is one that an update lost, a merged one is followed by the update's commit.
-    `attempts` holds the number of write attempts of every update, `delays_ms` the delays of those
-    that retried, `latencies_ms` the time of every update that was answered.
+    A hit is a read for which no document was read from the store.
     """
 
     attempted: int
     succeeded: int
-    attempts: tuple[int, ...]
-    delays_ms: tuple[tuple[float, ...], ...]
-    latencies_ms: tuple[float, ...]
-    lost_swaps: int
-    merged_swaps: int
-    overridden: int
     reads: int
     hits: int
-    processed: int
-    skipped: int
+
+    @classmethod
+    def of(cls, operations: Iterable[Operation]) -> Rates:
+        """Those of these operations; costs a look at each."""
+        updates = [o for o in operations if o.kind in UPDATES]
+        reads = [o for o in operations if o.ended == "read" and not o.at_rest]
+        return cls(
+            len(updates),
+            sum(o.ended in SUCCEEDED for o in updates),
+            len(reads),
+            sum(o.body_reads == 0 for o in reads),
+        )
 
     @property
     def success_rate(self) -> float | None:
@@ -51,6 +53,25 @@ class Figures:
     def hit_rate(self) -> float | None:
         """The share of reads served from a cache, first reads counted; None without reads."""
         return self.hits / self.reads if self.reads else None
+
+
+@dataclass(frozen=True, slots=True)
+class Figures(Rates):
+    """Counts of a whole history, or of one of its templates; times are milliseconds.
+
+    A lost swap is one that an update lost, a merged one is followed by the update's commit.
+    `attempts` holds the number of write attempts of every update, `delays_ms` the delays of those
+    that retried, `latencies_ms` the time of every update that was answered.
+    """
+
+    attempts: tuple[int, ...]
+    delays_ms: tuple[tuple[float, ...], ...]
+    latencies_ms: tuple[float, ...]
+    lost_swaps: int
+    merged_swaps: int
+    overridden: int
+    processed: int
+    skipped: int
 
     def to_json(self) -> dict[str, JSON]:
         """The figures under the keys of `run --json`."""
@@ -96,22 +117,22 @@ def count(history: History, template_id: str | None = None) -> Figures:
     ledger = Ledger(history)
     operations = [o for o in history.operations if template_id in (None, o.template_id)]
     updates = [o for o in operations if o.kind in UPDATES]
-    reads = [o for o in operations if o.ended == "read" and not o.at_rest]
+    rates = Rates.of(operations)
     jobs = [o for o in operations if o.kind == "job"]
     tries = [ledger.attempts.get(o.id, []) for o in updates]
     lost = [sum(attempt.fate == "lost" for attempt in made) for made in tries]
     delays = [tuple(attempt.waited_s * 1000 for attempt in made[1:]) for made in tries]
     return Figures(
-        attempted=len(updates),
-        succeeded=sum(o.ended in SUCCEEDED for o in updates),
+        rates.attempted,
+        rates.succeeded,
+        rates.reads,
+        rates.hits,
         attempts=tuple(map(len, tries)),
         delays_ms=tuple(waits for waits in delays if waits),
         latencies_ms=tuple(o.latency_s * 1000 for o in updates if o.latency_s is not None),
         lost_swaps=sum(lost),
         merged_swaps=sum(n for n, o in zip(lost, updates, strict=True) if o.ended == "committed"),
         overridden=sum(_overridden(ledger, operation) for operation in updates),
-        reads=len(reads),
-        hits=sum(o.body_reads == 0 for o in reads),
         processed=sum(o.ended in SUCCEEDED for o in jobs),
         skipped=sum(o.ended == "skipped" for o in jobs),
     )

@@ -8,7 +8,7 @@ the calls answered, and at last from what they meant.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final
 
@@ -56,10 +56,18 @@ class Owners:
             writers = self._writers.setdefault(key, (deque(), deque(), deque()))
             writers[_doubt(operation)].append(operation)
 
-    def commits(self, revisions: Sequence[Revision]) -> list[Commit]:
-        """The commits of one template, oldest first; `revisions` as `Store.history` answers."""
+    def commits(
+        self,
+        revisions: Sequence[Revision],
+        document_of: Callable[[Revision], Document] | None = None,
+    ) -> list[Commit]:
+        """The commits of one template, oldest first; `revisions` as `Store.history` answers.
+
+        `document_of` decodes them where the caller knows many of the documents already.
+        """
         ordered = list(reversed(revisions))
         versions = {revision.version: place for place, revision in enumerate(ordered)}
+        documents = map(document_of, ordered) if document_of else _documents(ordered)
         owners = [None, *(self._owner(revision, versions) for revision in ordered[1:])]
         taken = set(owners)
         for place in range(1, len(ordered)):
@@ -79,7 +87,7 @@ class Owners:
                 revision.update_id,
                 revision.detail,
             )
-            for revision, owner, document in zip(ordered, owners, _documents(ordered), strict=True)
+            for revision, owner, document in zip(ordered, owners, documents, strict=True)
         ]
 
     def _owner(self, revision: Revision, versions: dict[str, int]) -> str | None:

@@ -113,6 +113,7 @@ class Recorder:
             "probe",
             rival.user,
             template_id,
+            called=self._tape.order(),
             called_at=self._env.clock.now(),
             changes=changes,
         )
@@ -229,8 +230,9 @@ class RecordedSync:
     ) -> T:
         operation_id = f"{self._actor}-{next(self._numbers)}"
         at = self._env.clock.now()
+        called = self._tape.order()
         asked["at_rest"] = self._at_rest
-        call = Operation(operation_id, kind, user, template_id, called_at=at, **asked)
+        call = Operation(operation_id, kind, user, template_id, called, called_at=at, **asked)
         with self._log.operation(user, operation_id):
             return self._tape.perform(call, verb, told, self._raised)
 

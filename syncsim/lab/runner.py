@@ -12,11 +12,10 @@ from syncsim.contract import BACKGROUND, Document
 from syncsim.errors import TemplateExistsError, UsageError
 from syncsim.lab import scenarios
 from syncsim.lab.assembly import assemble, final
-from syncsim.lab.checkers import check
+from syncsim.lab.checkers import check_ledger
 from syncsim.lab.checkers.ledger import Ledger
 from syncsim.lab.crew import Assignment, Crew, Report
 from syncsim.lab.expectations import judge_expectations
-from syncsim.lab.figures import count
 from syncsim.lab.findings import Finding, settle
 from syncsim.lab.history import History
 from syncsim.lab.loading import Solution, can_be_sent, name_of
@@ -247,14 +246,13 @@ def _history(acts: Sequence[_Act], env: OpenEnvironment) -> History:
 
 def _judge(acts: Sequence[_Act], history: History) -> list[Finding]:
     findings = [f for act in acts for report in act.reports for f in report.findings]
-    findings += check(history)
     ledger = Ledger(history)
+    findings += check_ledger(ledger)
     for act in acts:
         findings += judge_expectations(
             act.part,
             act.template_id,
             ledger,
-            count(history, act.template_id),
             follows_policy=act.follows_policy,
         )
     return settle(findings)

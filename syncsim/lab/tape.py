@@ -70,12 +70,12 @@ class Tape:
         told: Callable[[T], dict[str, Any]],
         raised: Callable[[BaseException], dict[str, Any]],
     ) -> T:
-        """Do `verb` as this operation; what it does meanwhile belongs to it.
+        """Do `verb` as this operation, `called` just now; what it does meanwhile belongs to it.
 
         `told` and `raised` say what of an answer or exception goes on record. An answer that
         `told` cannot read counts as raised. What is ended from outside stays open.
         """
-        call = Call(replace(asked, called=self.order()), self.elapsed_s())
+        call = Call(asked, self.elapsed_s())
         with self._lock:
             self._calls[asked.id] = self._open[asked.id] = call
         self.ids.add(asked.id, asked.id)

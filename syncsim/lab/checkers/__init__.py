@@ -8,6 +8,6 @@ The same judges serve threads, processes and simulation.
 
 from __future__ import annotations
 
-from syncsim.lab.checkers.judging import check, inform
+from syncsim.lab.checkers.judging import check, check_ledger, inform
 
-__all__ = ["check", "inform"]
+__all__ = ["check", "check_ledger", "inform"]

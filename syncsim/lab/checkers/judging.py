@@ -22,7 +22,11 @@ def check(history: History, *, cooldown_s: float = COOLDOWN_S) -> list[Finding]:
 
     An operation that never returned may have committed or not and is judged for neither.
     """
-    ledger = Ledger(history)
+    return check_ledger(Ledger(history), cooldown_s)
+
+
+def check_ledger(ledger: Ledger, cooldown_s: float = COOLDOWN_S) -> list[Finding]:
+    """The same for a history that has been joined up already."""
     return settle([*judge_writes(ledger), *judge_reads(ledger), *judge_conduct(ledger, cooldown_s)])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import pickle
 from collections.abc import Callable, Sequence
@@ -198,10 +199,15 @@ def _tally(whole: Share, processes: int, progress: Progress) -> Tally:
     tally = Tally()
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        for one in pool.map(search, shares):
+        for one in pool.map(_search_in_child, shares):
             tally.add(one)
             progress(tally.schedules, total)
     return tally
+
+
+def _search_in_child(share: Share) -> Tally:
+    gc.freeze()  # what was imported stays, so looking through it again and again frees nothing
+    return search(share)
 
 
 # -- one failure -----------------------------------------------------------------------------------

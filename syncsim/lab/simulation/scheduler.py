@@ -205,7 +205,7 @@ class Scheduler:
     def actor(self) -> Actor | None:
         """The actor that calls; None for a thread that is none of this run's."""
         actor = self._current
-        if actor is not None and self.has_baton():
+        if actor is not None and actor.worker.ident == get_ident():  # has the baton
             if self._ending is not None:
                 unwind(actor)
             if actor.crashed:
@@ -302,7 +302,7 @@ class Scheduler:
 
     def _take(self, actor: Actor, call: str, touches: str | None, writes: bool) -> None:
         if touches is not None:
-            self.note(touches, writes)
+            self._touch(touches, WRITE if writes else "read")
         if self._choices.recorded:
             self.trace.append((actor.name, call, touches))
 

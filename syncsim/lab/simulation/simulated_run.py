@@ -13,9 +13,9 @@ import orjson
 from syncsim.contract import BACKGROUND, JSON
 from syncsim.errors import UsageError
 from syncsim.events import BoundedEventLog
-from syncsim.lab import figures, scenarios
+from syncsim.lab import scenarios
 from syncsim.lab.assembly import assemble, final
-from syncsim.lab.checkers import check
+from syncsim.lab.checkers import check_ledger
 from syncsim.lab.checkers.ledger import Ledger
 from syncsim.lab.expectations import judge_expectations
 from syncsim.lab.failures import described
@@ -32,6 +32,7 @@ from syncsim.lab.simulation.endings import Ending
 from syncsim.lab.simulation.environment import FullStore, SimulatedEnvironment
 from syncsim.lab.simulation.faults import Faults
 from syncsim.lab.simulation.fresh_solution import FreshSolution
+from syncsim.lab.simulation.known_documents import KnownDocuments
 from syncsim.lab.simulation.playground import Playground, VirtualClock
 from syncsim.lab.simulation.scheduler import PATIENCE_S, START_S, Scheduler
 from syncsim.lab.simulation.sights import Sight, Sights, WatchedEnvironment, WatchedLog
@@ -146,6 +147,7 @@ class Simulation:
         self._document = sample(parameters.template)
         self._policies = policies(self._plan, solution, parameters.retry)
         self._solution = FreshSolution(solution)
+        self._known = KnownDocuments()
 
     def run(self, choices: Choices, *, watched: bool = False) -> SimulatedRun:
         """Play all parts and judge them; `watched` keeps what every step saw, for diagrams.
@@ -188,7 +190,7 @@ class Simulation:
         for actor, error in gate.errors:
             if actor == "main":
                 raise error
-        history = _history(acts, store)
+        history = _history(acts, store, self._known)
         findings = tuple(
             _judge(acts, history, ending, gate.errors, calm=self.parameters.faults == Faults())
         )
@@ -270,12 +272,16 @@ def _jobless(part: Part) -> Part:
 # -- after the run ---------------------------------------------------------------------------------
 
 
-def _history(acts: Sequence[Act], store: FullStore) -> History:
+def _history(acts: Sequence[Act], store: FullStore, known: KnownDocuments) -> History:
     templates = [act.template_id for act in acts]
     return assemble(
         [act.records() for act in acts],
         {template_id: store.history(template_id) for template_id in templates},
-        [final(store, template_id) for template_id in templates],
+        [
+            final(store, template_id, digest_of=lambda row: known.digest(row.body))
+            for template_id in templates
+        ],
+        document_of=lambda revision: known.document(revision.body),
     )
 
 
@@ -298,15 +304,14 @@ def _judge(
         )
         for thread, error in errors
     ]
-    found += check(history)
+    ledger = Ledger(history)
+    found += check_ledger(ledger)
     if ending.kind == "done" and calm:
-        ledger = Ledger(history)
         for act in acts:
             found += judge_expectations(
                 act.part,
                 act.template_id,
                 ledger,
-                figures.count(history, act.template_id),
                 follows_policy=act.follows_policy,
             )
     return settle(found)

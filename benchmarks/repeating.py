@@ -1,0 +1,227 @@
+"""What the simulation promises besides speed: nothing left out, little left over, the same again.
+
+The broken solutions are those of the tests.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from itertools import count
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.table import Row
+from syncsim.lab.loading import Solution
+from syncsim.lab.simulation.choices import Choice, Guided, Replayed, Seeded
+from syncsim.lab.simulation.explore import explore
+from syncsim.lab.simulation.playground import Playground
+from syncsim.lab.simulation.shrinking import shrink
+from syncsim.lab.simulation.simulated_run import Parameters, SimulatedRun, Simulation
+from syncsim.lab.simulation.tokens import Token
+from tests import lab_solutions
+
+STORM = Parameters("perfect-storm", work_ms=0.0)
+THREE = Parameters("perfect-storm", users=3, work_ms=0.0, with_job=False)
+BROKEN = (
+    *(("BlindPut", STORM), ("LastWriteWins", STORM), ("NoRetry", STORM), ("RudeJob", STORM)),
+    ("NeverInvalidating", Parameters("cache-consistency", work_ms=0.0)),
+    ("Swallowing", Parameters("retry-ladder", work_ms=0.0)),
+)
+
+
+def repetitions(seeds: int, tokens: int, on_sqlite: int) -> Iterator[Row]:
+    """Rows on exhaustion, shrinking (`seeds` failures each), replay and the other store."""
+    yield from _exhausted()
+    for name, parameters in BROKEN:
+        yield _shrunk(name, parameters, seeds)
+    yield _replayed(tokens)
+    yield _on_sqlite(on_sqlite)
+
+
+# -- every schedule --------------------------------------------------------------------------------
+
+
+def _exhausted() -> Iterator[Row]:
+    began = time.perf_counter()
+    found = explore(THREE, strategy="exhaustive", schedules=100_000)
+    took_s = time.perf_counter() - began
+    yield Row(
+        "3 clients update, every schedule, the reference",
+        f"{found.interleavings:,} schedules with the order of steps that commute",
+        f"{found.schedules:,} run in {took_s:.1f} s, {len(found.findings)} findings",
+        "all, < 60 s, 0 findings",
+        found.exhausted and found.passed and took_s < 60,
+    )
+    found = explore(THREE, solution=lab_solutions.BlindPut, strategy="exhaustive", schedules=9_999)
+    lost = found.failing.get("D1", 0)
+    yield Row(
+        "3 clients update, every schedule, blind writers",
+        f"{found.interleavings:,} schedules with the order of steps that commute",
+        f"{lost} of {found.schedules} lose an update",
+        "-",
+        None,
+    )
+
+
+# -- shrinking -------------------------------------------------------------------------------------
+
+
+class Shrinking(NamedTuple):
+    """One failure, shrunk: draws other than 0, then all draws, before and after; and the cost."""
+
+    eventful: int
+    eventful_left: int
+    draws: int
+    draws_left: int
+    replays: int
+    took_s: float
+
+
+def shrink_failures(name: str, parameters: Parameters, failures: int) -> list[Shrinking]:
+    """So many failing runs of a broken solution, each shrunk; in the order of their seeds."""
+    found: list[Shrinking] = []
+    with Playground() as playground:
+        simulation = Simulation(parameters, playground, solution=getattr(lab_solutions, name))
+        for seed in count():
+            run = simulation.run(Seeded(seed))
+            if run.faults:
+                found.append(_shrink(simulation, run))
+            if len(found) == failures:
+                return found
+    raise AssertionError
+
+
+def _shrink(simulation: Simulation, run: SimulatedRun) -> Shrinking:
+    wanted = (run.faults[0].code, run.faults[0].kind)
+
+    def again(values: Sequence[int]) -> Sequence[Choice] | None:
+        repeated = simulation.run(Guided(values))
+        kinds = {(fault.code, fault.kind) for fault in repeated.faults}
+        return repeated.choices if wanted in kinds else None
+
+    began = time.perf_counter()
+    shrunk = shrink(run.choices, again)
+    took_s = time.perf_counter() - began
+    return Shrinking(
+        _eventful(run.choices),
+        _eventful(shrunk.choices),
+        len(run.choices),
+        len(shrunk.choices),
+        shrunk.replays,
+        took_s,
+    )
+
+
+def _eventful(choices: Sequence[Choice]) -> int:
+    return sum(choice.value > 0 for choice in choices)
+
+
+def _shrunk(name: str, parameters: Parameters, failures: int) -> Row:
+    found = shrink_failures(name, parameters, failures)
+    replays = [one.replays for one in found]
+    took_s = [one.took_s for one in found]
+    longer = sum(one.draws_left > one.draws for one in found)
+    return Row(
+        f"shrinking {len(found)} failures of {name}",
+        f"draws other than 0, median and most: {_middle([one.eventful for one in found])} -> "
+        f"{_middle([one.eventful_left for one in found])}",
+        f"{statistics.median(replays):.0f} replays (most {max(replays)}), "
+        f"{statistics.median(took_s):.2f} s (most {max(took_s):.2f}), {longer} longer",
+        "< 100 replays, median < 1 s, none longer",
+        max(replays) < 100 and statistics.median(took_s) < 1 and longer == 0,
+    )
+
+
+def _middle(numbers: list[int]) -> str:
+    return f"{statistics.median(numbers):.0f} ({max(numbers)})"
+
+
+# -- the same again --------------------------------------------------------------------------------
+
+
+def _replayed(tokens: int) -> Row:
+    """Half of them of the reference, half of a solution that loses updates."""
+    asked: list[tuple[str, str]] = []
+    digests: list[str] = []
+    with Playground() as playground:
+        for name in ("", "BlindPut"):
+            simulation = Simulation(STORM, playground, solution=_solution(name))
+            for seed in range(tokens // 2):
+                run = simulation.run(Seeded(seed))
+                asked.append((name, simulation.token(run.choices)))
+                digests.append(run.digest)
+    answer = subprocess.run(
+        [sys.executable, "-m", "benchmarks.repeating"],
+        input=json.dumps(asked),
+        env={**os.environ, "PYTHONHASHSEED": "4711"},
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    same = sum(map(str.__eq__, json.loads(answer.stdout), digests))
+    return Row(
+        f"replay of {len(asked)} tokens in a fresh process",
+        f"{len(set(digests))} different histories, another PYTHONHASHSEED",
+        f"{same} of {len(asked)} histories identical",
+        "all",
+        same == len(asked),
+    )
+
+
+def _solution(name: str) -> Solution:
+    return getattr(lab_solutions, name) if name else None
+
+
+def digests_of(asked: list[tuple[str, str]]) -> list[str]:
+    """Of the runs of these tokens, each with the name of its solution, one after another."""
+    with Playground() as playground:
+        simulations = {
+            name: Simulation(STORM, playground, solution=_solution(name)) for name, _ in asked
+        }
+        return [simulations[name].replay(Token.parse(token)).digest for name, token in asked]
+
+
+def _on_sqlite(runs: int) -> Row:
+    each = -(-runs // (len(BROKEN) + 1))
+    made = failing = same = 0
+    for name, parameters in (("", STORM), *BROKEN):
+        for failed, is_same in made_again_on_sqlite(name, parameters, each):
+            made += 1
+            failing += failed
+            same += is_same
+    return Row(
+        f"{made} runs found on the memory store, replayed on SQLite",
+        f"{failing} of them failing, {len(BROKEN)} broken solutions and the reference",
+        f"{same} with the same trace, history and findings",
+        "all",
+        same == made,
+    )
+
+
+def made_again_on_sqlite(
+    name: str, parameters: Parameters, runs: int
+) -> Iterator[tuple[bool, bool]]:
+    """Whether each run on the memory store failed, and whether it is the same on SQLite."""
+    solution = _solution(name)
+    with Playground() as memory, Playground("sqlite") as files:
+        in_memory = Simulation(parameters, memory, solution=solution)
+        in_files = Simulation(parameters, files, solution=solution)
+        for seed in range(runs):
+            run = in_memory.run(Seeded(seed))
+            again = in_files.run(Replayed(run.choices))
+            yield (
+                bool(run.faults),
+                (run.trace, run.digest, run.findings)
+                == (again.trace, again.digest, again.findings),
+            )
+
+
+if __name__ == "__main__":
+    print(json.dumps(digests_of(json.load(sys.stdin))))
