@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 import sys
+from typing import Any, Final
 
 import typer
+from typer.core import TyperGroup
 
 from syncsim.cli.command_io import USAGE
 from syncsim.cli.options import Version
 
+ORDER: Final = (
+    *("demo", "run", "explore", "replay", "herd", "lab"),
+    *("history", "diff", "rollback", "import", "export"),
+)
+"""The commands as `--help` lists them: what a newcomer wants first, first."""
+
+
+class InOrder(TyperGroup):
+    """The commands in a chosen order, and not in that in which modules were imported."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names; whatever is not in `ORDER` comes last."""
+        known = {name: place for place, name in enumerate(ORDER)}
+        return sorted(super().list_commands(ctx), key=lambda name: known.get(name, len(known)))
+
+
 app = typer.Typer(
+    cls=InOrder,
     help="Keep shared JSON templates in sync under concurrent edits, and see why it works.",
     epilog="Exit codes: 0 all well, 1 failed, 2 wrong usage, 3 the environment (a store that "
     "cannot be opened, a missing library, a full disk). Errors are one line on standard error; "

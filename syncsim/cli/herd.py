@@ -1,77 +1,87 @@
-"""`python -m syncsim.cli.herd`: what retry policies are worth to thousands of virtual users."""
+"""`syncsim herd`: what retry policies are worth to thousands of virtual users."""
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Annotated
 
-from syncsim.errors import SyncError
-from syncsim.lab.herd import EVERY, RELEASED, SUSTAINED, USERS, herd, released, table
-from syncsim.ui.herd_chart import herd_chart
+import typer
 
-_WIDTH: Final = 30
+from syncsim.cli import command_io
+from syncsim.cli.application import app
+from syncsim.cli.command_io import FAILED
+from syncsim.cli.options import AsJson, Seed, Verbose
+from syncsim.errors import UsageError
+
+Numbers = Annotated[
+    str | None,
+    typer.Option("--users", metavar="N,N,...", help="How many users. Default: 10 to 10,000."),
+]
+Minutes = Annotated[
+    int,
+    typer.Option("--minutes", metavar="M", min=1, help="Virtual minutes; an update a user each."),
+]
+AtOnce = Annotated[
+    bool, typer.Option("--released", help="Everybody at one instant instead; up to 2,000 users.")
+]
+Policies = Annotated[
+    str | None,
+    typer.Option("--retry", metavar="P,P,...", help="Policies, as for run. Default: all."),
+]
+Chart = Annotated[
+    Path | None, typer.Option("--html", metavar="FILE", help="Write the chart as a page.")
+]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit 0 if the judges found nothing, 1 if they did, 2 for what cannot be asked."""
-    parser = argparse.ArgumentParser(prog="python -m syncsim.cli.herd", description=__doc__)
-    parser.add_argument("--users", help="numbers, with commas; default: 10,100,1000,10000")
-    parser.add_argument("--minutes", type=int, default=1, help="virtual; one update a user each")
-    parser.add_argument("--released", action="store_true", help="all at one instant instead")
-    parser.add_argument("--retry", help="policies, with commas; default: each there is")
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--html", type=Path, metavar="FILE", help="write the chart")
-    parser.add_argument("--json", action="store_true", help="print the rows as JSON")
-    asked = parser.parse_args(arguments)
-    try:
-        users = tuple(map(int, asked.users.split(","))) if asked.users else None
-    except ValueError:
-        parser.error(f"--users {asked.users}: numbers with commas between them, like 10,100")
-    policies = tuple(asked.retry.split(",")) if asked.retry else None
-    bar = _Bar()
-    try:
-        if asked.released:
-            rows = released(users or RELEASED, policies or EVERY, bar.show, seed=asked.seed)
+@app.command(short_help="See what retry policies are worth as users grow.")
+def herd(
+    users: Numbers = None,
+    minutes: Minutes = 1,
+    released: AtOnce = False,
+    retry: Policies = None,
+    seed: Seed = 7,
+    html: Chart = None,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> int:
+    """Put a herd of virtual users on one template, in virtual time, under one policy after another.
+
+    Judged while it happens: success, attempts, latency, transactions a commit. Exit code 1 if the
+    judges found something. 10,000 users for 60 minutes take some ten minutes.
+    """
+    from syncsim.cli import terminal
+    from syncsim.lab import herd as herds
+
+    if html is not None:
+        command_io.check_target(html)
+    numbers = None if users is None else tuple(map(_number, users.split(",")))
+    policies = None if retry is None else tuple(retry.split(","))
+    with terminal.progress_bar() as bar:
+
+        def progress(what: str, ended: int, total: int) -> None:
+            bar(ended, total)
+
+        if released:
+            rows = herds.released(
+                numbers or herds.RELEASED, policies or herds.EVERY, progress, seed=seed
+            )
         else:
-            chosen = policies or SUSTAINED
-            rows = herd(users or USERS, asked.minutes, chosen, bar.show, seed=asked.seed)
-    except SyncError as error:
-        print(error, file=sys.stderr)
-        return 2
-    finally:
-        bar.clear()
-    print(json.dumps([row.to_json() for row in rows]) if asked.json else table(rows))
-    if asked.html is not None:
-        herd_chart(rows).write_html(asked.html, include_plotlyjs=True)
-    return 1 if any(row.findings for row in rows) else 0
+            rows = herds.herd(
+                numbers or herds.USERS, minutes, policies or herds.SUSTAINED, progress, seed=seed
+            )
+    if html is not None:
+        from syncsim.ui.herd_chart import herd_chart
+
+        herd_chart(rows).write_html(html, include_plotlyjs=True)
+        command_io.say(f"the chart is in {html}")
+    if as_json:
+        command_io.print_json({"rows": [row.to_json() for row in rows]})
+    else:
+        print(herds.table(rows))
+    return FAILED if any(row.findings for row in rows) else 0
 
 
-class _Bar:
-    """A line on standard error, where that is a terminal; drawn again with each per cent."""
-
-    def __init__(self) -> None:
-        self._shown = ""
-
-    def show(self, what: str, ended: int, total: int) -> None:
-        percent = 100 * ended // total
-        done = _WIDTH * percent // 100
-        line = f"[{'#' * done}{'.' * (_WIDTH - done)}] {percent:3} %  {what}"
-        if line != self._shown and sys.stderr.isatty():
-            self._draw(line)
-
-    def clear(self) -> None:
-        """Leave no trace of it."""
-        if self._shown:
-            self._draw("")
-
-    def _draw(self, line: str) -> None:
-        print("\r" + line.ljust(len(self._shown)), end="\r", file=sys.stderr, flush=True)
-        self._shown = line
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def _number(text: str) -> int:
+    if not text.strip().isdecimal():
+        raise UsageError("--users", text, "whole numbers with commas between them, like 10,100")
+    return int(text)
