@@ -763,6 +763,8 @@ def retried(*delays: tuple[float, ...]) -> list[str]:
         ([(0.0,)] * 2, []),
         ([(0.11, 0.1, 0.1)], ["no-growth"]),
         ([(0.1, 0.1)], []),
+        ([(0.1, 0.2, 0.3), (0.11, 0.2, 0.3), (0.09, 0.2, 0.3)], ["no-doubling"]),
+        ([(0.1, 0.2, 0.3), (0.11, 0.2, 0.3)], []),
     ],
 )
 def test_the_shape_of_a_back_off_is_told_of_and_never_judged(

@@ -29,9 +29,9 @@ CORRECT = (
 )
 
 NOTED = {
-    "immediate_retries": "retries wait 0.0 ms",
-    "linear_back_off": "doubling is asked",
-    "no_jitter": "the first delay was 100 ms every time",
+    "immediate_retries": "tried again at once",
+    "linear_back_off": "not twice as long",
+    "no_jitter": "waited exactly as long as others",
 }
 
 

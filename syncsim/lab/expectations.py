@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from syncsim.background import SKIPPED
+from syncsim.lab.checkers.delays import judge_delays
 from syncsim.lab.checkers.errors import judge_errors
 from syncsim.lab.checkers.ledger import Ledger
 from syncsim.lab.checkers.logging_facts import judge_logging
 from syncsim.lab.figures import SUCCEEDED, UPDATES, Rates
 from syncsim.lab.findings import INCONCLUSIVE, NOTE, Finding
 from syncsim.lab.history import Operation
-from syncsim.lab.pacing import judge_pace
 from syncsim.lab.scenarios import Expectations, Part
 
 _GRAIN_MS: Final = 1e-6
@@ -44,7 +44,7 @@ def judge_expectations(
     if expect.survives:
         yield from _judge_survival(ledger, updates)
     if expect.paced:
-        yield from judge_pace([ledger.attempts.get(o.id, []) for o in updates])
+        yield from judge_delays(ledger)
     if expect.needs_conflict and not _contended(ledger, updates):
         yield Finding(
             INCONCLUSIVE,

@@ -7,6 +7,7 @@ a queue or for a lock is none.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from statistics import mean
 from typing import Final
 
 from syncsim.lab.checkers.ledger import Ledger
@@ -15,11 +16,18 @@ from syncsim.lab.findings import NOTE, Finding
 _ENOUGH: Final = 3
 """So many equal delays before the same retry are no chance, nor is not growing over so many."""
 
+LEAST_GROWTH: Final = 1.6
+"""The third delay over the second, on average: 2.0 where delays double, 1.5 where they add up."""
+
 _GRAIN_S: Final = 1e-6
 
 
 def judge_delays(ledger: Ledger) -> Iterator[Finding]:
-    """At most a note each on no delay at all, on no jitter and on delays that do not grow. O(n)."""
+    """At most a note each on no delay, on no jitter, on delays that do not grow or not double.
+
+    The mission asks for delays that double, and chance keeps those who lost together from coming
+    back together. O(n).
+    """
     delays = {
         operation: [attempt.waited_s for attempt in attempts[1:]]
         for operation, attempts in ledger.attempts.items()
@@ -33,6 +41,7 @@ def judge_delays(ledger: Ledger) -> Iterator[Finding]:
             _flat(delays),
             "waited no longer before the last retry than before the first",
         ),
+        ("no-doubling", _adding(delays), "waited longer each time, but not twice as long"),
     ):
         if len(found) >= (1 if kind == "no-growth" else _ENOUGH):
             yield Finding(
@@ -57,6 +66,15 @@ def _flat(delays: Mapping[str, list[float]]) -> tuple[str, ...]:
         for operation, waits in delays.items()
         if len(waits) >= _ENOUGH and _GRAIN_S < waits[-1] <= waits[0] + _GRAIN_S
     )
+
+
+def _adding(delays: Mapping[str, list[float]]) -> tuple[str, ...]:
+    """Operations whose third delay is less than twice the second, on average; chance evens out."""
+    long = {o: waits for o, waits in delays.items() if len(waits) >= 3 and waits[2] > waits[0]}
+    if len(long) < _ENOUGH:
+        return ()
+    growth = mean(w[2] for w in long.values()) / max(mean(w[1] for w in long.values()), _GRAIN_S)
+    return tuple(long) if growth < LEAST_GROWTH else ()
 
 
 def _shown(delays: Mapping[str, list[float]], found: tuple[str, ...]) -> str:
