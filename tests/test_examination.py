@@ -12,9 +12,9 @@ import pytest
 from syncsim.contract import JSON, Document, Row
 from syncsim.errors import UsageError
 from syncsim.lab import confirming, examination
-from syncsim.lab.examination import ENDLESS_IN_ALL, MOST_ENDLESS, QUESTIONS, examine
-from syncsim.lab.probes import PROBES
-from syncsim.lab.question import Question
+from syncsim.lab.examination import ENDLESS_IN_ALL, MOST_ENDLESS, examine
+from syncsim.lab.questions import QUESTIONS, Question
+from syncsim.lab.scenarios.catalogue import PROBES
 from syncsim.lab.simulation.explore import replay
 from syncsim.lab.simulation.simulated_run import Parameters
 from syncsim.lab.textbook import Textbook, build

@@ -9,7 +9,7 @@ import pytest
 
 from syncsim.errors import UsageError
 from syncsim.lab.edits import EDITS, Edit
-from syncsim.lab.probe_scenarios_conflicts import CONFLICT_PROBES, CONFLICT_QUESTIONS, FORCED
+from syncsim.lab.questions import CONFLICT_QUESTIONS
 from syncsim.lab.runner import run
 from syncsim.lab.scenarios import (
     SCENARIOS,
@@ -24,6 +24,7 @@ from syncsim.lab.scenarios import (
     Update,
     scenario,
 )
+from syncsim.lab.scenarios.probes_conflicts import CONFLICT_PROBES, FORCED
 from syncsim.lab.simulation.choices import Seeded
 from syncsim.lab.simulation.explore import explore, replay
 from syncsim.lab.simulation.playground import Playground

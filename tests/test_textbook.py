@@ -10,8 +10,8 @@ from syncsim.errors import UsageError
 from syncsim.lab import textbook
 from syncsim.lab.history import Operation
 from syncsim.lab.loading import Solution
-from syncsim.lab.probes import PROBES
 from syncsim.lab.scenarios import SCENARIOS, Read, scenario
+from syncsim.lab.scenarios.catalogue import PROBES
 from syncsim.lab.simulation.faults import Faults
 from syncsim.lab.simulation.search import Share, Tally, search
 from syncsim.lab.simulation.simulated_run import Parameters, simulate

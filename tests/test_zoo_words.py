@@ -15,8 +15,8 @@ from syncsim.lab.checkers.ledger import Ledger
 from syncsim.lab.checkers.logging_facts import judge_logging
 from syncsim.lab.examination import examine
 from syncsim.lab.findings import NOTE, Finding
-from syncsim.lab.probe_scenarios_errors import LEAST_LOGGED
 from syncsim.lab.scenarios import SCENARIOS
+from syncsim.lab.scenarios.probes_errors import LEAST_LOGGED
 from syncsim.lab.simulation.choices import Seeded
 from syncsim.lab.simulation.faults import Faults
 from syncsim.lab.simulation.playground import Playground

@@ -30,23 +30,12 @@ from typing import Final
 from syncsim.lab.confirming import confirmed
 from syncsim.lab.findings import NOTE, Finding
 from syncsim.lab.loading import Solution, name_of
-from syncsim.lab.probes import PROBE_QUESTIONS
-from syncsim.lab.question import Question
+from syncsim.lab.questions import QUESTIONS, Question
 from syncsim.lab.simulation.choices import MisalignedReplayError, Replayed
 from syncsim.lab.simulation.playground import Playground
 from syncsim.lab.simulation.search import Kind, Share, Sighting, Tally, search
-from syncsim.lab.simulation.simulated_run import Parameters, Simulation
+from syncsim.lab.simulation.simulated_run import Simulation
 from syncsim.lab.soak import soak
-
-STORMS: Final = (
-    Question(Parameters("perfect-storm", users=3, work_ms=0.0)),
-    Question(Parameters("cache-consistency"), share=0.5),
-    Question(Parameters("background-job-respect"), share=0.5),
-    Question(Parameters("stress-test", work_ms=0.0), share=0.25),
-    Question(Parameters("sustained", updates=3), share=0.05),
-)
-
-QUESTIONS: Final = (*PROBE_QUESTIONS, *STORMS)
 
 SILENCED: Final = {"D2": ("M3", "S1", "S2")}
 """Code to the codes it silences in a whole examination."""

@@ -12,24 +12,20 @@ from typing import Final
 
 from syncsim.contract import BACKGROUND
 from syncsim.lab.edits import Edit
-from syncsim.lab.question import Question
-from syncsim.lab.scenarios import (
-    COOLED_DOWN_S,
+from syncsim.lab.scenarios.six import COOLED_DOWN_S, Plan, Usual
+from syncsim.lab.scenarios.steps import (
     Actor,
     Barrier,
     Expectations,
     Job,
     Part,
-    Plan,
     Read,
     Restart,
     Rival,
     Step,
     Update,
-    Usual,
     Wait,
 )
-from syncsim.lab.simulation.simulated_run import Parameters
 
 FORCED: Final = (0, 1, 2, 3, 50)
 """How many write attempts of an update the rival spoils: none, one, ..., more than may be made."""
@@ -140,11 +136,3 @@ CONFLICT_PROBES: Final = {
     "job-overtaken": _usual("A job overtaken by a user", _job_overtaken),
     "refused-update": _usual("A refused update", _refused_update, users=2),
 }
-
-_ONE_RUN: Final = 0.0
-
-CONFLICT_QUESTIONS: Final = (
-    *(Question(Parameters(forced(spoilt)), share=_ONE_RUN) for spoilt in FORCED),
-    *(Question(Parameters(name), share=_ONE_RUN) for name in CONFLICT_PROBES if "job" in name),
-    Question(Parameters("refused-update"), share=0.05),
-)

@@ -11,9 +11,8 @@ from typing import Final
 
 from syncsim.contract import BACKGROUND
 from syncsim.lab.edits import Edit
-from syncsim.lab.question import Question
-from syncsim.lab.scenarios import (
-    START,
+from syncsim.lab.scenarios.six import START, Usual
+from syncsim.lab.scenarios.steps import (
     Actor,
     Barrier,
     Expectations,
@@ -25,10 +24,8 @@ from syncsim.lab.scenarios import (
     Step,
     Update,
     UpdateWithVersion,
-    Usual,
     Wait,
 )
-from syncsim.lab.simulation.simulated_run import Parameters
 
 _WRITTEN, _SEEN, _BACK = Barrier("written"), Barrier("seen"), Barrier("back")
 _MAY_FAIL: Final = Expectations(success_over=None)
@@ -128,14 +125,3 @@ VERSIONS_PROBES: Final[Mapping[str, Usual]] = {
     "read-after-job": Usual("Read After Job", _read_after_job, users=1),
     "late-invalidation": Usual("Late Invalidation", _late_invalidation, users=1),
 }
-
-VERSIONS_QUESTIONS: Final = (
-    Question(Parameters("same-element"), share=0.05),
-    Question(Parameters("strict-versions"), share=0.1),
-    Question(Parameters("there-and-back"), share=0.01),
-    Question(Parameters("two-tabs"), share=0.05, strategy="priorities"),
-    Question(Parameters("read-while-written"), strategy="few-preemptions"),
-    Question(Parameters("read-after-job"), share=0.02),
-    # What is to be found here shows in 2 of the 794 schedules with two pre-emptions at most.
-    Question(Parameters("late-invalidation"), share=4.0, strategy="few-preemptions"),
-)

@@ -11,9 +11,8 @@ from typing import Final
 
 from syncsim.contract import BACKGROUND
 from syncsim.lab.edits import Edit
-from syncsim.lab.question import Question
-from syncsim.lab.scenarios import (
-    COOLED_DOWN_S,
+from syncsim.lab.scenarios.six import COOLED_DOWN_S, Usual
+from syncsim.lab.scenarios.steps import (
     Actor,
     Barrier,
     Expectations,
@@ -25,10 +24,8 @@ from syncsim.lab.scenarios import (
     Step,
     Update,
     UpdateWithVersion,
-    Usual,
     Wait,
 )
-from syncsim.lab.simulation.simulated_run import Parameters
 
 LOST_SWAPS: Final = 50
 LEAST_LOGGED: Final = 0.8
@@ -75,8 +72,3 @@ ERROR_PROBES: Final[Mapping[str, Usual]] = {
     "induced-failures": Usual("Five Induced Failures", _induced_failures, users=1),
     "told-to-the-log": Usual("Told to the Log", _told_to_the_log, users=2),
 }
-
-ERROR_QUESTIONS: Final = (
-    Question(Parameters("induced-failures"), share=0.01, strategy="random"),
-    Question(Parameters("told-to-the-log"), share=0.03, strategy="random"),
-)

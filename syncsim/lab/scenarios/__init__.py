@@ -1,0 +1,55 @@
+"""The scenarios as data: who does what in which order, and what must hold at the end.
+
+`steps` are the words, `six` the scenarios that users see, `probes_*` small ones that an examination
+asks; `catalogue` finds one by its name. Nothing here runs.
+"""
+
+from __future__ import annotations
+
+from syncsim.lab.scenarios.catalogue import scenario
+from syncsim.lab.scenarios.six import READS_PER_COMMIT, SCENARIOS, user_names
+from syncsim.lab.scenarios.steps import (
+    DEFAULT_TEMPLATE,
+    UNKNOWN_TEMPLATE,
+    Actor,
+    Barrier,
+    Expectations,
+    Job,
+    Misuse,
+    Part,
+    Read,
+    Restart,
+    Rival,
+    Rollback,
+    Scenario,
+    Step,
+    Update,
+    UpdateWithVersion,
+    Wait,
+    parties,
+)
+
+__all__ = [
+    "DEFAULT_TEMPLATE",
+    "READS_PER_COMMIT",
+    "SCENARIOS",
+    "UNKNOWN_TEMPLATE",
+    "Actor",
+    "Barrier",
+    "Expectations",
+    "Job",
+    "Misuse",
+    "Part",
+    "Read",
+    "Restart",
+    "Rival",
+    "Rollback",
+    "Scenario",
+    "Step",
+    "Update",
+    "UpdateWithVersion",
+    "Wait",
+    "parties",
+    "scenario",
+    "user_names",
+]

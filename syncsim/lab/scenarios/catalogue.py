@@ -1,0 +1,51 @@
+"""A scenario by its name, in whatever size: the six, and the probes of an examination."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from syncsim.errors import UsageError
+from syncsim.lab.scenarios.probes_conflicts import CONFLICT_PROBES
+from syncsim.lab.scenarios.probes_errors import ERROR_PROBES
+from syncsim.lab.scenarios.probes_versions import VERSIONS_PROBES
+from syncsim.lab.scenarios.six import SCENARIOS, Usual, user_names
+from syncsim.lab.scenarios.steps import DEFAULT_TEMPLATE, Scenario
+
+PROBES: Final[Mapping[str, Usual]] = {**CONFLICT_PROBES, **VERSIONS_PROBES, **ERROR_PROBES}
+"""What is asked of solutions and not listed for users."""
+
+
+def scenario(
+    name: str,
+    *,
+    users: int | None = None,
+    updates: int | None = None,
+    work_ms: float | None = None,
+    template: str = DEFAULT_TEMPLATE,
+    seed: int = 7,
+) -> Scenario:
+    """A scenario by name, in its usual size unless told otherwise; `UsageError` for what is none.
+
+    `users` and `updates` are totals, the updates are dealt out in turn. `work_ms` is time between
+    an attempt's read and its write. The probes of an examination are scenarios, too.
+    """
+    usual = SCENARIOS.get(name) or PROBES.get(name)
+    if usual is None:
+        raise UsageError("scenario", name, f"one of {', '.join(SCENARIOS)}")
+    count = _at_least_one("users", usual.users if users is None else users)
+    total = usual.updates if updates is None else updates
+    total = _at_least_one("updates", count if total is None else total)
+    if work_ms is None:
+        work_ms = usual.work_ms
+    elif not isinstance(work_ms, int | float) or not 0 <= work_ms < float("inf"):
+        raise UsageError("work_ms", work_ms, "milliseconds, zero or more")
+    parts = (replace(part, work_ms=work_ms) for part in usual.plan(user_names(count), total, seed))
+    return Scenario(name, usual.title, template, seed, tuple(parts))
+
+
+def _at_least_one(argument: str, value: object) -> int:
+    if type(value) is not int or value < 1:
+        raise UsageError(argument, value, "a whole number of at least 1")
+    return value
