@@ -205,3 +205,14 @@ def test_an_interrupt_between_begin_and_the_first_row_leaves_no_transaction(
         with pytest.raises(KeyboardInterrupt):
             count_up(store)
     assert store.update_locked(ID, lambda row: row.document, by="a", timeout_s=0.0).revision == 2
+
+
+def test_an_error_that_somebody_keeps_does_not_keep_the_write_lock(store: SQLiteStore) -> None:
+    """A notebook keeps the last traceback, and with it the statement that had failed."""
+    head = store.head(ID)
+    with pytest.raises(SyncError) as kept:
+        store.update_locked(["no", "id"], lambda row: None, by="ann")  # type: ignore[arg-type]
+    changed = document("two")
+    row = store.compare_and_swap(ID, head.version, changed, by="ann", timeout_s=0.05)
+    assert row.revision == head.revision + 1
+    assert kept.value is not None

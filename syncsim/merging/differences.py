@@ -18,6 +18,7 @@ from syncsim.merging.identity import (
     compile_keys,
     pointer,
     same,
+    same_if_shallow,
     segment,
     step,
 )
@@ -65,7 +66,7 @@ def _collect(rows: list[Change], path: Path, at: Position, before: JSON, after: 
     if isinstance(before, dict) and isinstance(after, dict):
         for key in sorted({**before, **after}):
             old, new = before.get(key, ABSENT), after.get(key, ABSENT)
-            if old is not new and not same(old, new):
+            if old is not new and not same_if_shallow(old, new):
                 _collect(rows, (*path, key), step(at, key), old, new)
         return
     if isinstance(before, list) and isinstance(after, list):
@@ -74,7 +75,7 @@ def _collect(rows: list[Change], path: Path, at: Position, before: JSON, after: 
         if was is not None and now is not None:
             for token in {**was, **now}:
                 old, new = was.get(token, ABSENT), now.get(token, ABSENT)
-                if old is not new and not same(old, new):
+                if old is not new and not same_if_shallow(old, new):
                     name = segment(token)
                     _collect(rows, (*path, name), step(at, name), old, new)
             if list(was) != list(now):

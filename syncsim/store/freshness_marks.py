@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from syncsim.contract import Head
@@ -74,11 +75,12 @@ class Writer:
     which nobody else could commit. Used by one thread at a time.
     """
 
-    __slots__ = ("_mark", "_tips", "connection", "execute")
+    __slots__ = ("_cursor", "_mark", "_tips", "connection", "execute")
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
-        self.execute = connection.cursor().execute
+        self._cursor = connection.cursor()
+        self.execute = self._cursor.execute
         self._mark: tuple[int] | None = None
         self._tips: dict[str, Tip] = {}
 
@@ -92,3 +94,14 @@ class Writer:
             self._tips = {}
             self._mark = mark
         return self._tips
+
+    def close(self) -> None:
+        """Roll back and close.
+
+        In this order: a connection of which somebody still holds a statement, as the traceback of a
+        kept exception does, would go on in the dark after its close, and with it the transaction
+        that keeps all others from writing.
+        """
+        for end in (self._cursor.close, self.connection.rollback, self.connection.close):
+            with suppress(sqlite3.Error):
+                end()

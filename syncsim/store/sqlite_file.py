@@ -11,7 +11,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from time import monotonic
 from typing import Any, Final, NamedTuple, TypeVar, cast
@@ -136,8 +136,7 @@ class SQLiteFile:
         """Close the writing connection, which rolls back; the next write opens another."""
         writer, self._writer = self._writer, None
         if writer is not None:
-            with suppress(sqlite3.Error):
-                writer.connection.close()
+            writer.close()
 
     def check_usable(self) -> None:
         """Raise where the store was closed, or this process was forked in the middle of a call."""
