@@ -103,6 +103,7 @@ def _bare(playground: Playground) -> Callable[[], object]:
                 clock=VirtualClock(),
                 meet=lambda name: None,
                 called=lambda: None,
+                restart=lambda: None,
             )
 
     return workload

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,6 +23,15 @@ collect_ignore = [] if find_spec("playwright") else ["browser"]
 def pytest_configure(config: pytest.Config) -> None:
     if config.option.markexpr == "browser" and collect_ignore:
         raise pytest.UsageError("-m browser needs the browser extra: pip install -e '.[browser]'")
+
+
+@pytest.fixture(autouse=True)
+def log_level() -> Iterator[None]:
+    """The command line sets one; a test leaves it as it was."""
+    logger = logging.getLogger("syncsim")
+    level = logger.level
+    yield
+    logger.setLevel(level)
 
 
 @pytest.fixture

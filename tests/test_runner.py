@@ -530,12 +530,11 @@ def test_a_build_that_means_to_end_the_program_is_a_usage_error() -> None:
     [
         (
             lab_solutions.built_to_nothing,
-            r"build\(env\) returned None, which lacks get_template, update_template, "
-            "update_with_version, run_background_job",
+            r"build\(env\) returned None, which lacks get_template, update_template$",
         ),
         (
             lab_solutions.ReadOnly,
-            r"returned a ReadOnly, which lacks update_template, update_with_version, run_",
+            r"returned a ReadOnly, which lacks update_template$",
         ),
     ],
 )

@@ -245,7 +245,7 @@ def _nothing() -> None:
 def _built(assignment: Assignment, recorder: Recorder) -> TemplateSync:
     settings: dict[str, Any] = {} if assignment.retry is None else {"retry": assignment.retry}
     answer = load(assignment.solution)(recorder.environment, **settings)
-    return checked(answer, name_of(assignment.solution))
+    return checked(answer, name_of(assignment.solution), assignment.part.verbs)
 
 
 def _hung(thread: threading.Thread, records: Records) -> Finding:

@@ -8,7 +8,7 @@ import inspect
 import pickle
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -24,13 +24,6 @@ IMPORT_PATIENCE_S: Final = 10.0
 
 Solution: TypeAlias = Callable[..., TemplateSync] | str | Path | None
 """A `build` function, a path `file.py` or `file.py:name`, or None for the reference."""
-
-VERBS: Final = (
-    "get_template",
-    "update_template",
-    "update_with_version",
-    "run_background_job",
-)
 
 
 def name_of(solution: Solution) -> str:
@@ -67,15 +60,18 @@ def load(solution: Solution) -> Callable[..., TemplateSync]:
     return build
 
 
-def checked(answer: object, name: str) -> TemplateSync:
-    """What the `build` of this solution returned, if it has the four verbs; else `UsageError`."""
-    missing = [verb for verb in VERBS if not _has(answer, verb)]
+def checked(answer: object, name: str, verbs: Sequence[str]) -> TemplateSync:
+    """What the `build` of this solution returned, if it has these verbs; else `UsageError`.
+
+    Only those that will be called are asked for: whoever learns about one of them writes one.
+    """
+    missing = [verb for verb in verbs if not _has(answer, verb)]
     if missing:
         what = "None" if answer is None else f"a {type(answer).__name__}"
         raise UsageError(
             "solution",
             name,
-            f"an object with the four verbs; build(env) returned {what}, which lacks "
+            f"an object with the verbs that are called; build(env) returned {what}, which lacks "
             + ", ".join(missing),
         )
     return cast(TemplateSync, answer)

@@ -160,6 +160,14 @@ class Expectations:
     clear_errors: bool = False
 
 
+_CALLED_BY: Final[dict[str, frozenset[type]]] = {
+    "get_template": frozenset({Read, Update, UpdateWithVersion, Misuse}),
+    "update_template": frozenset({Update, Misuse}),
+    "update_with_version": frozenset({UpdateWithVersion}),
+    "run_background_job": frozenset({Job}),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """Actors that start together on a fresh template. `retry`: a policy of its own, else the run's.
@@ -189,6 +197,12 @@ class Part:
         solution keeps in a cache, and in which form, is its own affair; what it shows is not.
         """
         return tuple(Actor(user, (Read(),)) for user in self.users)
+
+    @property
+    def verbs(self) -> tuple[str, ...]:
+        """The verbs that its steps call; rollback is called only where it is there."""
+        steps = [type(step) for actor in self.actors for step in actor.steps]
+        return tuple(verb for verb, kinds in _CALLED_BY.items() if not kinds.isdisjoint(steps))
 
     @property
     def calls(self) -> int:

@@ -102,7 +102,7 @@ class Act:
             where = line_of_error(error)
             text = f"a build(env) that returns; it raised {described(error)} ({where})"
             raise UsageError("solution", name, text) from error
-        return checked(answer, name)
+        return checked(answer, name, self.part.verbs)
 
     def _elapsed_s(self) -> float:
         """Virtual time, as long as the run lasts: a call that its end cuts off is never answered.
