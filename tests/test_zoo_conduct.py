@@ -78,10 +78,16 @@ def test_what_is_right_loses_nothing_in_a_thousand_schedules(name: str, scenario
     assert (found.failing, found.stuck) == ({}, 0)
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("schedules", [3_000, 10_000])
+@pytest.mark.parametrize(
+    "schedules",
+    [
+        pytest.param(3_000, marks=pytest.mark.schedules),
+        pytest.param(10_000, marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_the_reference_loses_nothing(scenario: str, schedules: int) -> None:
-    found = explore(scenario, schedules=schedules, seed=schedules)
+    """None in 3,000: whatever fails there is, shows in less than one of a thousand (95 %)."""
+    found = explore(scenario, schedules=schedules, seed=schedules, processes=2)
     assert (found.failing, found.stuck) == ({}, 0)
