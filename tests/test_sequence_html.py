@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from syncsim.lab import scenarios
 from syncsim.lab.edits import Edit
+from syncsim.lab.scenarios import catalogue
 from syncsim.lab.simulation.explore import Failure, explore, replay
 from syncsim.ui import SequenceDiagram, charts, sequence_diagram, sequence_page, write_page
 from syncsim.ui.sequence import sequence
@@ -130,13 +130,14 @@ def test_a_written_page_has_the_token_and_command_it_was_given(tmp_path: Path) -
 @pytest.fixture
 def hostile(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Failure:
     names = (request.param, f"{request.param[:150]}2")
-    monkeypatch.setattr(scenarios, "user_names", lambda count: names[:count])
+    monkeypatch.setattr(catalogue, "user_names", lambda count: names[:count])
     if len(request.param) > 100:  # else the name of the template would be too long to be saved
         monkeypatch.setattr(Edit, "text", property(lambda edit: f"edit {edit.which}"))
     found = explore(
         "perfect-storm", solution=BlindPut, schedules=30, users=2, with_job=False, strategy="random"
     ).first
     assert found is not None
+    assert {operation.user for operation in found.run.history.operations} == set(names)
     return found
 
 
