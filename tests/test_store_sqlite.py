@@ -17,6 +17,7 @@ from syncsim.errors import StoreUnavailableError, UsageError, VersionConflictErr
 from syncsim.store import sqlite_file
 from syncsim.store.address import masked, parse_address
 from syncsim.store.freshness_marks import MAX_HEADS, Reader
+from syncsim.store.schema import prepare
 from syncsim.store.sqlite import SQLiteStore
 from tests.store_parts import (
     ID,
@@ -177,6 +178,25 @@ def test_many_processes_may_make_the_same_file_at_once(url: str) -> None:
     assert {len(store.templates()) for store in stores} == {8}
     for store in stores:
         store.close()
+
+
+def test_tables_made_between_two_looks_are_not_those_of_another_program(tmp_path: Path) -> None:
+    """Whoever looked for the mark before it was there, and for tables after, refused the file."""
+    path = tmp_path / "new.db"
+    connection, other = (sqlite3.connect(path, isolation_level=None) for _ in range(2))
+    connection.execute("PRAGMA journal_mode = WAL")
+    made: list[str] = []
+
+    def meanwhile(statement: str) -> None:
+        if "sqlite_schema" in statement and not made:
+            made.append(statement)
+            prepare(other, path)
+
+    connection.set_trace_callback(meanwhile)
+    prepare(connection, path)
+    assert made
+    connection.close()
+    other.close()
 
 
 # -- what cannot be a store ------------------------------------------------------------------------

@@ -40,8 +40,7 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
 
 def _is_ours(connection: sqlite3.Connection, path: Path) -> bool:
     """True if the tables are there, False if the database is empty."""
-    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    application_id, version, tables = _look(connection)
     if application_id == APPLICATION_ID:
         if version > SCHEMA_VERSION:
             raise refused(
@@ -50,10 +49,27 @@ def _is_ours(connection: sqlite3.Connection, path: Path) -> bool:
                 f"{SCHEMA_VERSION}; upgrade syncsim",
             )
         return True
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     if tables or version:
         raise refused(path, "is the database of another program; choose another file")
     return False
+
+
+def _look(connection: sqlite3.Connection) -> tuple[int, int, int]:
+    """Application id, version and number of tables, all of one moment.
+
+    Somebody else may be making the tables: their mark missed and they seen is a foreign database.
+    """
+    alone = not connection.in_transaction
+    if alone:
+        connection.execute("BEGIN")
+    try:
+        (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    finally:
+        if alone and connection.in_transaction:
+            connection.execute("ROLLBACK")
+    return application_id, version, tables
 
 
 def _make_tables(connection: sqlite3.Connection) -> None:
