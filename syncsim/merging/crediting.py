@@ -9,9 +9,8 @@ from typing import Final
 
 from syncsim.contract import ABSENT, JSON, Conflict, Revision
 from syncsim.merging.identity import (
-    TEMPLATE_KEYS,
+    TEMPLATE_ROOT,
     attributes_at,
-    compile_keys,
     id_of,
     same,
     segment,
@@ -21,8 +20,6 @@ from syncsim.merging.identity import (
 
 LOOK_BACK: Final = 8
 """Versions behind the head that are searched; it happens under the write lock, so it is bounded."""
-
-_ROOT: Final = compile_keys(TEMPLATE_KEYS)
 
 
 def credited(
@@ -48,7 +45,7 @@ def _author(path: str, newest_first: Sequence[Revision]) -> str | None:
 
 def value_at(document: JSON, path: str) -> JSON:
     """What stands at a JSON Pointer with element ids, in a template; `ABSENT` for nothing."""
-    value, position = document, _ROOT
+    value, position = document, TEMPLATE_ROOT
     for part in split(path):
         if isinstance(value, dict):
             value = value.get(part, ABSENT)

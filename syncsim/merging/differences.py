@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, TypeAlias
 
 from syncsim.contract import ABSENT, JSON
 from syncsim.merging.identity import (
@@ -25,6 +25,9 @@ from syncsim.merging.identity import (
 from syncsim.merging.ordering import moved
 from syncsim.merging.refusing import only_json
 
+Kind: TypeAlias = Literal["added", "removed", "changed", "moved"]
+_Row: TypeAlias = tuple[Path, Kind, JSON, JSON]
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -35,7 +38,7 @@ class Change:
     """
 
     path: str
-    kind: Literal["added", "removed", "changed", "moved"]
+    kind: Kind
     before: JSON
     after: JSON
 
@@ -48,56 +51,67 @@ def diff(a: JSON, b: JSON, *, keys: KeyMap = TEMPLATE_KEYS) -> tuple[Change, ...
     element is one row; so is any change of a list whose elements lack an id of their own.
     Nesting and `UsageError` as in `merge`.
     """
-    at = compile_keys(keys)
-    rows: list[Change] = []
-    with only_json(a, b):
-        if not same(a, b):
-            _collect(rows, (), at, a, b)
-    return tuple(rows)
+    return tuple(Change(pointer(path), *row) for path, *row in _rows(a, b, keys))
 
 
 def changed_paths(base: JSON, other: JSON, *, keys: KeyMap = TEMPLATE_KEYS) -> tuple[str, ...]:
     """The deepest paths at which `other` differs from `base`; the order of elements aside."""
-    return tuple(change.path for change in diff(base, other, keys=keys) if change.kind != "moved")
+    return tuple(pointer(path) for path, kind, *_ in _rows(base, other, keys) if kind != "moved")
 
 
-def _collect(rows: list[Change], path: Path, at: Position, before: JSON, after: JSON) -> None:
+def _rows(a: JSON, b: JSON, keys: KeyMap) -> list[_Row]:
+    at = compile_keys(keys)
+    rows: list[_Row] = []
+    with only_json(a, b):
+        if not same(a, b):
+            _collect(rows, (), at, a, b)
+    return rows
+
+
+def _collect(rows: list[_Row], path: Path, at: Position, before: JSON, after: JSON) -> None:
     """Add the rows of two values that differ."""
     if isinstance(before, dict) and isinstance(after, dict):
-        for key in sorted({**before, **after}):
-            old, new = before.get(key, ABSENT), after.get(key, ABSENT)
-            if old is not new and not same_if_shallow(old, new):
-                _collect(rows, (*path, key), step(at, key), old, new)
+        for key in sorted([key for key in {**before, **after} if _differ(before, after, key)]):
+            _descend(rows, path, at, key, before.get(key, ABSENT), after.get(key, ABSENT))
         return
     if isinstance(before, list) and isinstance(after, list):
         attributes = attributes_at(at)
         was, now = by_id(before, attributes), by_id(after, attributes)
         if was is not None and now is not None:
             for token in {**was, **now}:
-                old, new = was.get(token, ABSENT), now.get(token, ABSENT)
-                if old is not new and not same_if_shallow(old, new):
-                    name = segment(token)
-                    _collect(rows, (*path, name), step(at, name), old, new)
+                if _differ(was, now, token):
+                    old, new = was.get(token, ABSENT), now.get(token, ABSENT)
+                    _descend(rows, path, at, segment(token), old, new)
             if list(was) != list(now):
                 rows.extend(_moves(path, list(was), list(now)))
             return
-    kind: Literal["added", "removed", "changed"] = (
-        "added" if before is ABSENT else "removed" if after is ABSENT else "changed"
-    )
-    rows.append(Change(pointer(path), kind, before, after))
+    rows.append((path, _kind(before, after), before, after))
 
 
-def _moves(path: Path, before: list[Token], after: list[Token]) -> Iterator[Change]:
+def _differ(was: dict[Any, JSON], now: dict[Any, JSON], key: Any) -> bool:
+    old, new = was.get(key, ABSENT), now.get(key, ABSENT)
+    return old is not new and not same_if_shallow(old, new)
+
+
+def _descend(rows: list[_Row], path: Path, at: Position, name: str, old: JSON, new: JSON) -> None:
+    """One key or element further down; two scalars that differ have nothing below them."""
+    if isinstance(old, dict | list) and isinstance(new, dict | list):
+        _collect(rows, (*path, name), step(at, name), old, new)
+    else:
+        rows.append(((*path, name), _kind(old, new), old, new))
+
+
+def _kind(before: JSON, after: JSON) -> Kind:
+    return "added" if before is ABSENT else "removed" if after is ABSENT else "changed"
+
+
+def _moves(path: Path, before: list[Token], after: list[Token]) -> Iterator[_Row]:
     shared = set(before).intersection(after)
     was = [token for token in before if token in shared]
     now = [token for token in after if token in shared]
     for token in moved(was, now) if was != now else ():
-        yield Change(
-            pointer((*path, segment(token))),
-            "moved",
-            _followed(before, token),
-            _followed(after, token),
-        )
+        place = (*path, segment(token))
+        yield place, "moved", _followed(before, token), _followed(after, token)
 
 
 def _followed(order: list[Token], token: Token) -> str | None:

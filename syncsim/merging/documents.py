@@ -7,11 +7,10 @@ elements that change their list are followed in `moves`; `invariants` keeps a te
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 from syncsim.contract import ABSENT, JSON, Conflict, Document
 from syncsim.merging.differences import Change, changed_paths, diff
-from syncsim.merging.identity import TEMPLATE_KEYS, KeyMap, compile_keys, same
+from syncsim.merging.identity import TEMPLATE_KEYS, TEMPLATE_ROOT, KeyMap, compile_keys, same
 from syncsim.merging.invariants import mend
 from syncsim.merging.moves import gather_moves
 from syncsim.merging.refusing import only_json
@@ -27,8 +26,6 @@ __all__ = [
     "overlay",
     "same",
 ]
-
-_TEMPLATE_ROOT: Final = compile_keys(TEMPLATE_KEYS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +62,14 @@ def merge(
     `UsageError` for far deeper nesting, for a document that contains itself, for a value that is no
     JSON where merging meets it, and for `keys` that are no map of paths to attributes.
     """
-    at = _TEMPLATE_ROOT if keys is TEMPLATE_KEYS else compile_keys(keys)
+    at = compile_keys(keys)
     with only_json(base, earlier, later):
         if same(base, later) or same(earlier, later):
             return Merge(earlier, ())
         if same(base, earlier):
             return Merge(later, ())
         three_way = ThreeWay(lines=lines, earlier_by=earlier_by)
-        if at == _TEMPLATE_ROOT:
+        if at == TEMPLATE_ROOT:
             document = three_way.value((), at, base, earlier, later)
             document = mend(three_way, base, earlier, later, document)
         else:

@@ -8,7 +8,7 @@ Nothing here changes a document.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, NewType, TypeAlias
 
@@ -108,6 +108,12 @@ def json_type(value: JSON) -> str:
 
 def compile_keys(keys: KeyMap) -> Position:
     """The patterns of `keys` as a tree, at its root; `UsageError` for what is no map of keys."""
+    if keys is TEMPLATE_KEYS:
+        return TEMPLATE_ROOT
+    return _compiled(keys)
+
+
+def _compiled(keys: KeyMap) -> Position:
     if not isinstance(keys, Mapping):
         raise UsageError("keys", keys, "a map of path patterns to the attributes that identify")
     root: dict[Any, Any] = {}
@@ -133,8 +139,13 @@ def step(position: Position, segment: str) -> Position:
     """The position one key or element id further down."""
     if not position:
         return position
-    names = (segment, "*") if segment != "*" else ("*",)
-    return Position(tuple(node[name] for node in position for name in names if name in node))
+    further = []
+    for node in position:
+        if segment in node:
+            further.append(node[segment])
+        if segment != "*" and "*" in node:
+            further.append(node["*"])
+    return Position(tuple(further))
 
 
 def attributes_at(position: Position) -> tuple[str, ...]:
@@ -194,12 +205,19 @@ def segment(token: Token) -> str:
     return "*" if isinstance(token, int) else ",".join(segment(part) for part in token)
 
 
-def pointer(path: Iterable[str]) -> str:
+def pointer(path: Sequence[str]) -> str:
     """The path as a JSON Pointer (RFC 6901), with `~` and `/` escaped; the root is empty."""
-    return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path)
+    text = "/".join(path)
+    if "~" in text or text.count("/") >= len(path):
+        return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path)
+    return "/" + text if path else ""
 
 
 def split(text: str) -> Path:
     """The inverse of `pointer`."""
     parts = text.split("/")[1:]
     return tuple(part.replace("~1", "/").replace("~0", "~") for part in parts)
+
+
+TEMPLATE_ROOT: Final = _compiled(TEMPLATE_KEYS)
+"""The patterns of a template at their root, which need not be compiled for every merge."""
