@@ -25,6 +25,9 @@ from syncsim.errors import LockTimeoutError, StoreUnavailableError, UsageError
 FIRST_PAUSE_S = 0.0002
 LONGEST_PAUSE_S = 0.004
 
+COHORT = 16
+"""How often a process takes a lock in a row, while its own threads wait, before others may."""
+
 MAX_TIMEOUT_S = 1e9
 """Some thirty years; a longer wait is called infinite."""
 
@@ -102,11 +105,20 @@ class FairLock:
             self._depth -= 1
             return
         with self._guard:
-            if self._line:
-                self._owner, turn = self._line.popleft()
-                turn.release()
-            else:
+            if not self._handed_over():
                 self._owner = None
+
+    def _hand_over(self) -> bool:
+        """Give the lock to the front waiter; False, and it is still held, where nobody waits."""
+        with self._guard:
+            return self._handed_over()
+
+    def _handed_over(self) -> bool:
+        if not self._line:
+            return False
+        self._owner, turn = self._line.popleft()
+        turn.release()
+        return True
 
     def _leave(self, place: tuple[int, threading.Lock]) -> bool:
         """Leave the line; False if the lock had been handed over already."""
@@ -128,27 +140,30 @@ class FairLock:
         self.release()
 
 
-class ProcessLock:
+class ProcessLock(FairLock):
     """A `FairLock` that excludes other processes as well, by `flock` on a file.
 
     Only the thread at the front of its process asks for the file, so processes compete one thread
-    each. The kernel frees the file when its holder dies, however it dies. Between processes the
-    order is not promised.
+    each. Where other threads of the process wait, the file goes on to them with the lock, `COHORT`
+    times in a row at most: asking for it costs more than what most of them have to do (lock
+    cohorting: Dice, Marathe, Shavit, PPoPP 2012). The kernel frees the file when its holder dies,
+    however it dies. Between processes the order is not promised.
     """
 
-    __slots__ = ("_descriptor", "_fair", "_path")
+    __slots__ = ("_descriptor", "_handed_on", "_path")
 
     def __init__(self, path: Path | None) -> None:
-        self._fair = FairLock()
+        super().__init__()
         self._path = path
         self._descriptor: int | None = None
+        self._handed_on = 0
 
     def acquire(self, timeout_s: float | None = None) -> bool:
         """Take the lock, waiting at most `timeout_s` (None: for ever); False if it did not come."""
         started = time.monotonic()
-        if not self._fair.acquire(timeout_s):
+        if not super().acquire(timeout_s):
             return False
-        if self._path is None or self._fair.depth > 1:
+        if self._path is None or self._descriptor is not None:
             return True
         try:
             left_s = None
@@ -156,19 +171,26 @@ class ProcessLock:
                 left_s = max(timeout_s - (time.monotonic() - started), 0.0)
             self._descriptor = _locked_file(self._path, left_s)
         except BaseException:
-            self._fair.release()
+            self.release()
             raise
         if self._descriptor is None:
-            self._fair.release()
+            self.release()
             return False
         return True
 
     def release(self) -> None:
-        """Give the lock up, first to the other processes, then to the next thread of this one."""
-        if self._fair.depth == 1 and self._descriptor is not None:
+        """Give the lock up: the file to the other processes, the rest to the next thread in line.
+
+        Also called where an interrupt hits a thread that has just been handed the lock.
+        """
+        if self.depth == 1 and self._descriptor is not None:
+            self._handed_on += 1
+            if self._handed_on < COHORT and self._hand_over():
+                return
+            self._handed_on = 0
             descriptor, self._descriptor = self._descriptor, None
             _close_unlocked(descriptor)
-        self._fair.release()
+        super().release()
 
 
 class NamedLocks:
@@ -240,8 +262,7 @@ def check_lock(name: str, timeout_s: float | None) -> None:
 def _locked_file(path: Path, timeout_s: float | None) -> int | None:
     """A descriptor that holds the file's lock, or None if it did not come in time."""
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = _opened(path)
     except OSError as error:
         raise _unusable(path, error) from error
     try:
@@ -256,6 +277,14 @@ def _locked_file(path: Path, timeout_s: float | None) -> int | None:
             raise _unusable(path, error) from error
         raise
     return descriptor
+
+
+def _opened(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except FileNotFoundError:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
 
 
 def _unusable(path: Path, error: OSError) -> StoreUnavailableError:

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from syncsim import locks as locks_module
 from syncsim.errors import LockTimeoutError, StoreUnavailableError
-from syncsim.locks import FairLock, NamedLocks, pauses
+from syncsim.locks import COHORT, FairLock, NamedLocks, ProcessLock, pauses
 
 LONG_S = 30.0
 """Longer than any wait that ends; a test that hangs fails at this."""
@@ -145,6 +146,8 @@ def test_a_waiter_that_is_served_just_as_it_gives_up_keeps_the_lock() -> None:
 def test_waiters_that_give_up_all_the_time_break_nothing() -> None:
     """Waits about as long as the lock is held: turns come just as the waiter gives up."""
     lock, inside, most = FairLock(), 0, 0
+    given_up: list[int] = []
+    released = threading.Event()
 
     def use(seed: int) -> int:
         nonlocal inside, most
@@ -158,17 +161,26 @@ def test_waiters_that_give_up_all_the_time_break_nothing() -> None:
                 inside -= 1
                 served += 1
                 lock.release()
+            else:
+                given_up.append(seed)
+                assert released.wait(LONG_S)
         return served
 
     before = sys.getswitchinterval()
     sys.setswitchinterval(0.00001)  # so that threads meet inside
     try:
+        lock.acquire()  # until the first has given up: on an idle machine none might
         with ThreadPoolExecutor(8) as pool:
-            served = sum(pool.map(use, range(8)))
+            counts = pool.map(use, range(8))
+            wait_until(lambda: bool(given_up))
+            lock.release()
+            released.set()
+            served = sum(counts)
     finally:
         sys.setswitchinterval(before)
     assert most == 1
-    assert 0 < served < 8 * 300, "every turn came in time, or none did"
+    assert served > 0
+    assert served + len(given_up) == 8 * 300
     assert lock.acquire(0.0)
     assert not lock._line
 
@@ -227,6 +239,108 @@ def test_under_contention_every_thread_gets_its_share() -> None:
     ]
     fair = sum(len(set(six)) == 6 for six in crowded)
     assert fair >= 0.9 * len(crowded)
+
+
+# -- ProcessLock: the file goes on from thread to thread -------------------------------------------
+
+
+def is_free(path: Path) -> bool:
+    """Whether another process could take the file: a lock of its own finds nobody in its way."""
+    other = ProcessLock(path)
+    if not other.acquire(0.0):
+        return False
+    other.release()
+    return True
+
+
+def test_threads_in_line_are_handed_the_file_and_another_process_gets_it_in_between(
+    tmp_path: Path,
+) -> None:
+    """Of 2 x COHORT turns the file is freed after each COHORT, and when nobody is left."""
+    path = tmp_path / "a.lock"
+    lock = ProcessLock(path)
+    descriptors: list[int | None] = []
+    turns = 2 * COHORT
+
+    def take(number: int) -> None:
+        assert lock.acquire(LONG_S)
+        descriptors.append(lock._descriptor)
+        assert not is_free(path)
+        if number == 0:
+            wait_until(lambda: len(lock._line) == turns - 1)
+        lock.release()
+
+    closed: list[int] = []
+    with pytest.MonkeyPatch.context() as patch:
+        close = locks_module._close_unlocked
+        patch.setattr(
+            locks_module, "_close_unlocked", lambda d: (closed.append(len(descriptors)), close(d))
+        )
+        first = threading.Thread(target=take, args=(0,))
+        first.start()
+        wait_until(lambda: lock._descriptor is not None)
+        rest = [threading.Thread(target=take, args=(n,)) for n in range(1, turns)]
+        for thread in rest:
+            thread.start()
+        for thread in (first, *rest):
+            thread.join(LONG_S)
+        # closed by the lock under test only: `is_free` never got the file
+        assert closed == [COHORT, 2 * COHORT]
+    assert None not in descriptors
+    assert is_free(path)
+
+
+@pytest.mark.parametrize("timeout_s", [0.0, 0.001, 0.02])
+def test_a_file_is_not_kept_for_a_waiter_that_has_gone(tmp_path: Path, timeout_s: float) -> None:
+    path = tmp_path / "a.lock"
+    lock = ProcessLock(path)
+    assert lock.acquire()
+    with ThreadPoolExecutor(1) as pool:
+        assert not pool.submit(lock.acquire, timeout_s).result()
+    lock.release()
+    assert is_free(path)
+
+
+def test_waiters_that_are_interrupted_as_they_are_handed_the_file_free_it(tmp_path: Path) -> None:
+    """The handing over and the interrupt meet; whatever came first, the file ends up free."""
+    path = tmp_path / "a.lock"
+    lock = ProcessLock(path)
+    lock_type = threading.Lock
+
+    class Turn:
+        """What a waiter sleeps on; an interrupt hits it just after it was handed the lock."""
+
+        def __init__(self) -> None:
+            self._inner = lock_type()
+
+        def acquire(self, timeout: float | None = None) -> bool:
+            taken = self._inner.acquire(timeout=-1.0 if timeout is None else timeout)
+            if timeout is not None:
+                raise KeyboardInterrupt
+            return bool(taken)
+
+        def release(self) -> None:
+            self._inner.release()
+
+    assert lock.acquire()
+    interrupted = []
+
+    def wait() -> None:
+        try:
+            lock.acquire(LONG_S)
+        except KeyboardInterrupt:
+            interrupted.append(True)
+
+    waiter = threading.Thread(target=wait)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(locks_module.threading, "Lock", Turn)
+        waiter.start()
+        wait_until(lambda: len(lock._line) == 1)
+    lock.release()
+    waiter.join(LONG_S)
+    assert interrupted == [True]
+    assert not lock.is_taken
+    assert is_free(path)
 
 
 # -- NamedLocks ------------------------------------------------------------------------------------
