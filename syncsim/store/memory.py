@@ -6,7 +6,7 @@ nobody can change a stored document through one that was handed out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from syncsim.contract import Clock, Head, Revision, Row
@@ -37,6 +37,9 @@ class _Staged:
             return None
         staged = (record for record in self.records if record.update_id == update_id)
         return next(staged, None) or self._store._by_update_id.get(update_id)
+
+    def used(self, update_ids: Iterable[str | None]) -> set[str]:
+        return {one for one in update_ids if one is not None and one in self._store._by_update_id}
 
     def tip(self, template_id: str) -> Tip | None:
         last = self.last(template_id)

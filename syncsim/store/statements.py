@@ -47,6 +47,11 @@ SELECT template_id, revision, version, parent, by, at, user_updated_at, update_i
 FROM revision WHERE update_id = ?
 """
 
+USED: Final = """
+SELECT update_id FROM revision WHERE update_id IN (SELECT value FROM json_each(?))
+"""
+"""Which of these update ids have committed; the parameter is a JSON array."""
+
 FIRST: Final = "INSERT INTO template (template_id) VALUES (?)"
 
 APPEND: Final = """

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from time import monotonic
 from types import TracebackType
 from typing import Any, Self
+
+import orjson
 
 from syncsim.errors import OutcomeUnknownError, StoreUnavailableError
 from syncsim.store.freshness_marks import Reader
 from syncsim.store.records import Record, Tip
 from syncsim.store.sqlite_errors import NOT_COMMITTED, code, unavailable, until_free
 from syncsim.store.sqlite_file import SQLiteFile
-from syncsim.store.statements import APPEND, BEGIN, FIND, FIRST, HISTORY, TIP
+from syncsim.store.statements import APPEND, BEGIN, FIND, FIRST, HISTORY, TIP, USED
 from syncsim.store.writes import WRITE_TIMEOUT_S, busy, nested_write
 from syncsim.template import check_template_id
 
@@ -82,6 +84,12 @@ class WriteTransaction:
             return None
         row = self._run(FIND, (update_id,)).fetchone()
         return None if row is None else Record._make(row)
+
+    def used(self, update_ids: Iterable[str | None]) -> set[str]:
+        """Those of the ids under which something was committed before; None is no id."""
+        asked = [update_id for update_id in update_ids if update_id is not None]
+        rows = self._run(USED, (orjson.dumps(asked).decode(),)).fetchall() if asked else []
+        return {update_id for (update_id,) in rows}
 
     def tip(self, template_id: str) -> Tip | None:
         """What the next commit stands on; None where there is no such template."""

@@ -7,7 +7,7 @@ in what a lost swap, a used update id or a failing callback means.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Final, Protocol
 
@@ -40,6 +40,9 @@ class Transaction(Protocol):
 
     def find(self, update_id: str | None) -> Record | None:
         """The commit under this id, one of this transaction included; None for no id."""
+
+    def used(self, update_ids: Iterable[str | None]) -> set[str]:
+        """Those of the ids under which something was committed before; None is no id."""
 
     def tip(self, template_id: str) -> Tip | None:
         """What the next commit stands on; None where there is no such template."""
@@ -174,8 +177,9 @@ class VersionedWrites(ABC):
                 last = transaction.last(template_id)
                 if last is None:
                     raise unknown(template_id)
+                used = transaction.used(write.update_id for write in writes)
                 for index, write in enumerate(writes):
-                    record = transaction.find(write.update_id)
+                    record = transaction.find(write.update_id) if write.update_id in used else None
                     if record is None:
                         try:
                             record = self._changed(last, write)
@@ -186,6 +190,8 @@ class VersionedWrites(ABC):
                             transaction.append(record)
                             appended.append(index)
                             last = record
+                            if write.update_id is not None:
+                                used.add(write.update_id)
                     answers.append(record.row())
         except OutcomeUnknownError:
             for index in appended:
