@@ -7,6 +7,7 @@ import stat
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from syncsim.errors import StoreUnavailableError, UsageError, VersionConflictErr
 from syncsim.store import sqlite_file
 from syncsim.store.address import masked, parse_address
 from syncsim.store.freshness_marks import MAX_HEADS, Reader
-from syncsim.store.schema import prepare
+from syncsim.store.schema import SCHEMA_VERSION, prepare
 from syncsim.store.sqlite import SQLiteStore
+from syncsim.store.statements import AUDIT, FIND, HEAD, HISTORY, REVISION, TIP
+from syncsim.template.samples import sample
 from tests.store_parts import (
     ID,
     check_history,
@@ -216,6 +219,68 @@ def make_foreign(path: Path) -> None:
     connection.close()
 
 
+VERSION_1 = """
+CREATE TABLE template (template_id VARCHAR NOT NULL, PRIMARY KEY (template_id));
+CREATE TABLE revision (
+  id INTEGER NOT NULL, template_id VARCHAR NOT NULL, revision INTEGER NOT NULL,
+  version VARCHAR NOT NULL, parent VARCHAR, "by" VARCHAR NOT NULL, at FLOAT NOT NULL,
+  user_updated_at FLOAT, update_id VARCHAR, detail TEXT, body BLOB NOT NULL,
+  PRIMARY KEY (id), UNIQUE (template_id, revision),
+  FOREIGN KEY(template_id) REFERENCES template (template_id), UNIQUE (update_id)
+);
+PRAGMA application_id = 1937337955;
+PRAGMA user_version = 1;
+PRAGMA journal_mode = WAL;
+"""
+
+
+@pytest.mark.parametrize("openers", [1, 4])
+def test_a_file_of_the_first_schema_is_brought_up_with_all_that_is_in_it(
+    tmp_path: Path, openers: int
+) -> None:
+    """Commits of two templates lay mixed; now each history is whole, ids are known, swaps go on."""
+    now, old = tmp_path / "now.db", tmp_path / "old.db"
+    store = opened(str(now))
+    rows = {name: store.create(name, sample("contact_card"), by="ann") for name in ("b", "a")}
+    for n in range(3):
+        for name, row in rows.items():
+            changed = {**row.document, "name": f"{name}{n}"}
+            swap = store.compare_and_swap
+            rows[name] = swap(name, row.version, changed, by="ben", update_id=f"{name}{n}")
+    kept = {name: store.audit(name) for name in rows}
+    bodies = {name: [one.body for one in store.history(name)] for name in rows}
+    store.close()
+    with closing(sqlite3.connect(now)) as source, closing(sqlite3.connect(old)) as target:
+        target.executescript(VERSION_1)
+        columns = "template_id, revision, version, parent, by, at, user_updated_at, update_id"
+        of_all = f"SELECT {columns}, detail, body FROM revision ORDER BY at, template_id DESC"  # noqa: S608
+        target.executemany("INSERT INTO template VALUES (?)", [("a",), ("b",)])
+        target.executemany(
+            "INSERT INTO revision VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            source.execute(of_all),
+        )
+        target.commit()
+
+    with ThreadPoolExecutor(openers) as pool:
+        stores = list(pool.map(opened, [str(old)] * openers))
+
+    for store in stores:
+        assert {name: store.audit(name) for name in rows} == kept
+        assert {name: [one.body for one in store.history(name)] for name in rows} == bodies
+        assert store.find_update("a1").version == kept["a"][1].version
+        assert store.revision("b", kept["b"][2].version).revision == 2
+    changed = {**rows["a"].document, "name": "on"}
+    again = stores[0].compare_and_swap("a", rows["a"].version, changed, by="ann", update_id="a9")
+    assert again.revision == 5
+    assert stores[-1].head("a").version == again.version
+    for store in stores:
+        store.close()
+    with closing(sqlite3.connect(old)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
 def make_newer(path: Path) -> None:
     opened(str(path)).close()
     connection = sqlite3.connect(path)
@@ -236,7 +301,7 @@ def make_damaged(path: Path) -> None:
         (make_folder, "is a folder; name a file in it"),
         (make_text, "is not a SQLite database; choose another file"),
         (make_foreign, "is the database of another program; choose another file"),
-        (make_newer, "has schema version 99, and this syncsim knows versions up to 1; upgrade"),
+        (make_newer, "has schema version 99, and this syncsim knows versions up to 2; upgrade"),
         (make_damaged, "is damaged; keep a copy, then restore a backup"),
     ],
 )
@@ -498,3 +563,22 @@ def test_the_writer_keeps_a_bounded_number_of_heads(store: SQLiteStore) -> None:
         store.create(f"t{number}", document(), by="ann")
     assert len(store._file.writer()._tips) <= MAX_HEADS + 1
     assert store.head("t0") == store.head("t0")
+
+
+@pytest.mark.parametrize(
+    ("query", "parameters"),
+    [
+        *((query, ("t",)) for query in (HEAD, TIP, FIND)),
+        *((query, ("t", 1)) for query in (HISTORY, AUDIT)),
+        (REVISION, ("t", "1-00000000")),
+    ],
+)
+def test_no_query_walks_through_the_history_or_sorts_it(
+    path: Path, query: str, parameters: tuple[Any, ...]
+) -> None:
+    opened(str(path)).close()
+    with closing(sqlite3.connect(path)) as connection:
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {query}", parameters).fetchall()
+    steps = [step for *_, step in plan]
+    assert any(step.startswith("SEARCH revision") for step in steps)
+    assert not [step for step in steps if "SCAN" in step or "TEMP B-TREE" in step]

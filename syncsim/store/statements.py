@@ -1,7 +1,8 @@
 """Every SQL statement that a store in a file uses; the schema stands in `tables`.
 
 Written out rather than composed, so that each can be read, explained and searched for as it runs.
-Where whole commits are read, the columns are the fields of `records.Record`, in their order.
+Where whole commits are read, the columns are the fields of `records.Record`, in their order. What
+belongs to a template lies between two places, see `tables.Revision`.
 """
 
 from __future__ import annotations
@@ -17,30 +18,38 @@ MARK: Final = "PRAGMA data_version"
 TEMPLATES: Final = "SELECT template_id FROM template ORDER BY template_id"
 
 HEAD: Final = """
-SELECT version, revision, user_updated_at
-FROM revision WHERE template_id = ? ORDER BY revision DESC LIMIT 1
+SELECT version, revision, user_updated_at FROM template
+JOIN revision ON place BETWEEN number << 32 AND (number + 1 << 32) - 1
+WHERE template.template_id = ? ORDER BY place DESC LIMIT 1
 """
 
 TIP: Final = """
-SELECT version, revision, at, user_updated_at
-FROM revision WHERE template_id = ? ORDER BY revision DESC LIMIT 1
+SELECT version, revision, at, user_updated_at FROM template
+JOIN revision ON place BETWEEN number << 32 AND (number + 1 << 32) - 1
+WHERE template.template_id = ? ORDER BY place DESC LIMIT 1
 """
 
 HISTORY: Final = """
-SELECT template_id, revision, version, parent, by, at, user_updated_at, update_id, detail, body
-FROM revision WHERE template_id = ? ORDER BY revision DESC LIMIT ?
+SELECT revision.template_id, revision, version, parent, by, at, user_updated_at, update_id, detail,
+  body
+FROM template JOIN revision ON place BETWEEN number << 32 AND (number + 1 << 32) - 1
+WHERE template.template_id = ? ORDER BY place DESC LIMIT ?
 """
 
 AUDIT: Final = """
-SELECT template_id, revision, version, parent, by, at, user_updated_at, update_id, detail, x''
-FROM revision WHERE template_id = ? ORDER BY revision DESC LIMIT ?
+SELECT revision.template_id, revision, version, parent, by, at, user_updated_at, update_id, detail,
+  x''
+FROM template JOIN revision ON place BETWEEN number << 32 AND (number + 1 << 32) - 1
+WHERE template.template_id = ? ORDER BY place DESC LIMIT ?
 """
 
 REVISION: Final = """
 SELECT template_id, revision, version, parent, by, at, user_updated_at, update_id, detail, body
-FROM revision WHERE template_id = ?1 AND revision = CAST(?2 AS INTEGER) AND version = ?2
+FROM revision
+WHERE place = (SELECT number << 32 FROM template WHERE template_id = ?1) + CAST(?2 AS INTEGER)
+  AND template_id = ?1 AND version = ?2
 """
-"""A version begins with its revision number, and that is what the index knows."""
+"""A version begins with its revision number, and that is where it lies."""
 
 FIND: Final = """
 SELECT template_id, revision, version, parent, by, at, user_updated_at, update_id, detail, body
@@ -56,8 +65,16 @@ FIRST: Final = "INSERT INTO template (template_id) VALUES (?)"
 
 APPEND: Final = """
 INSERT INTO revision
-  (template_id, revision, version, parent, by, at, user_updated_at, update_id, detail, body)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  (place, template_id, revision, version, parent, by, at, user_updated_at, update_id, detail, body)
+VALUES
+  ((SELECT number << 32 FROM template WHERE template_id = ?1) + ?2,
+   ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
 ON CONFLICT (update_id) DO NOTHING
 """
 """No row where the update id was used before; a revision that was there before is an error."""
+
+HISTORY_OF_1: Final = """
+SELECT template_id, revision, version, parent, by, at, user_updated_at, update_id, detail, body
+FROM revision_1 ORDER BY template_id, revision
+"""
+"""Every commit of a file of schema version 1, whose tables have been renamed."""

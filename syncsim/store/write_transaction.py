@@ -109,7 +109,7 @@ class WriteTransaction:
         """Make this the newest commit of its template; False if its update id was used before.
 
         That it stands on the head was decided on a row read in this transaction, where nobody else
-        can write; `UNIQUE (template_id, revision)` would refuse it otherwise.
+        can write; its place, the primary key, would be taken otherwise.
         """
         if record.parent is None:
             self._run(FIRST, (record.template_id,))
