@@ -24,7 +24,7 @@ from syncsim.lab.policies import policies
 from syncsim.lab.result import Run, Setting
 from syncsim.lab.scenarios import DEFAULT_TEMPLATE, Part, Scenario, Wait
 from syncsim.lab.simulation.simulated_run import Parameters, simulate
-from syncsim.lab.stopping import Stop, stopped
+from syncsim.lab.stopping import Stop, goes_on, stopped
 from syncsim.lab.workers import Place, perform_in_processes
 from syncsim.retry import RetryPolicy
 from syncsim.template.samples import sample
@@ -144,7 +144,8 @@ def run(
             work_ms=max(part.work_ms for part in plan.parts),
         )
     if stop is not None and stop.is_set():
-        findings = [stopped(meter.done, plan.calls), *(f for act in acts for f in act.findings)]
+        left = (finding for act in acts for finding in act.findings)
+        findings = [stopped(meter.done, plan.calls), *map(goes_on, left)]
     else:
         findings = _judge(acts, history)
     return Run(setting, history, tuple(findings), _duration_s(acts))

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Final
 
 from syncsim.contract import Cache, Clock, Environment, EventLog
@@ -62,6 +63,12 @@ def stopped(done: int | None = None, total: int | None = None) -> Finding:
         "stopped",
         f"the run was stopped{so_far}, so nothing in it is judged; play it again to the end",
     )
+
+
+def goes_on(hung: Finding) -> Finding:
+    """What there is to say of a thread that did not end with its run."""
+    text = f"{hung.message}; nothing can end it from outside but a restart of the kernel"
+    return replace(hung, code=INCONCLUSIVE, message=text)
 
 
 def interrupt(threads: Iterable[threading.Thread]) -> None:
