@@ -13,7 +13,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any, Final, Literal, TypeAlias
 
-from syncsim.contract import ABSENT, JSON, Conflict
+from syncsim.contract import ABSENT, JSON, Conflict, Document
 from syncsim.events import kinds
 from syncsim.merging import Change, diff, same
 from syncsim.merging.crediting import value_at
@@ -87,6 +87,11 @@ class Resolution:
     def has_met(self) -> bool:
         """Whether others had committed since its base."""
         return bool(self.between or self.conflicts)
+
+    @property
+    def parent_document(self) -> Document | None:
+        """What the head was when it was committed; None where the record does not hold it."""
+        return None if self._parent is ABSENT else self._parent
 
     @cached_property
     def leaves(self) -> tuple[Leaf, ...]:

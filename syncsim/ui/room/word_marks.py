@@ -120,7 +120,7 @@ def _shortened(text: str, has_left: bool, has_right: bool) -> str:
 def _as_html(found: Sequence[Mark]) -> str:
     forms = {
         "same": "{}",
-        "gone": f'<del><b title="removed">{MINUS}</b>{{}}</del>',
-        "new": '<ins><b title="added">+</b>{}</ins>',
+        "gone": f'<del><b title="removed">{MINUS}</b><span>{{}}</span></del>',
+        "new": '<ins><b title="added">+</b><span>{}</span></ins>',
     }
     return "".join(forms[mark.fate].format(escape(visible(mark.text))) for mark in found)
