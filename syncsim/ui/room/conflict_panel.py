@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from html import escape
 from typing import Any, Final
 
@@ -115,15 +116,14 @@ class ConflictPanel:
             if is_new:
                 self._list()
             if selected and selected != self._selected:
-                found = chosen(record, selected)
-                self._choice.value = _key(found[0].version) if found else ALL
+                self._choose(chosen(record, selected))
             self._selected = selected or None
             if is_new:
                 self._draw()
 
     def rows(self) -> list[dict[str, JSON]]:
         """What is shown as a table; see `conflict_rows`."""
-        return conflict_rows(self._record, self._version)
+        return conflict_rows(*self._shown)
 
     def export(self, form: str) -> str:
         """The table as text, `CSV` or `JSON`."""
@@ -136,9 +136,23 @@ class ConflictPanel:
     # -- drawing -----------------------------------------------------------------------------------
 
     @property
-    def _version(self) -> str | None:
-        """The chosen version; None for all."""
-        return self._choice.value or None
+    def _shown(self) -> tuple[Record, str | None]:
+        """What to show: all, or of one template one version, as tokens may occur in several."""
+        if self._choice.value == ALL:
+            return self._record, None
+        template_id, version = self._choice.value
+        of_it = [one for one in self._record.versions if one.template_id == template_id]
+        return replace(self._record, versions=of_it), version
+
+    def _choose(self, found: Sequence[Resolution]) -> None:
+        """Choose what is selected elsewhere, also if it met nobody and was not offered so far."""
+        if not found:
+            self._choice.value = ALL
+            return
+        key = _key(found[-1].version)
+        if key not in [offered for _, offered in self._choice.options]:
+            self._choice.options = [*self._choice.options, (_called(found[-1]), key)]
+        self._choice.value = key
 
     def _list(self) -> None:
         """Offer every version that met others, the newest first, and the one chosen."""
@@ -155,12 +169,12 @@ class ConflictPanel:
                 table = html_table(self.rows(), "Conflicts and merges", empty="Nobody met anybody")
                 self._view.value = f'<div class="sync-past">{table}</div>'
             else:
-                self._view.value = conflict_view(self._record, self._version)
+                self._view.value = conflict_view(*self._shown)
             self._offer()
 
     def _offer(self) -> None:
         """A button for each value that was not kept."""
-        found = [lost for one in chosen(self._record, self._version) for lost in lost_values(one)]
+        found = [lost for one in chosen(*self._shown) for lost in lost_values(one)]
         self._lost = tuple(found[::-1][:MOST_BUTTONS])
         old, self.buttons = self._restores.children, tuple(map(self._button, self._lost))
         rows = [
@@ -201,10 +215,8 @@ class ConflictPanel:
         self._draw()
 
     def _exported(self, form: str) -> None:
-        self._link.value = (
-            f'<span class="sync-past">{download_link(f"conflicts.{form.lower()}", self.export(form))}'
-            "</span>"
-        )
+        link = download_link(f"conflicts.{form.lower()}", self.export(form))
+        self._link.value = f'<span class="sync-past">{link}</span>'
 
     def _clicked(self, button: Any, lost: Lost) -> None:
         if self._restore is None:
@@ -234,8 +246,8 @@ class ConflictPanel:
         self._message.value = panels.alert(what, str(error), _TODO)
 
 
-def _key(version: Version) -> str:
-    return version.version
+def _key(version: Version) -> tuple[str, str]:
+    return version.template_id, version.version
 
 
 def _called(one: Resolution) -> str:

@@ -18,7 +18,7 @@ from syncsim.ui.drawing import counted, person
 from syncsim.ui.room.look import toned
 from syncsim.ui.room.record import Record, Version
 from syncsim.ui.room.resolutions import FATES, Fate, Leaf, Resolution, chosen
-from syncsim.ui.room.value_cells import UNCHANGED, change_cell, json_text, value_cell
+from syncsim.ui.room.value_cells import UNCHANGED, change_cell, json_text, moved_cell, value_cell
 from syncsim.ui.room.word_marks import marked_text, visible
 
 MOST_CARDS: Final = 5
@@ -207,7 +207,7 @@ def _leaf_row(one: Resolution, leaf: Leaf, heads: Sequence[str]) -> str:
 
 def _change(leaf: Leaf, before: JSON, after: JSON) -> str:
     if leaf.change == "moved":
-        return f'<span class="sync-moved">&gt; moved</span> {_moved(after)}'
+        return moved_cell(str(after))
     if leaf.change == "order" and isinstance(after, list):
         return f'<span class="sync-moved">&gt; reordered</span> {value_cell(after)}'
     return change_cell(before, after)

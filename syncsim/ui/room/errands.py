@@ -1,4 +1,4 @@
-"""Work that a click starts, in a thread that ends with it; so a slow store cannot freeze the page."""
+"""Work that a click starts, in a thread that ends with it: a slow store cannot freeze the page."""
 
 from __future__ import annotations
 

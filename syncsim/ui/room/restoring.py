@@ -61,12 +61,17 @@ def lost_values(one: Resolution) -> list[Lost]:
         if leaf.conflict is not None and leaf.conflict.kind != "move":
             found.append(Lost.of(version, leaf.conflict, like, leaf.label))
         elif leaf.conflict is None and leaf.fate in ("set back", "overridden"):
-            found.append(
-                Lost(
-                    *(version.template_id, leaf.path, leaf.label),
-                    *(leaf.earlier, leaf.result, "edit", leaf.earlier_by, like),
-                )
+            unsaid = Lost(
+                version.template_id,
+                leaf.path,
+                leaf.label,
+                value=leaf.earlier,
+                kept=leaf.result,
+                kind="edit",
+                by=leaf.earlier_by,
+                like=like,
             )
+            found.append(unsaid)
     return found
 
 
