@@ -18,17 +18,34 @@ from syncsim.ui.room.record import Record, Version
 from syncsim.ui.room.resolutions import Resolution, resolutions
 
 
-def audit_rows(record: Record, template_id: str | None = None) -> list[dict[str, JSON]]:
-    """What happened to the templates, or to one of them, oldest first.
+def audit_rows(
+    record: Record, template_id: str | None = None, *, most: int | None = None
+) -> list[dict[str, JSON]]:
+    """What happened to the templates, or to one of them, oldest first; at most the last `most`.
 
     Columns: when (ISO 8601, UTC), who, what, why, template, version, parent, base, kind,
     conflicts (values overridden), attempts, update_id, at (seconds since the epoch).
     """
     told = {(one.version.template_id, one.version.version): one for one in resolutions(record)}
-    rows = [_version_row(one, told.get((one.template_id, one.version))) for one in record.versions]
-    rows += [_event_row(event) for event in record.events if isinstance(event, _WROTE_NOTHING)]
-    rows.sort(key=lambda row: row["at"])
-    return [row for row in rows if template_id is None or row["template"] == template_id]
+    happened: list[Version | Event] = [*record.versions, *_wrote_nothing(record)]
+    ours = [one for one in happened if template_id is None or one.template_id == template_id]
+    ours.sort(key=lambda one: one.at)
+    return [
+        _event_row(one)
+        if isinstance(one, Event)
+        else _version_row(one, told.get((one.template_id, one.version)))
+        for one in (ours if most is None else ours[-most:])
+    ]
+
+
+def count_of(record: Record, template_id: str | None = None) -> int:
+    """How many rows there are, without working them out."""
+    happened: list[Version | Event] = [*record.versions, *_wrote_nothing(record)]
+    return sum(template_id is None or one.template_id == template_id for one in happened)
+
+
+def _wrote_nothing(record: Record) -> list[Event]:
+    return [event for event in record.events if isinstance(event, _WROTE_NOTHING)]
 
 
 _WROTE_NOTHING = (kinds.Failed, kinds.Unchanged, kinds.JobSkipped)
@@ -87,15 +104,10 @@ def _why(version: Version, one: Resolution | None, detail: dict[str, JSON]) -> s
         told += ", ..." if len(writers) > 4 else ""
     for conflict in one.conflicts[:3]:
         by = f" of {person(conflict.earlier_by)}" if conflict.earlier_by else ""
-        told += (
-            f"; the {conflict.kept} value is kept at {conflict.path}, {_lost(conflict.kept)}{by}"
-        )
+        lost = "earlier" if conflict.kept == "later" else "later"
+        told += f"; {conflict.path}: the {conflict.kept} value kept, not the {lost} one{by}"
     more = len(one.conflicts) - 3
     return told + (f"; {more} more conflicts" if more > 0 else "")
-
-
-def _lost(kept: str) -> str:
-    return f"not the {'earlier' if kept == 'later' else 'later'} one"
 
 
 def _event_row(event: Event) -> dict[str, JSON]:

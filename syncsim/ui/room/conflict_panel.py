@@ -57,6 +57,7 @@ class ConflictPanel:
         self._errands = Errands(self._failed)
         self._record = Record()
         self._selected: str | None = None
+        self._is_listing = False
         self._lost: tuple[Lost, ...] = ()
         self.buttons: tuple[Any, ...] = ()
         """The Restore buttons, in the order of `lost`."""
@@ -112,13 +113,18 @@ class ConflictPanel:
         """Show how the selected update was resolved; None or "" leaves the choice as it is."""
         with self._lock:
             is_new = record.versions != self._record.versions
+            was = self._choice.value
             self._record = record
-            if is_new:
-                self._list()
-            if selected and selected != self._selected:
-                self._choose(chosen(record, selected))
+            self._is_listing = True
+            try:
+                if is_new:
+                    self._list()
+                if selected and (selected != self._selected or is_new):
+                    self._choose(chosen(record, selected))
+            finally:
+                self._is_listing = False
             self._selected = selected or None
-            if is_new:
+            if is_new or was != self._choice.value:
                 self._draw()
 
     def rows(self) -> list[dict[str, JSON]]:
@@ -211,6 +217,8 @@ class ConflictPanel:
     # -- clicks ------------------------------------------------------------------------------------
 
     def _chose(self, _: object) -> None:
+        if self._is_listing:
+            return
         self._link.value = ""
         self._draw()
 

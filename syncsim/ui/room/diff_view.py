@@ -10,6 +10,7 @@ from syncsim.merging import Change, diff
 from syncsim.merging.display import label
 from syncsim.ui.drawing import counted
 from syncsim.ui.room.look import toned
+from syncsim.ui.room.resolutions import place
 from syncsim.ui.room.value_cells import (
     SIGNS,
     change_cell,
@@ -43,7 +44,7 @@ def diff_view(a: Document, b: Document, a_name: str, b_name: str) -> str:
 
 
 def diff_rows(a: Document, b: Document) -> list[dict[str, JSON]]:
-    """A row per change: sign, change, field in words, path, before and after as JSON text, words."""
+    """A row per change: sign, change, field in words, path, before and after as JSON, words."""
     rows: list[dict[str, JSON]] = []
     for change in diff(a, b):
         before, after = change.before, change.after
@@ -61,14 +62,6 @@ def diff_rows(a: Document, b: Document) -> list[dict[str, JSON]]:
             }
         )
     return rows
-
-
-def place(path: str, follows: JSON, *documents: JSON) -> str:
-    """Where a moved element stands, in words: `first`, or `after E-mail`."""
-    if follows is None:
-        return "first"
-    named = label(f"{path.rpartition('/')[0]}/{follows}", *documents)
-    return f"after {named.rpartition(' > ')[2]}"
 
 
 def tally(changes: tuple[Change, ...]) -> str:

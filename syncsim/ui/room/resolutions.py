@@ -205,21 +205,27 @@ class Resolution:
                 return after
         return None
 
-    def _label(self, path: str) -> str:
+    @property
+    def _documents(self) -> tuple[Document, ...]:
         base = {} if self.base is None else self.base.document
-        return label(path, base, self._parent or {}, self.version.document)
+        return base, self.parent_document or {}, self.version.document
+
+    def _label(self, path: str) -> str:
+        return label(path, *self._documents)
 
     def _places(self, change: Change) -> tuple[str, str]:
         """Where an element stood and stands, in words."""
-        above = change.path.rpartition("/")[0]
+        before, after = change.before, change.after
+        documents = self._documents
+        return place(change.path, before, *documents), place(change.path, after, *documents)
 
-        def place(follows: JSON) -> str:
-            if follows is None:
-                return "first"
-            named = self._label(f"{above}/{follows}")
-            return f"after {named.rpartition(' > ')[2]}"
 
-        return place(change.before), place(change.after)
+def place(path: str, follows: JSON, *documents: JSON) -> str:
+    """Where the element at a path stands, in words: `first`, or `after E-mail`."""
+    if follows is None:
+        return "first"
+    named = label(f"{path.rpartition('/')[0]}/{follows}", *documents)
+    return f"after {named.rpartition(' > ')[2]}"
 
 
 def resolutions(record: Record) -> list[Resolution]:

@@ -29,12 +29,18 @@ _FORMULA_WIDE: Final = ("\N{FULLWIDTH PLUS SIGN}", "\N{FULLWIDTH HYPHEN-MINUS}")
 _FORMULAS: Final = (*_FORMULA, *_FORMULA_WIDE, "\N{FULLWIDTH COMMERCIAL AT}")
 
 
-def html_table(rows: Rows, caption: str, *, empty: str = "Nothing yet") -> str:
-    """The last rows as an HTML table that scrolls inside its box; nothing in it is markup."""
+def html_table(
+    rows: Rows, caption: str, *, empty: str = "Nothing yet", total: int | None = None
+) -> str:
+    """The last rows as an HTML table that scrolls inside its box; nothing in it is markup.
+
+    `total`: how many rows there are, where these are the last ones.
+    """
     if not rows:
         return f'<p class="sync-idle">○ {escape(empty)}</p>'
     shown = rows[-MOST_ROWS:]
-    more = f" (the last {len(shown)} of {len(rows)})" if len(shown) < len(rows) else ""
+    total = len(rows) if total is None else total
+    more = f" (the last {len(shown)} of {total})" if len(shown) < total else ""
     heads = "".join(f'<th scope="col">{_text(name)}</th>' for name in rows[0])
     body = "".join(
         f"<tr>{''.join(f'<td>{_text(cell)}</td>' for cell in row.values())}</tr>" for row in shown
