@@ -167,6 +167,21 @@ def alert(what: str, message: str, todo: str) -> str:
     )
 
 
+def refused(button: str, run: Run) -> str:
+    """The alert about the last caller of a run that got an error; "" if none did."""
+    failed = [one for one in run.history.operations if one.failure is not None]
+    if not failed:
+        return ""
+    last = failed[-1]
+    assert last.failure is not None
+    todo = (
+        "This scenario is about that: the caller was told, and nothing was written."
+        if run.passed
+        else "The verdict below says what is wrong with it."
+    )
+    return alert(f"{button}: {last.user} got {last.failure.name}", last.failure.message, todo)
+
+
 def _verdict_of(run: Run) -> tuple[Look, str]:
     if run.passed:
         return LOOKS["committed"], "PASSED"

@@ -54,6 +54,12 @@ class Buttons:
         with self._idle:
             return self._idle.wait_for(lambda: self._pending == 0, timeout_s)
 
+    def give_up(self) -> None:
+        """Nothing will be done any more: nobody is to wait for it."""
+        with self._idle:
+            self._pending = 0
+            self._idle.notify_all()
+
     def _clicked(self, name: str, _: object) -> None:
         with self._idle:
             self._pending += 1

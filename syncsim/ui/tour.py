@@ -25,6 +25,7 @@ from syncsim.lab.result import Run
 from syncsim.lab.scenarios import DEFAULT_TEMPLATE
 from syncsim.template.samples import sample
 from syncsim.ui import charts, panels
+from syncsim.ui.played import played_frame
 from syncsim.ui.player import Began, Ended, News, Player
 from syncsim.ui.plays import PLAYS, Order
 from syncsim.ui.pressing import Buttons
@@ -109,14 +110,8 @@ class Tour(ipywidgets.VBox):  # type: ignore[misc]
         return tuple(played for _, played in self._runs)
 
     def as_frame(self) -> pandas.DataFrame:
-        """A row per scenario played since the last reset, with its figures.
-
-        Columns: button, scenario, passed, seed, updates, succeeded, retries, conflicts, merged,
-        lost_updates, stale_reads, slowest_ms, duration_s, findings (their codes).
-        """
-        import pandas
-
-        return pandas.DataFrame([_cells(*played) for played in self._runs], columns=_COLUMNS)
+        """A row per scenario played since the last reset; see `played.played_frame`."""
+        return played_frame(self._runs)
 
     def wait(self, timeout_s: float = 60.0) -> bool:
         """Block until everything clicked has been played and is shown; False after `timeout_s`."""
@@ -199,16 +194,7 @@ class Tour(ipywidgets.VBox):  # type: ignore[misc]
         self._chart_is_old = True
         for final in played.history.finals[-1:]:
             self._standing.settle(final.template_id, final.version)
-        for operation in played.history.operations:
-            failure = operation.failure
-            if failure is not None:
-                what = f"{button}: {operation.user} got {failure.name}"
-                todo = (
-                    "This scenario is about that: the caller was told, and nothing was written."
-                    if played.passed
-                    else "The verdict below says what is wrong with it."
-                )
-                self._alarm = panels.alert(what, failure.message, todo)
+        self._alarm = panels.refused(button, played)
 
     def _forget(self) -> None:
         self._events = deque(maxlen=MOST_EVENTS)
@@ -311,32 +297,6 @@ def _below(widget: Any) -> Iterator[Any]:
     for child in getattr(widget, "children", ()):
         yield from _below(child)
         yield child
-
-
-def _cells(button: str, played: Run) -> dict[str, JSON]:
-    told = played.summary()
-    return {
-        "button": button,
-        "scenario": told["scenario"],
-        "passed": told["passed"],
-        "seed": told["seed"],
-        "updates": told["updates"]["attempted"],
-        "succeeded": told["updates"]["succeeded"],
-        "retries": told["retries"]["total"],
-        "conflicts": told["conflicts"]["detected"],
-        "merged": told["conflicts"]["merged"],
-        "lost_updates": told["lost_updates"],
-        "stale_reads": told["stale_reads"],
-        "slowest_ms": told["latency_ms"]["max"],
-        "duration_s": told["duration_s"],
-        "findings": ", ".join(finding.code for finding in played.findings),
-    }
-
-
-_COLUMNS: Final = [
-    *("button", "scenario", "passed", "seed", "updates", "succeeded", "retries", "conflicts"),
-    *("merged", "lost_updates", "stale_reads", "slowest_ms", "duration_s", "findings"),
-]
 
 
 # -- one panel at a time ---------------------------------------------------------------------------
