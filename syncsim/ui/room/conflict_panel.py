@@ -16,7 +16,7 @@ from syncsim.ui.room.conflict_view import conflict_rows, conflict_view
 from syncsim.ui.room.errands import Errands
 from syncsim.ui.room.look import STYLE, toned
 from syncsim.ui.room.record import Record, Version
-from syncsim.ui.room.resolutions import Resolution, chosen, resolutions
+from syncsim.ui.room.resolutions import Resolution, chosen, holdings, resolutions
 from syncsim.ui.room.restoring import Lost, is_restored, lost_values
 from syncsim.ui.room.store_past import NO_STORE
 from syncsim.ui.room.tables import csv_text, download_link, html_table, json_text
@@ -58,6 +58,7 @@ class ConflictPanel:
         self._record = Record()
         self._selected: str | None = None
         self._is_listing = False
+        self._has_found = False
         self._lost: tuple[Lost, ...] = ()
         self.buttons: tuple[Any, ...] = ()
         """The Restore buttons, in the order of `lost`."""
@@ -112,14 +113,14 @@ class ConflictPanel:
     def show(self, record: Record, selected: str | None = None) -> None:
         """Show how the selected update was resolved; None or "" leaves the choice as it is."""
         with self._lock:
-            is_new = record.versions != self._record.versions
+            is_new = holdings(record) != holdings(self._record)
             was = self._choice.value
             self._record = record
             self._is_listing = True
             try:
                 if is_new:
                     self._list()
-                if selected and (selected != self._selected or is_new):
+                if selected and (selected != self._selected or not self._has_found):
                     self._choose(chosen(record, selected))
             finally:
                 self._is_listing = False
@@ -152,6 +153,7 @@ class ConflictPanel:
 
     def _choose(self, found: Sequence[Resolution]) -> None:
         """Choose what is selected elsewhere, also if it met nobody and was not offered so far."""
+        self._has_found = bool(found)
         if not found:
             self._choice.value = ALL
             return

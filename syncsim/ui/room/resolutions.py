@@ -267,6 +267,11 @@ def chosen(record: Record, selected: str | None) -> list[Resolution]:
     return [one for one in found if one.has_met] or found[-1:]
 
 
+def holdings(record: Record) -> list[tuple[str, str, float]]:
+    """Which versions the record holds, to tell whether there is anything new to show."""
+    return [(one.template_id, one.version, one.at) for one in record.versions]
+
+
 def _is_of(version: Version, selected: str, operation: str | None) -> bool:
     if selected == version.version:
         return True
