@@ -174,6 +174,14 @@ def test_moves_are_told_in_words(story: Story) -> None:
     assert "after Code" in words
 
 
+def test_the_newest_rows_can_be_had_alone() -> None:
+    record = Record.of(run("perfect-storm", seed=7, users=8))
+    rows = conflict_rows(record)
+    assert len(rows) > 20
+    for most in (0, 1, 7, len(rows), len(rows) + 1):
+        assert conflict_rows(record, most=most) == rows[len(rows) - min(most, len(rows)) :]
+
+
 def test_a_selected_update_is_shown_alone(disputed: Story) -> None:
     ben, cem = disputed.record.versions[1:]
     assert ben.update_id
