@@ -27,9 +27,9 @@ STEPS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("update.committed", {"attempts": 2, "conflicts": 1, "merged": 3, "latency_s": 0.104}),
     ("cache.hit", {}),
     ("cache.miss", {"reason": "stale"}),
-    ("cache.invalidated", {}),
+    ("cache.filled", {}),
 )
-"""What an update says, each of them a row of the log; versions are added."""
+"""What an update says; versions are added. The last is no row of the log."""
 
 
 def told() -> Any:
@@ -51,7 +51,7 @@ class Loaded(ipywidgets.VBox):  # type: ignore[misc]
         self.figures = ipywidgets.Label("{}")
         self.figures.add_class("figures")
         self.seconds = seconds
-        self.clicks = 0
+        self.clicks = self.made = 0
         self.events = told()
         self.rates = {f"{rate} a second": rate for rate in (100, 1000)}
         names = (*self.rates, "Answer")
@@ -78,7 +78,6 @@ class Loaded(ipywidgets.VBox):  # type: ignore[misc]
     def load(self, rate: int) -> None:
         """For so many seconds; what the kernel spent on it, the making of events left out."""
         self.feed.activity = f"{rate} events a second"
-        before = self.feed.totals.rows
         pause, made = threading.Event(), 0
         began, cpu, own = time.perf_counter(), time.process_time(), time.thread_time()
         while (passed := time.perf_counter() - began) < self.seconds:
@@ -87,7 +86,8 @@ class Loaded(ipywidgets.VBox):  # type: ignore[misc]
                 made += 1
             pause.wait(0.01)
         spent = time.process_time() - cpu - (time.thread_time() - own)
-        while self.feed.totals.rows - before < made and passed < self.seconds + 10:
+        self.made += made
+        while self.feed.totals.events < self.made and passed < self.seconds + 10:
             pause.wait(0.05)
             passed = time.perf_counter() - began
         self.feed.activity = "idle"
@@ -95,7 +95,8 @@ class Loaded(ipywidgets.VBox):  # type: ignore[misc]
         self.figures.value = json.dumps(
             {
                 "rate": rate,
-                "made": made,
+                "made": self.made,
+                "events": totals.events,
                 "rows": totals.rows,
                 "skipped": totals.skipped,
                 "cpu_share": spent / self.seconds,

@@ -1,13 +1,19 @@
 """The live panels in a real browser under load: frames, lag, clicks, memory and what it costs.
 
-The figures are budgets of time on a machine that others may use too, so each load may be repeated
-once: a miss that repeats is one. Every attempt is printed as a line of a table.
+The budgets of time are those of a machine alone. Where others use it too, a clock runs on while
+the page waits for its turn; so while a load lasts it is measured how much longer than its processor
+time a short calculation takes, and times are judged against the budget times that `crowding` (1.0
+on a machine alone). Each load may be repeated once. Every attempt is printed, as measured.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
@@ -79,23 +85,27 @@ class Figures:
     missing: int
     skipped: int
     cpu_share: float
+    page_share: float
+    crowding: float
 
     def line(self) -> str:
         long = sum(task > 100 for task in self.tasks_ms)
         return (
             f"| {self.rate}/s | {long} | {max(self.tasks_ms, default=0):.0f} | {self.gap_ms:.0f} | "
             f"{self.lag_ms:.0f} | {median(self.clicks_ms):.0f} | {self.heap_mb:+.1f} | "
-            f"{self.nodes} | {self.missing} | {self.cpu_share:.0%} |"
+            f"{self.nodes} | {self.missing} | {self.cpu_share:.0%} | {self.page_share:.0%} | "
+            f"{self.crowding:.1f} |"
         )
 
     def missed(self) -> list[str]:
         """The budgets that this load did not keep."""
         allowed, lag_ms = (0, 250) if self.rate == 100 else (3, 500)
+        long = sum(task > 100 * self.crowding for task in self.tasks_ms)
         budgets = {
-            f"at most {allowed} tasks > 100 ms": sum(t > 100 for t in self.tasks_ms) <= allowed,
-            "p95 frame gap < 34 ms": self.gap_ms < 34 or self.rate > 100,
-            f"event to screen p95 < {lag_ms} ms": self.lag_ms < lag_ms,
-            "click to change, median < 150 ms": median(self.clicks_ms) < 150,
+            f"at most {allowed} tasks > 100 ms": long <= allowed,
+            "p95 frame gap < 34 ms": self.gap_ms < 34 * self.crowding or self.rate > 100,
+            f"event to screen p95 < {lag_ms} ms": self.lag_ms < lag_ms * self.crowding,
+            "click to change, median < 150 ms": median(self.clicks_ms) < 150 * self.crowding,
             "heap < 10 MB above the start": self.heap_mb < 10 or self.rate > 100,
             "fewer than 12,000 DOM nodes": self.nodes < 12_000,
             "no event missing": not self.missing and not self.skipped,
@@ -106,8 +116,30 @@ class Figures:
 
 HEADER = (
     "| load | tasks > 100 ms | longest ms | p95 gap ms | p95 lag ms | click ms | heap MB | nodes "
-    "| missing | kernel |"
+    "| missing | kernel | page | crowding |"
 )
+
+
+@contextmanager
+def crowded() -> Iterator[list[float]]:
+    """How much longer than its processor time a short calculation takes, once in half a second."""
+    ratios: list[float] = []
+    over = threading.Event()
+
+    def calculate() -> None:
+        while not over.wait(0.5):
+            began, worked = time.perf_counter(), time.thread_time()
+            while time.thread_time() - worked < 0.02:
+                pass
+            ratios.append((time.perf_counter() - began) / (time.thread_time() - worked))
+
+    thread = threading.Thread(target=calculate, daemon=True)
+    thread.start()
+    try:
+        yield ratios
+    finally:
+        over.set()
+        thread.join()
 
 
 @pytest.fixture
@@ -131,14 +163,25 @@ def page(lab: str, visit: Visit, notebook: str) -> Page:
     return visit.page
 
 
-def heap(page: Page) -> tuple[float, int]:
-    """Megabytes in use and DOM nodes, after a garbage collection."""
-    session = page.context.new_cdp_session(page)
-    session.send("HeapProfiler.collectGarbage")
-    used = session.send("Runtime.getHeapUsage")["usedSize"] / 1e6
-    nodes = session.send("Memory.getDOMCounters")["nodes"]
-    session.detach()
-    return used, nodes
+class Gauge:
+    """What the browser says of a page: memory, DOM nodes, time at work."""
+
+    def __init__(self, page: Page) -> None:
+        self.session = page.context.new_cdp_session(page)
+        self.session.send("Performance.enable")
+
+    def heap_mb(self) -> float:
+        """Megabytes in use after a garbage collection."""
+        self.session.send("HeapProfiler.collectGarbage")
+        return float(self.session.send("Runtime.getHeapUsage")["usedSize"]) / 1e6
+
+    def nodes(self) -> int:
+        return int(self.session.send("Memory.getDOMCounters")["nodes"])
+
+    def busy_s(self) -> float:
+        """For how long the main thread has been at work."""
+        metrics = self.session.send("Performance.getMetrics")["metrics"]
+        return next(float(one["value"]) for one in metrics if one["name"] == "TaskDuration")
 
 
 def click_ms(page: Page, selector: str, change: str) -> float:
@@ -165,18 +208,24 @@ def lag_p95_ms(shown: list[list[float]]) -> float:
 def loaded(page: Page, rate: int) -> Figures:
     """Let it run, click meanwhile, and gather what was measured."""
     log = page.locator(".sc-log")
-    before_mb, _ = heap(page)
-    page.evaluate(CLEARED)
+    gauge = Gauge(page)
+    before_mb = gauge.heap_mb()
     figures = page.locator(".figures")
     told = figures.inner_text()
-    page.get_by_role("button", name=f"{rate} a second", exact=True).click()
-    page.wait_for_timeout(1000)
-    clicks = [answer_ms(page) for _ in range(10)]
-    expect(figures).not_to_have_text(told, timeout=(SECONDS + 40) * 1000)
+    began_s = gauge.busy_s()
+    page.evaluate(CLEARED)
+    with crowded() as ratios:
+        page.get_by_role("button", name=f"{rate} a second", exact=True).click()
+        clicks = []
+        for _ in range(10):
+            page.wait_for_timeout(500)
+            clicks.append(answer_ms(page))
+        expect(figures).not_to_have_text(told, timeout=(SECONDS + 40) * 1000)
     said: dict[str, Any] = json.loads(figures.inner_text())
     expect(log).to_have_attribute("data-count", str(said["rows"]), timeout=5000)
     probe = page.evaluate("() => window.probe")
-    after_mb, nodes = heap(page)
+    ended_s = gauge.busy_s()
+    after_mb, nodes = gauge.heap_mb(), gauge.nodes()
     return Figures(
         rate=rate,
         tasks_ms=probe["tasks"],
@@ -185,9 +234,11 @@ def loaded(page: Page, rate: int) -> Figures:
         clicks_ms=clicks,
         heap_mb=after_mb - before_mb,
         nodes=nodes,
-        missing=said["rows"] - int(log.get_attribute("data-count") or 0),
+        missing=said["made"] - said["events"],
         skipped=int(log.get_attribute("data-skipped") or 0),
         cpu_share=said["cpu_share"],
+        page_share=(ended_s - began_s) / SECONDS,
+        crowding=max(median(ratios), 1.0),
     )
 
 

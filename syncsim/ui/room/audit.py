@@ -107,7 +107,7 @@ def _why(version: Version, one: Resolution | None, detail: dict[str, JSON]) -> s
         lost = "earlier" if conflict.kept == "later" else "later"
         told += f"; {conflict.path}: the {conflict.kept} value kept, not the {lost} one{by}"
     more = len(one.conflicts) - 3
-    return told + (f"; {more} more conflicts" if more > 0 else "")
+    return told + (f"; {counted(more, 'more conflict')}" if more > 0 else "")
 
 
 def _event_row(event: Event) -> dict[str, JSON]:

@@ -12,14 +12,14 @@ from syncsim.contract import JSON, Outcome
 from syncsim.errors import MissingExtraError
 from syncsim.ui import panels
 from syncsim.ui.drawing import person
-from syncsim.ui.room.conflict_view import conflict_rows, conflict_view
+from syncsim.ui.room.conflict_view import MOST_CARDS, conflict_rows, conflict_view
 from syncsim.ui.room.errands import Errands
 from syncsim.ui.room.look import STYLE, toned
 from syncsim.ui.room.record import Record, Version
-from syncsim.ui.room.resolutions import Resolution, chosen, resolutions
+from syncsim.ui.room.resolutions import Resolution, chosen, holdings, resolutions
 from syncsim.ui.room.restoring import Lost, is_restored, lost_values
 from syncsim.ui.room.store_past import NO_STORE
-from syncsim.ui.room.tables import csv_text, download_link, html_table, json_text
+from syncsim.ui.room.tables import MOST_ROWS, csv_text, download_link, html_table, json_text
 from syncsim.ui.room.value_cells import value_cell
 from syncsim.ui.room.word_marks import visible
 
@@ -58,6 +58,7 @@ class ConflictPanel:
         self._record = Record()
         self._selected: str | None = None
         self._is_listing = False
+        self._has_found = False
         self._lost: tuple[Lost, ...] = ()
         self.buttons: tuple[Any, ...] = ()
         """The Restore buttons, in the order of `lost`."""
@@ -112,14 +113,14 @@ class ConflictPanel:
     def show(self, record: Record, selected: str | None = None) -> None:
         """Show how the selected update was resolved; None or "" leaves the choice as it is."""
         with self._lock:
-            is_new = record.versions != self._record.versions
+            is_new = holdings(record) != holdings(self._record)
             was = self._choice.value
             self._record = record
             self._is_listing = True
             try:
                 if is_new:
                     self._list()
-                if selected and (selected != self._selected or is_new):
+                if selected and (selected != self._selected or not self._has_found):
                     self._choose(chosen(record, selected))
             finally:
                 self._is_listing = False
@@ -152,6 +153,7 @@ class ConflictPanel:
 
     def _choose(self, found: Sequence[Resolution]) -> None:
         """Choose what is selected elsewhere, also if it met nobody and was not offered so far."""
+        self._has_found = bool(found)
         if not found:
             self._choice.value = ALL
             return
@@ -172,16 +174,21 @@ class ConflictPanel:
     def _draw(self) -> None:
         with self._lock:
             if self._as_table.value:
-                table = html_table(self.rows(), "Conflicts and merges", empty="Nobody met anybody")
+                rows = conflict_rows(*self._shown, most=MOST_ROWS)
+                caption = "Conflicts and merges" + (
+                    ", the newest" if len(rows) == MOST_ROWS else ""
+                )
+                table = html_table(rows, caption, empty="Nobody has met anybody")
                 self._view.value = f'<div class="sync-past">{table}</div>'
             else:
                 self._view.value = conflict_view(*self._shown)
             self._offer()
 
     def _offer(self) -> None:
-        """A button for each value that was not kept."""
-        found = [lost for one in chosen(*self._shown) for lost in lost_values(one)]
-        self._lost = tuple(found[::-1][:MOST_BUTTONS])
+        """A button for each value that was not kept, of the updates that are shown in full."""
+        of = chosen(*self._shown)
+        found = [lost for one in of[::-1][:MOST_CARDS] for lost in lost_values(one)]
+        self._lost = tuple(found[:MOST_BUTTONS])
         old, self.buttons = self._restores.children, tuple(map(self._button, self._lost))
         rows = [
             ipywidgets.Box(
@@ -191,10 +198,10 @@ class ConflictPanel:
             for button, lost in zip(self.buttons, self._lost, strict=True)
         ]
         why = self._why_not if self._restore is None else ""
-        more = len(found) - len(self._lost)
-        told = f"{why} {more} more: choose their update." if more > 0 else why
-        if rows and told.strip():
-            rows.append(ipywidgets.HTML(f'<div class="sync-past">{escape(told)}</div>'))
+        if rows and (len(found) > len(self._lost) or len(of) > MOST_CARDS):
+            why += " To see more lost values, choose their update."
+        if rows and why:
+            rows.append(ipywidgets.HTML(f'<div class="sync-past">{escape(why)}</div>'))
         self._restores.children = tuple(rows)
         for widget in old:
             for child in (*getattr(widget, "children", ()), widget):

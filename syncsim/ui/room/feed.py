@@ -116,8 +116,10 @@ class Feed:
         self._rows += len(rows)
         self._skipped += skipped
         sent = False
-        if came or lost or self._drawn != self.activity or now - self._looked_at >= TICK_S:
-            sent = self._send(rows, skipped, now, are_caches_old=bool(came), ticking=True)
+        is_time = now - self._looked_at >= TICK_S and self._replayed is None
+        if came or lost or is_time or self._drawn != self.activity:
+            at = now if self._replayed is None else self._looked_at
+            sent = self._send(rows, skipped, at, are_caches_old=bool(came), ticking=True)
         self.live.refresh(now)
         return sent
 
@@ -125,7 +127,7 @@ class Feed:
         """Show these events and no others, as things stood at `now`: a replay at event k.
 
         Going on or back within one record sends only the difference. Ages stand still. What is put
-        afterwards begins anew.
+        afterwards begins anew. Frames go on meanwhile: they keep what a late page finds.
         """
         shown, k = self._replayed, len(events)
         cut = None
@@ -140,7 +142,6 @@ class Feed:
         self._skipped += skipped
         self._replayed = events
         self._send(rows, skipped, now, are_caches_old=True, ticking=False, cut=cut)
-        self.live.refresh(now)
 
     def reset(self, users: Iterable[str] = ()) -> None:
         """Forget everything shown, on the page too; what waits for a frame stays."""

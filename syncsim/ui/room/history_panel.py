@@ -19,7 +19,7 @@ from syncsim.ui.room.errands import Errands
 from syncsim.ui.room.history_view import audit_table, templates, versions_of
 from syncsim.ui.room.look import STYLE, toned
 from syncsim.ui.room.record import Record, Version
-from syncsim.ui.room.resolutions import chosen
+from syncsim.ui.room.resolutions import chosen, holdings
 from syncsim.ui.room.store_past import NO_STORE
 from syncsim.ui.room.tables import csv_text, download_link, html_table, json_text
 from syncsim.ui.room.version_line import version_line
@@ -63,6 +63,7 @@ class HistoryPanel:
         self._selected: str | None = None
         self._asked: tuple[str, str] | None = None
         self._is_listing = False
+        self._has_found = False
         self._make_widgets()
         self._draw()
 
@@ -104,10 +105,10 @@ class HistoryPanel:
         newest version goes on showing the newest.
         """
         with self._lock:
-            is_new = record.versions != self._record.versions
+            is_new = holdings(record) != holdings(self._record)
             has_more = len(record.events) != len(self._record.events)
             self._record = record
-            is_picked = bool(selected) and selected != self._selected
+            is_picked = bool(selected) and (selected != self._selected or not self._has_found)
             self._selected = selected or None
             if is_new:
                 self._list()
@@ -185,7 +186,9 @@ class HistoryPanel:
             self._quietly(dropdown, offered, value if value in tokens else newest)
 
     def _pick(self, record: Record, selected: str | None) -> None:
-        for one in chosen(record, selected)[-1:]:
+        found = chosen(record, selected)[-1:]
+        self._has_found = bool(found)
+        for one in found:
             version = one.version
             if version.template_id != self.template.value:
                 self._quietly(self.template, self.template.options, version.template_id)

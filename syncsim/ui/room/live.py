@@ -67,7 +67,7 @@ second. `Now` says what is being done."""
 def stylesheet() -> str:
     """The CSS of the widget: `live.css` with the inks of `drawing.LOOKS` for either theme."""
     inks = {
-        ".syncsim-live": {"chosen": "#E5F0FA", "lit": "#BFE8D6"}
+        ".syncsim-live": {"chosen": "#EEF6FD", "lit": "#BFE8D6"}
         | {word: look.ink for word, look in LOOKS.items()},
         '[data-jp-theme-light="false"] .syncsim-live': {"chosen": "#24384A", "lit": "#1F5C49"}
         | {word: look.pale for word, look in LOOKS.items()},

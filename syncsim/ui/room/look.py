@@ -48,6 +48,8 @@ body[data-jp-theme-light="false"] .sync-past {{ {_properties(1)} }}
   border-bottom: 1px solid var(--sync-line); background: none; color: inherit;
   white-space: normal; font-size: 13px; }}
 .sync-past td {{ white-space: pre-wrap; }}
+.sync-past table:not(.sync-fields) td {{ overflow-wrap: break-word; }}
+.sync-past th[scope="col"] {{ overflow-wrap: normal; }}
 .sync-past code {{ color: inherit; background: none; font-family: monospace; font-size: 12px;
   padding: 0; white-space: pre-wrap; }}
 .sync-past small, .sync-idle {{ color: var(--sync-idle); }}
