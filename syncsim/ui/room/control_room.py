@@ -283,7 +283,7 @@ class ControlRoom(ipywidgets.VBox):  # type: ignore[misc]
 
     def _choose(self) -> None:
         """The slider was moved, or another run chosen."""
-        place = self.replay.run.value
+        place = self.replay.place
         if self._stage.playing is None and place is not None:
             self._is_replaying = True
             if self._stage.played[place] is not self._stage.shown:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import ipywidgets  # type: ignore[import-untyped]
+
+NONE: Final = -1
+"""The choice of no run: what is being played, or nothing."""
 
 
 class Replay:
@@ -18,7 +21,7 @@ class Replay:
         self._moved = moved
         self._is_offering = False
         self.run = ipywidgets.Dropdown(
-            options=[("nothing yet", None)],
+            options=[("nothing yet", NONE)],
             description="Shown",
             tooltip="Which run the panels show",
             layout={"width": "330px", "max_width": "100%"},
@@ -47,6 +50,11 @@ class Replay:
         self.offer([], None, 0)
 
     @property
+    def place(self) -> int | None:
+        """The place of the run that is chosen; None for none."""
+        return None if self.run.value == NONE else int(self.run.value)
+
+    @property
     def k(self) -> int:
         """How many events are shown."""
         return int(self.slider.value)
@@ -60,13 +68,12 @@ class Replay:
         """These runs, the `chosen` one of them with so many events, all of which are shown."""
         self._is_offering = True
         try:
-            numbered: list[tuple[str, int | None]]
             numbered = [(f"{place + 1}. {label}", place) for place, label in enumerate(labels)]
             if chosen is None:
-                numbered.insert(0, ("what is being played" if labels else "nothing yet", None))
+                numbered.insert(0, ("what is being played" if labels else "nothing yet", NONE))
             if list(self.run.options) != numbered:
                 self.run.options = numbered
-            self.run.value = chosen
+            self.run.value = NONE if chosen is None else chosen
             for widget in (self.play, self.slider):
                 with widget.hold_trait_notifications():
                     widget.max = events

@@ -19,6 +19,8 @@ from syncsim.ui.plays import Order
 FILE: Final = "a file"
 LIVE: Final = "live threads"
 SIMULATION: Final = "simulation"
+USUAL: Final = "as usual"
+OWN: Final = "its own"
 USERS: Final = (2, 50)
 
 _QUEUES: Final = ("1", "2", "3", "never")
@@ -28,7 +30,7 @@ def broken_solutions() -> dict[str, str]:
     """The solutions of `lab.broken`, each with a mistake: its title to its path."""
     folder = Path(broken.__file__).parent
     return {
-        f"{path.stem.replace('_', ' ')} ({_loses(path)})": str(path)
+        f"{path.stem.replace('_', ' ')} (loses {_loses(path)})": str(path)
         for path in sorted(folder.glob("*.py"))
         if path.stem != "__init__"
     }
@@ -61,7 +63,7 @@ class Selectors:
         titles = {path: title for title, path in self._broken.items()}
         chosen = titles.get(solution or "", FILE) if solution else "reference"
         file = solution if solution is not None and chosen == FILE else ""
-        usual = ("as the scenario says", None)
+        usual = (USUAL, "")
         policies = [
             (f"{name}, queue: {_when(queue)}", f"{name}/queue={queue}")
             for name in POLICIES
@@ -73,9 +75,11 @@ class Selectors:
             "File": ipywidgets.Text(
                 value=file, placeholder="FILE.py or FILE.py:NAME", disabled=chosen != FILE
             ),
-            "Retry policy": _dropdown([("the solution's own", None), *policies], retry, "retry"),
+            "Retry policy": _dropdown([(OWN, ""), *policies], retry or "", "retry"),
             "Users": _dropdown(
-                [usual, *((str(n), n) for n in range(USERS[0], USERS[1] + 1))], users, "users"
+                [usual, *((str(n), n) for n in range(USERS[0], USERS[1] + 1))],
+                "" if users is None else users,
+                "users",
             ),
             "Mode": _dropdown([LIVE, SIMULATION], mode, "mode"),
             "Seed": ipywidgets.IntText(value=seed),
@@ -86,7 +90,9 @@ class Selectors:
         for name, selector in self.by_name.items():
             selector.description = name
             selector.tooltip = _TOOLTIPS[name]
-            selector.layout.width = "290px"
+            selector.layout.width = "auto"
+            selector.layout.flex = "1 1 200px"
+            selector.layout.max_width = "300px"
             selector.layout.margin = "1px 4px"
             selector.style.description_width = "80px"
         self.by_name["Solution"].observe(self._chose_solution, names="value")
@@ -107,8 +113,8 @@ class Selectors:
             template=self.by_name["Template"].value,
             seed=self.by_name["Seed"].value,
             solution=self._solution(),
-            retry=self.by_name["Retry policy"].value,
-            users=self.by_name["Users"].value,
+            retry=self.by_name["Retry policy"].value or None,
+            users=self.by_name["Users"].value or None,
             on="simulation" if self.mode == SIMULATION else "threads",
             store=store or None,
         )
@@ -130,7 +136,7 @@ def _dropdown(options: Any, value: Any, argument: str) -> Any:
     """A dropdown; `UsageError` for a value that is none of its options."""
     values = [option[1] if isinstance(option, tuple) else option for option in options]
     if value not in values:
-        known = ", ".join(str(one) for one in values if one is not None)
+        known = ", ".join(str(one) for one in values if one != "")
         raise UsageError(argument, value, f"one of {known}")
     return ipywidgets.Dropdown(options=list(options), value=value)
 

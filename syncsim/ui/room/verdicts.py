@@ -13,6 +13,7 @@ from typing import Final
 from syncsim.events.live_log import printable
 from syncsim.lab.findings import INCONCLUSIVE, NOTE, TITLES, Finding
 from syncsim.lab.result import Run
+from syncsim.ui.drawing import counted
 from syncsim.ui.room.look import STYLE as LOOK_STYLE
 from syncsim.ui.room.look import toned
 
@@ -20,7 +21,8 @@ STYLE: Final = f"""{LOOK_STYLE}<style>
 .sync-verdicts {{ display: flex; flex-wrap: wrap; gap: 8px; align-items: flex-start; }}
 .sync-verdicts > article.sync-past {{ flex: 1 1 300px; max-width: 560px; margin: 0; }}
 .sync-verdicts dl {{ display: grid; grid-template-columns: auto 1fr; gap: 0 10px; margin: 2px 0; }}
-.sync-verdicts dt {{ color: var(--sync-idle); font-weight: normal; padding: 0; }}
+.sync-verdicts dt {{ color: var(--sync-idle); font-weight: normal; padding: 0;
+  float: none; width: auto; }}
 .sync-verdicts dd {{ margin: 0; }}
 .sync-verdicts ul {{ margin: 2px 0; padding-left: 18px; }}
 </style>"""
@@ -46,7 +48,7 @@ def verdict_card(title: str, run: Run) -> str:
     )
     where = "simulated" if setting.on == "simulation" else f"on {setting.on}"
     about = (
-        f"{setting.scenario} on {setting.template}, {setting.solution}, {setting.users} users, "
+        f"{setting.scenario} on {setting.template}, {setting.solution}, {counted(setting.users, 'user')}, "
         f"seed {setting.seed}, {where}, {told['duration_s']:.2f} s"
     )
     label = escape(f"Verdict of {title}", quote=True)
@@ -70,11 +72,11 @@ def _metrics(run: Run) -> Iterator[tuple[str, str]]:
     told = run.summary()
     updates, conflicts, retries = told["updates"], told["conflicts"], told["retries"]
     cache, job, slowest_ms = told["cache"], told["background"], told["latency_ms"]["max"]
-    counted = f"{updates['succeeded']} of {updates['attempted']} updates"
-    yield "Success rate", _rate(updates["success_rate"], counted, "no update", "> 95 %")
+    part = f"{updates['succeeded']} of {updates['attempted']} updates"
+    yield "Success rate", _rate(updates["success_rate"], part, "no update", "> 95 %")
     yield "Most retries", f"{retries['max']} (goal: at most 3)"
-    counted = f"{cache['hits']} of {cache['reads']} reads"
-    yield "Cache hit rate", _rate(cache["hit_rate"], counted, "no read", "> 80 % in sustained use")
+    part = f"{cache['hits']} of {cache['reads']} reads"
+    yield "Cache hit rate", _rate(cache["hit_rate"], part, "no read", "> 80 % in sustained use")
     detected, merged = conflicts["detected"], conflicts["merged"]
     yield "Conflicts", f"{detected} detected, {_handled(run, detected, merged)}"
     yield "Overridden values", str(conflicts["overridden"])
@@ -101,8 +103,8 @@ def _handled(run: Run, detected: int, merged: int) -> str:
     return f"{words}, {unhandled} not handled" if unhandled > 0 else words
 
 
-def _rate(rate: float | None, counted: str, none: str, goal: str) -> str:
-    return none if rate is None else f"{rate:.0%} ({counted}; goal: {goal})"
+def _rate(rate: float | None, part: str, none: str, goal: str) -> str:
+    return none if rate is None else f"{rate:.0%} ({part}; goal: {goal})"
 
 
 def _findings(findings: Iterable[Finding], word: str) -> str:
