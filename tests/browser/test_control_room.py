@@ -1,4 +1,4 @@
-"""The control room in a real browser: Run All, a click, a verdict; what is in view, and how wide."""
+"""The control room in a real browser: Run All, a click, a verdict; what is in view, how wide."""
 
 from __future__ import annotations
 
@@ -57,8 +57,9 @@ def test_every_tab_opens(visit: Visit, lab: str, tab: str, tmp_path: Path) -> No
     page.locator(ROOM).first.get_by_role("button", name="Trigger All", exact=True).click()
     expect(page.get_by_role("article", name="Verdict of Trigger All")).to_be_visible(timeout=30_000)
     page.get_by_role("tab", name=tab, exact=True).first.click()
-    inside = {"Conflicts": "preserved", "History": "Roll back...", "Charts": "as a table"}[tab]
-    expect(page.locator(ROOM).first.get_by_text(inside).first).to_be_visible(timeout=30_000)
+    inside = {"Conflicts": "preserved", "History": "Roll back...", "Charts": "Throughput"}[tab]
+    panel = page.locator(ROOM).first
+    expect(panel.get_by_text(inside).first).to_be_visible(timeout=30_000)
     page.screenshot(path=str(tmp_path / f"{tab}.png"))
     assert page.locator(ROOM).first.evaluate("it => it.scrollWidth - it.clientWidth") <= 0
     assert (visit.foreign, visit.complaints) == ([], [])

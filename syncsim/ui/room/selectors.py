@@ -63,7 +63,6 @@ class Selectors:
         titles = {path: title for title, path in self._broken.items()}
         chosen = titles.get(solution or "", FILE) if solution else "reference"
         file = solution if solution is not None and chosen == FILE else ""
-        usual = (USUAL, "")
         policies = [
             (f"{name}, queue: {_when(queue)}", f"{name}/queue={queue}")
             for name in POLICIES
@@ -77,7 +76,7 @@ class Selectors:
             ),
             "Retry policy": _dropdown([(OWN, ""), *policies], retry or "", "retry"),
             "Users": _dropdown(
-                [usual, *((str(n), n) for n in range(USERS[0], USERS[1] + 1))],
+                [(USUAL, ""), *((str(n), n) for n in range(USERS[0], USERS[1] + 1))],
                 "" if users is None else users,
                 "users",
             ),
