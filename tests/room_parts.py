@@ -1,106 +1,66 @@
-"""What tests of the control room's panels share: hostile names, a page as a browser reads it."""
+"""The control room as tests see it: opened, pressed, read, and closed again."""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable
-from html.parser import HTMLParser
+import html
+import re
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from syncsim import connect
-from syncsim.connection import Connection
-from syncsim.contract import Outcome
-from syncsim.ui.room.record import Record
-from tests.template_examples import good
+import pytest
 
-HOSTILE = (
-    "<img src=x onerror=alert(1)>",
-    "<a href='x'>ann</a>",
-    "\" onmouseover='x' <script>alert(1)</script>",
-    "</td></table></details><b>",
-    '=HYPERLINK("x")',
-    "&lt;b&gt; $x$ \u202etxt\u202c",
-)
+from syncsim.ui.room.control_room import ControlRoom, control_room
 
-ELEMENTS = {
-    *("div", "section", "h4", "p", "span", "b", "i", "small", "br", "code", "ins", "del"),
-    *("table", "caption", "thead", "tbody", "tr", "th", "td", "details", "summary"),
-    *("svg", "g", "title", "circle", "line", "polyline", "text"),
-}
-ATTRIBUTES = {
-    *("class", "role", "aria-label", "tabindex", "scope", "data-of", "title", "style"),
-    *("x", "y", "x1", "x2", "y1", "y2", "cx", "cy", "r", "points", "width", "height", "viewbox"),
-    *("fill", "stroke", "stroke-width", "stroke-dasharray", "text-anchor"),
-}
+BUILD = "from syncsim.service import build as reference\n\n\n"
 
 
-class Seen(HTMLParser):
-    """What a browser makes of a text: its elements with their attributes, and its words."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.elements: list[str] = []
-        self.open: list[str] = []
-        self.attributes: set[str] = set()
-        self.links: list[str] = []
-        self.words = ""
-        self.marks: dict[str, list[str]] = {"ins": [], "del": []}
-        self.feed(page)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append(tag)
-        self.attributes |= {name for name, _ in attrs}
-        self.links += [value or "" for name, value in attrs if name == "href"]
-        if tag not in ("br", "circle", "line", "polyline"):
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in ("br", "circle", "line", "polyline"):
-            assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.words += data
-        for mark, texts in self.marks.items():
-            if mark in self.open and self.open[-1] != "b":
-                texts.append(data)
+@pytest.fixture
+def room() -> Iterator[ControlRoom]:
+    opened = control_room(mode="simulation")
+    yield opened
+    opened.close()
 
 
-def seen(page: str) -> Seen:
-    """The page read, every element closed, and nothing in it that the panels do not make."""
-    read = Seen(page)
-    assert read.open == []
-    assert set(read.elements) <= ELEMENTS
-    assert read.attributes <= ATTRIBUTES
-    return read
+def press(room: ControlRoom, *names: str) -> None:
+    for name in names:
+        room.buttons[name].click()
+    assert room.wait()
 
 
-Edit = Callable[[dict[str, Any]], Any]
+def choose(room: ControlRoom, **values: Any) -> None:
+    """Set selectors: `Retry_policy` for "Retry policy"."""
+    for name, value in values.items():
+        room.selectors[name.replace("_", " ")].value = value
 
 
-class Story:
-    """A real store with one template, and what concurrent users did to it."""
+def words(markup: str) -> str:
+    """HTML as a person reads it."""
+    text = re.sub(r"<style>.*?</style>", "", markup, flags=re.DOTALL)
+    return html.unescape(re.sub(r"<[^>]*>", " ", text))
 
-    def __init__(self, folder: Path, document: dict[str, Any] | None = None) -> None:
-        self.url = f"sqlite:///{folder}/story.db?synchronous=NORMAL"
-        self.sync: Connection = connect(self.url, cache=folder / "caches")
-        self.sync.create_template("form", document or good(), user="ann")
-        self.base = self.sync.get_template("form", user="ann")
 
-    def edit(
-        self, user: str, change: Callable[[dict[str, Any]], Any], *, base: Any = None
-    ) -> Outcome:
-        """An update by `change`, made against the base of the story unless another is given."""
-        base = base or self.base
-        document = copy.deepcopy(base.document)
-        change(document)
-        changes = {key: value for key, value in document.items() if value != base.document[key]}
-        return self.sync.update_template("form", changes, user=user, base=base)
+def verdicts(room: ControlRoom) -> str:
+    return words(room.panels["Verdicts"].widget.value)
 
-    def head(self) -> dict[str, Any]:
-        return self.sync.get_template("form", user="reader").document
 
-    @property
-    def record(self) -> Record:
-        return Record(self.sync.events.read(), list(self.sync.history("form"))[::-1])
+def our_threads() -> list[str]:
+    return sorted(t.name for t in threading.enumerate() if t.name.startswith("syncsim-room"))
+
+
+def solution(folder: Path, body: str) -> str:
+    """A file with the reference, whose updates do `body` instead."""
+    path = folder / "mine.py"
+    path.write_text(
+        f"{BUILD}class Mine:\n"
+        "    def __init__(self, inner, env):\n"
+        "        self.inner, self.env = inner, env\n\n"
+        "    def __getattr__(self, name):\n"
+        "        return getattr(self.inner, name)\n\n"
+        "    def update_template(self, template_id, changes, *, user, base=None):\n"
+        + "".join(f"        {line}\n" for line in body.splitlines())
+        + "\n\ndef build(env):\n    return Mine(reference(env), env)\n",
+        "utf-8",
+    )
+    return str(path)

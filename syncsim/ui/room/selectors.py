@@ -90,13 +90,15 @@ class Selectors:
             selector.description = name
             selector.tooltip = _TOOLTIPS[name]
             selector.layout.width = "auto"
-            selector.layout.flex = "1 1 200px"
-            selector.layout.max_width = "300px"
             selector.layout.margin = "1px 4px"
             selector.style.description_width = "80px"
         self.by_name["Solution"].observe(self._chose_solution, names="value")
-        self.widget = ipywidgets.Box(
-            list(self.by_name.values()), layout={"flex_flow": "row wrap", "width": "100%"}
+        self.widget = ipywidgets.GridBox(
+            list(self.by_name.values()),
+            layout={
+                "grid_template_columns": "repeat(auto-fill, minmax(200px, 1fr))",
+                "width": "100%",
+            },
         )
 
     @property

@@ -49,7 +49,8 @@ def verdict_card(title: str, run: Run) -> str:
     where = "simulated" if setting.on == "simulation" else f"on {setting.on}"
     about = (
         f"{setting.scenario} on {setting.template}, {setting.solution}, "
-        f"{counted(setting.users, 'user')}, seed {setting.seed}, {where}, {told['duration_s']:.2f} s"
+        f"{counted(setting.users, 'user')}, seed {setting.seed}, {where}, "
+        f"{told['duration_s']:.2f} s"
     )
     label = escape(f"Verdict of {title}", quote=True)
     return (
