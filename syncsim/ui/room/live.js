@@ -209,7 +209,8 @@ class Log {
     });
     this.newest.addEventListener("click", () => this.follow());
     this.pane.addEventListener("scroll", () => this.scrolled(), { passive: true });
-    this.list.addEventListener("click", (event) => this.clicked(event));
+    // Not click: while rows come, the button may go up over another row than it went down on.
+    this.list.addEventListener("mousedown", (event) => this.clicked(event));
     this.list.addEventListener("keydown", (event) => this.pressed(event));
     this.match();
   }
@@ -232,9 +233,10 @@ class Log {
       (!words || `${row.line} ${row.detail} ${row.update}`.toLowerCase().includes(words));
     this.isFiltered = Boolean(user || kind || words || only);
     this.shown = this.isFiltered ? rows.filter(this.passes) : rows;
-    this.matched = { version: this.book.version, count: this.book.count };
+    this.matched = { version: this.book.version, count: this.book.count, oldest: rows[0]?.n ?? 0 };
   }
 
+  // Bring `shown` up to the book; how many rows came, and how many of the shown went.
   catchUp() {
     const { rows, count, version } = this.book;
     if (version !== this.matched.version) {
@@ -242,18 +244,17 @@ class Log {
       this.nodes.clear();
       this.match();
     }
-    if (!this.isFiltered) {
-      this.shown = rows;
-    } else if (count > this.matched.count) {
-      const fresh = rows.slice(Math.max(rows.length - (count - this.matched.count), 0));
-      this.shown.push(...fresh.filter(this.passes));
-      const oldest = rows[0]?.n ?? 0;
-      const gone = this.shown.findIndex((row) => row.n >= oldest);
-      this.shown.splice(0, gone < 0 ? this.shown.length : gone);
-    }
     const came = count - this.matched.count;
-    this.matched = { version, count };
-    return came;
+    const oldest = rows[0]?.n ?? 0;
+    let gone = oldest - this.matched.oldest;
+    if (this.isFiltered) {
+      this.shown.push(...rows.slice(Math.max(rows.length - came, 0)).filter(this.passes));
+      gone = this.shown.findIndex((row) => row.n >= oldest);
+      if (gone < 0) gone = this.shown.length;
+      this.shown.splice(0, gone);
+    }
+    this.matched = { version, count, oldest };
+    return { came, gone };
   }
 
   filter() {
@@ -274,8 +275,7 @@ class Log {
   }
 
   draw() {
-    const top = this.shown.length ? this.shown[0].n : 0;
-    const came = this.catchUp();
+    const { came, gone } = this.catchUp();
     const { shown, pane } = this;
     pane.setAttribute("aria-live", came > CALM_ROWS ? "off" : "polite");
     this.list.style.height = `${shown.length * ROW_PX}px`;
@@ -283,8 +283,8 @@ class Log {
     const bottom = Math.max(shown.length * ROW_PX - height, 0);
     if (this.isFollowing) {
       if (Math.abs(pane.scrollTop - bottom) > 1) pane.scrollTop = bottom;
-    } else if (!this.isFiltered && shown.length && shown[0].n > top) {
-      pane.scrollTop -= (shown[0].n - top) * ROW_PX; // the oldest went: stay on the same rows
+    } else if (gone) {
+      pane.scrollTop -= gone * ROW_PX; // stay on the same rows
     }
     const y = this.isFollowing ? bottom : pane.scrollTop;
     const from = Math.max(Math.floor(y / ROW_PX) - SPARE, 0);
