@@ -65,7 +65,9 @@ class ConflictPanel:
             description="Update",
             layout={"width": "auto", "max_width": "100%"},
         )
-        self._as_table = ipywidgets.Checkbox(description="as a table", indent=False)
+        self._as_table = ipywidgets.Checkbox(
+            description="as a table", indent=False, layout={"width": "auto"}
+        )
         self._export = {
             name: ipywidgets.Button(description=f"Export {name}", layout={"width": "auto"})
             for name in ("CSV", "JSON")

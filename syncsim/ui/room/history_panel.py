@@ -132,7 +132,9 @@ class HistoryPanel:
 
         self.template, self.a, self.b = map(dropdown, ("Template", "From", "To"))
         self.target = dropdown("Back to")
-        self.as_table = ipywidgets.Checkbox(description="as a table", indent=False)
+        self.as_table = ipywidgets.Checkbox(
+            description="as a table", indent=False, layout={"width": "auto"}
+        )
         self.as_table.observe(self._chose, names="value")
         self.buttons: dict[str, Any] = {}
         clicks = {
