@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from syncsim import run
 from syncsim.contract import ABSENT
-from syncsim.errors import StoreUnavailableError, UsageError
+from syncsim.errors import OutcomeUnknownError, StoreUnavailableError, UsageError
 from syncsim.ui.room.conflict_panel import ConflictPanel
 from syncsim.ui.room.conflict_view import BOTH_PRESERVED, conflict_rows, conflict_view
 from syncsim.ui.room.look import GROUNDS, INKS
@@ -307,6 +307,38 @@ def test_what_cannot_be_restored_is_told_in_an_alert(disputed: Story) -> None:
     assert "StoreUnavailableError" in panel.html
     assert (panel.buttons[0].description, panel.buttons[0].disabled) == ("Restore", False)
     assert not [t for t in threading.enumerate() if t.name == "syncsim-room-errand"]
+
+
+@pytest.mark.parametrize("definite", [True, False])
+def test_whether_anything_was_written_is_said_as_far_as_it_is_known(
+    disputed: Story, definite: bool
+) -> None:
+    def fails(lost: Any) -> Any:
+        raise OutcomeUnknownError("form", "u") if not definite else UsageError("a", "b", "c")
+
+    panel = ConflictPanel(fails)
+    panel.show(disputed.record)
+    panel.buttons[0].click()
+    assert panel.wait()
+    words = seen(panel.html).words
+    assert ("Nothing was written" in words) is definite
+    assert ("It may have been written" in words) is not definite
+
+
+def test_what_fails_after_a_restore_does_not_unsay_it(
+    disputed: Story, caplog: pytest.LogCaptureFixture
+) -> None:
+    def breaks() -> None:
+        raise ValueError("the room is closed")
+
+    with StorePast(connection=disputed.sync) as past:
+        panel = ConflictPanel(past.restore, changed=breaks)
+        panel.show(disputed.record)
+        panel.buttons[0].click()
+        assert panel.wait()
+    assert "is back in version 4-" in seen(panel.html).words
+    assert "the room is closed" in caplog.text
+    assert disputed.head()  # a connection that was handed in stays open
 
 
 def test_the_choice_follows_what_is_selected_elsewhere(disputed: Story) -> None:

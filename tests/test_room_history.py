@@ -15,6 +15,7 @@ import pytest
 
 from syncsim import run
 from syncsim.errors import StoreUnavailableError, SyncError
+from syncsim.events.kinds import Event
 from syncsim.ui.charts import as_frame, version_history
 from syncsim.ui.room.audit import audit_rows
 from syncsim.ui.room.diff_view import diff_rows, diff_view
@@ -90,6 +91,24 @@ def test_the_audit_trail_says_who_when_what_and_why(story: Story) -> None:
     assert back["why"] == f"a return to version {story.base.version}"
     assert all(row["when"].endswith("+00:00") for row in rows)
     assert [row["at"] for row in rows] == sorted(row["at"] for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("error", "definite", "what"),
+    [
+        ("OutcomeUnknownError", None, "failed, and may have written"),
+        ("RetriesExhaustedError", None, "wrote nothing"),
+        ("NotOurs", None, "failed, and may have written"),
+        ("NotOurs", True, "wrote nothing"),
+    ],
+)
+def test_a_failure_is_told_as_definite_only_where_it_is(
+    error: str, definite: bool | None, what: str
+) -> None:
+    facts = {"error": error, "message": "no", "definite": definite}
+    event = Event.of(1, "update.failed", 1.0, "ann", "u", "form", facts)
+    (row,) = audit_rows(Record((event,)))
+    assert (row["what"], row["why"]) == (what, f"{error}: no")
 
 
 def test_only_the_last_rows_are_worked_out_where_that_is_asked(story: Story) -> None:

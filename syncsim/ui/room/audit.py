@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from syncsim import errors
 from syncsim.contract import JSON
 from syncsim.events import kinds
 from syncsim.events.kinds import Event
@@ -115,7 +116,7 @@ def _event_row(event: Event) -> dict[str, JSON]:
     version = None
     match event:
         case kinds.Failed():
-            what = "wrote nothing" if event.definite is not False else "may have written"
+            what = "wrote nothing" if _is_definite(event) else "failed, and may have written"
             why = f"{event.error or 'failed'}: {event.message or 'no reason was given'}"
         case kinds.JobSkipped():
             what, why = "wrote nothing", event.reason or "skipped"
@@ -137,6 +138,13 @@ def _event_row(event: Event) -> dict[str, JSON]:
         "update_id": event.update_id,
         "at": event.at,
     }
+
+
+def _is_definite(event: kinds.Failed) -> bool:
+    """Whether surely nothing was written: as the event says, else as its error always means."""
+    if event.definite is not None:
+        return event.definite
+    return bool(getattr(getattr(errors, event.error or "", None), "definite", False))
 
 
 def iso(at: float) -> str:

@@ -13,7 +13,7 @@ from syncsim.errors import MissingExtraError
 from syncsim.ui import panels
 from syncsim.ui.drawing import person
 from syncsim.ui.room.conflict_view import MOST_CARDS, conflict_rows, conflict_view
-from syncsim.ui.room.errands import Errands
+from syncsim.ui.room.errands import Errands, failure
 from syncsim.ui.room.look import STYLE, toned
 from syncsim.ui.room.record import Record, Version
 from syncsim.ui.room.resolutions import Resolution, chosen, holdings, resolutions
@@ -31,8 +31,6 @@ except ImportError:
 ALL: Final = ""
 MOST_CHOICES: Final = 200
 MOST_BUTTONS: Final = 20
-
-_TODO: Final = "Nothing was written. Look at the template's newest version, and restore again."
 
 
 class ConflictPanel:
@@ -67,7 +65,9 @@ class ConflictPanel:
             description="Update",
             layout={"width": "auto", "max_width": "100%"},
         )
-        self._as_table = ipywidgets.Checkbox(description="as a table", indent=False)
+        self._as_table = ipywidgets.Checkbox(
+            description="as a table", indent=False, layout={"width": "auto"}
+        )
         self._export = {
             name: ipywidgets.Button(description=f"Export {name}", layout={"width": "auto"})
             for name in ("CSV", "JSON")
@@ -237,7 +237,7 @@ class ConflictPanel:
         if self._restore is None:
             return
         button.disabled, button.description = True, "Restoring..."
-        self._errands.run(lambda: self._carry_out(button, lost))
+        self._errands.run(lambda: self._carry_out(button, lost), self._changed)
 
     def _carry_out(self, button: Any, lost: Lost) -> None:
         assert self._restore is not None
@@ -253,12 +253,10 @@ class ConflictPanel:
             )
         finally:
             button.description, button.disabled = button_text, button_text == "Restored"
-        if self._changed is not None:
-            self._changed()
 
     def _failed(self, error: Exception) -> None:
-        what = f"The value was not restored: {type(error).__name__}"
-        self._message.value = panels.alert(what, str(error), _TODO)
+        told = "The value was not restored", "Whether the value was restored is not known"
+        self._message.value = failure(*told, error)
 
 
 def _key(version: Version) -> tuple[str, str]:

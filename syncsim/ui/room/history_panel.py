@@ -15,7 +15,7 @@ from syncsim.ui.drawing import counted, person
 from syncsim.ui.room.audit import audit_rows, kind_of
 from syncsim.ui.room.conflict_view import clock_time
 from syncsim.ui.room.diff_view import diff_rows, diff_view, tally
-from syncsim.ui.room.errands import Errands
+from syncsim.ui.room.errands import Errands, failure
 from syncsim.ui.room.history_view import audit_table, templates, versions_of
 from syncsim.ui.room.look import STYLE, toned
 from syncsim.ui.room.record import Record, Version
@@ -33,7 +33,6 @@ except ImportError:
 MOST_CHOICES: Final = 500
 
 _WRAPPING: Final = {"flex_flow": "row wrap", "align_items": "center"}
-_TODO: Final = "No version was written. Look at the newest version, and roll back again."
 
 RollBack = Callable[[str, str], Outcome]
 """Commits the content of (template, version) as a new version, as `StorePast.rollback` does."""
@@ -133,7 +132,9 @@ class HistoryPanel:
 
         self.template, self.a, self.b = map(dropdown, ("Template", "From", "To"))
         self.target = dropdown("Back to")
-        self.as_table = ipywidgets.Checkbox(description="as a table", indent=False)
+        self.as_table = ipywidgets.Checkbox(
+            description="as a table", indent=False, layout={"width": "auto"}
+        )
         self.as_table.observe(self._chose, names="value")
         self.buttons: dict[str, Any] = {}
         clicks = {
@@ -286,7 +287,7 @@ class HistoryPanel:
             self._message.value = '<div class="sync-past" role="status">Rolling back...</div>'
             self._draw_buttons()
             self.buttons["Roll back..."].disabled = True
-        self._errands.run(lambda: self._carry_out(roll_back, *asked))
+        self._errands.run(lambda: self._carry_out(roll_back, *asked), self._changed)
 
     def _carry_out(self, roll_back: RollBack, template_id: str, version: str) -> None:
         try:
@@ -300,12 +301,10 @@ class HistoryPanel:
             self._message.value = f'<div class="sync-past" role="status">{done}</div>'
         finally:
             self.buttons["Roll back..."].disabled = False
-        if self._changed is not None:
-            self._changed()
 
     def _failed(self, error: Exception) -> None:
-        what = f"Not rolled back: {type(error).__name__}"
-        self._message.value = panels.alert(what, str(error), _TODO)
+        told = "Not rolled back", "Whether it was rolled back is not known"
+        self._message.value = failure(*told, error)
 
     def _exported(self, form: str) -> None:
         link = download_link(f"audit.{form.lower()}", self.export(form))

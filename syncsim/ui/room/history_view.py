@@ -9,7 +9,7 @@ from syncsim.ui.room.resolutions import chosen
 from syncsim.ui.room.tables import MOST_ROWS, html_table
 from syncsim.ui.room.version_line import version_line
 
-PAGE_COLUMNS = ("when", "who", "what", "why", "version", "base", "conflicts", "update_id")
+PAGE_COLUMNS = ("when", "who", "what", "why", "version", "base", "conflicts")
 """Columns of the audit trail on a page; the files have them all."""
 
 

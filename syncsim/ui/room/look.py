@@ -48,7 +48,8 @@ body[data-jp-theme-light="false"] .sync-past {{ {_properties(1)} }}
   border-bottom: 1px solid var(--sync-line); background: none; color: inherit;
   white-space: normal; font-size: 13px; }}
 .sync-past td {{ white-space: pre-wrap; }}
-.sync-past table:not(.sync-fields) td {{ overflow-wrap: break-word; }}
+.sync-past table:not(.sync-fields) td {{ overflow-wrap: break-word;
+  min-width: 4em; }}
 .sync-past th[scope="col"] {{ overflow-wrap: normal; }}
 .sync-past code {{ color: inherit; background: none; font-family: monospace; font-size: 12px;
   padding: 0; white-space: pre-wrap; }}
@@ -64,7 +65,8 @@ body[data-jp-theme-light="false"] .sync-past {{ {_properties(1)} }}
 .sync-past ins > :not(b) {{ text-decoration: underline; }}
 .sync-past del > :not(b) {{ text-decoration: line-through; }}
 .sync-past summary {{ cursor: pointer; }}
-.sync-past a {{ color: var(--sync-merged); text-decoration: underline; }}
+.sync-past a[download] {{ color: var(--sync-merged) !important;
+  text-decoration: underline !important; }}
 .sync-past :focus-visible {{ outline: 2px solid var(--sync-merged); outline-offset: 1px; }}
 .sync-whole {{ max-height: 240px; overflow: auto; }}
 .sync-past svg text {{ fill: var(--sync-ink); font-size: 12px; }}
