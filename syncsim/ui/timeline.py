@@ -67,7 +67,7 @@ def retry_timeline(
     lasted_ms = max(row.began_ms + row.took_ms for row in shown) - began_ms
     figure.update_xaxes(
         title="time since the first update began (ms)",
-        range=[began_ms - lasted_ms * 0.01, began_ms + lasted_ms * 1.35 + 1],
+        range=[began_ms - lasted_ms * 0.01, began_ms + lasted_ms * 1.45 + 1],
         zeroline=False,
     )
     return figure
@@ -176,7 +176,9 @@ def _draw_steps(figure: go.Figure, rows: Sequence[Update]) -> None:
             text=texts,
             textposition="inside",
             insidetextanchor="middle",
-            textfont={"color": INK},
+            constraintext="none",
+            textangle=0,
+            textfont={"color": INK, "size": 11},
             hovertext=told_texts,
             hoverinfo="text",
             marker={"color": look.fill, "line": {"color": look.ink, "width": 1}},

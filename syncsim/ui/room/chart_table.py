@@ -33,7 +33,6 @@ TABLE_STYLE: Final = """<style>
 .syncsim-table tr.syncsim-selected td { font-weight: 600; }
 .syncsim-sentence { margin: 2px 0 4px; font-size: 13px; overflow-wrap: anywhere;
   color: var(--jp-ui-font-color1, #222); }
-.syncsim-sentence:focus-visible { outline: 2px solid var(--jp-brand-color1, #1976d2); }
 </style>"""
 
 _TAG: Final = re.compile(r"<[^>]*>")
@@ -62,21 +61,20 @@ def sentence(figure: go.Figure) -> str:
     return f"{title}."
 
 
-def described(figure: go.Figure) -> str:
-    """The sentence as visible HTML that a screen reader takes for the picture it stands above."""
-    text = html.escape(sentence(figure))
+def label(figure: go.Figure) -> str:
+    """The accessible name of the chart: its sentence, and how many rows its table has; plain."""
     count = len(figure.layout.meta["rows"]) if figure.layout.meta else 0
-    label = f"Chart. {text} {counted(count, 'row')} in its table."
-    return (
-        f'<div class="syncsim-sentence" role="img" tabindex="0" aria-label="{label}">'
-        f'<span aria-hidden="true">{text}</span></div>'
-    )
+    return f"Chart. {sentence(figure)} {counted(count, 'row')} in its table."
+
+
+def sentence_line(figure: go.Figure) -> str:
+    """The sentence as a line of HTML to stand above the picture."""
+    return f'<p class="syncsim-sentence">{html.escape(sentence(figure))}</p>'
 
 
 def boxed(figure: go.Figure, picture: str) -> str:
     """The HTML of a drawn chart in a box that says what it shows; for pages without widgets."""
-    label = html.escape(f"Chart. {sentence(figure)}")
-    return f'<div role="img" aria-label="{label}">{picture}</div>'
+    return f'<div role="img" aria-label="{html.escape(label(figure))}">{picture}</div>'
 
 
 def table(figure: go.Figure, *, selected: str | None = None) -> str:

@@ -1,13 +1,15 @@
 """The room's charts in one place: one Plotly widget for all of them, a choice, and a table of each.
 
-Every `go.FigureWidget` sends its script of 5 MB to the page, so there is one, made when it is first
-to be seen; what it shows is changed, never its model.
+Every `go.FigureWidget` sends its script of 5 MB to the page, so there is one, made when a page
+first shows a chart; what it shows is changed, never its model. Without a page there is none.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from syncsim.contract import JSON, Clock
@@ -23,7 +25,9 @@ from syncsim.ui.room.trace_view import waterfall
 from syncsim.ui.room.waiting import pending, queue_length, queue_list
 
 try:
+    import anywidget
     import ipywidgets  # type: ignore[import-untyped]
+    import traitlets
 except ImportError:
     raise MissingExtraError("viz", "the charts of the control room") from None
 
@@ -50,6 +54,19 @@ MOST_POINTS: Final = 300
 REDRAW_S: Final = 1.0
 BOX_HEIGHT: Final = 440
 _LEAST_HEIGHT: Final = 420
+
+
+class ChartBox(anywidget.AnyWidget):
+    """Gives the box of the chart beside it an accessible name, and the chart the width of its box.
+
+    `label` is that name, `height` that of the chart in pixels; `is_on_page` becomes true when a
+    page shows it.
+    """
+
+    _esm = Path(__file__).with_name("chart_box.js")
+    label = traitlets.Unicode().tag(sync=True)
+    height = traitlets.Int(0).tag(sync=True)
+    is_on_page = traitlets.Bool(False).tag(sync=True)
 
 
 class FiguresPanel:
@@ -90,6 +107,7 @@ class FiguresPanel:
             }
         )
         self._box.add_class("syncsim-chart")
+        self.chart_box = ChartBox()
         self.widget = ipywidgets.VBox(
             [
                 ipywidgets.HTML(chart_table.TABLE_STYLE + _STYLE),
@@ -98,11 +116,14 @@ class FiguresPanel:
                 self._waiting,
                 self._box,
                 self._table,
+                self.chart_box,
             ],
             layout={"width": "100%"},
         )
+        self.widget.add_class("syncsim-charts")
         self.choice.observe(self._chose, names="value")
         self.as_table.observe(self._chose, names="value")
+        self.chart_box.observe(self._came_on_page, names="is_on_page")
 
     # -- as values ---------------------------------------------------------------------------------
 
@@ -143,6 +164,7 @@ class FiguresPanel:
         with self._lock:
             self.choice.unobserve_all()
             self.as_table.unobserve_all()
+            self.chart_box.unobserve_all()
             for child in (*self._box.children, *self.widget.children, self.choice, self.as_table):
                 child.close()
             self.widget.close()
@@ -151,6 +173,12 @@ class FiguresPanel:
     def _chose(self, _: object) -> None:
         with self._lock:
             self._show(at_once=True)
+
+    def _came_on_page(self, _: object) -> None:
+        """A widget made before, while a kernel starts, might be made twice by JupyterLab."""
+        with self._lock:
+            if self._figure is not None and not self.as_table.value:
+                self._paint(self._figure)
 
     def _show(self, at_once: bool) -> bool:
         wanted = (self.choice.value, self._selected, bool(self.as_table.value))
@@ -167,7 +195,8 @@ class FiguresPanel:
     def _draw(self, name: str, selected: str | None, as_table: bool) -> None:
         figure = self.chart(name)
         self._figure = figure
-        self._sentence.value = chart_table.described(figure)
+        self._sentence.value = chart_table.sentence_line(figure)
+        self.chart_box.label = chart_table.label(figure)
         self._waiting.value = queue_list(pending(self._record), selected) if name == "Queue" else ""
         self._waiting.layout.display = None if name == "Queue" else "none"
         self._table.value = chart_table.table(figure, selected=selected) if as_table else ""
@@ -178,7 +207,10 @@ class FiguresPanel:
 
     def _paint(self, figure: go.Figure) -> None:
         """Make the one widget show this chart: new at first, later by what differs."""
+        if not self.chart_box.is_on_page:
+            return
         data, layout = _sendable(figure)
+        self.chart_box.height = layout["height"]
         if self._picture is None:
             self._picture = _figure_widget(data, layout)
             self._box.children = (self._picture,)
@@ -194,6 +226,8 @@ class FiguresPanel:
                     _assign(trace, _differences(_plain(trace), wanted))
         with picture.batch_update():
             _assign(picture.layout, _differences(_plain(picture.layout), layout))
+        # What a page that loads its script only now, or is loaded again, will show.
+        picture._widget_data, picture._widget_layout = deepcopy(picture._data), layout
 
 
 _WRAPPING: Final = {"flex_flow": "row wrap", "align_items": "center", "width": "100%"}
@@ -203,12 +237,28 @@ _STYLE: Final = """<style>
 
 
 def _figure_widget(data: Sequence[Mapping[str, Any]], layout: Mapping[str, Any]) -> Any:
+    """The one widget, announced to the page in a single message that holds all it shows.
+
+    Plotly announces it empty and tells the rest in messages of their own; of those a busy page has
+    been seen to lose the first ones, after which it takes no other.
+    """
     try:
         import plotly.graph_objects as go
-
-        return go.FigureWidget(data=list(data), layout=dict(layout))
     except ImportError:
         raise MissingExtraError("viz", "the charts of the control room") from None
+
+    class Picture(go.FigureWidget):  # type: ignore[misc]
+        is_complete = False
+
+        def open(self) -> None:
+            if self.is_complete:
+                super().open()
+
+    picture = Picture(data=list(data), layout=dict(layout))
+    picture._config = {"responsive": True, "displaylogo": False}
+    picture.is_complete = True
+    picture.open()
+    return picture
 
 
 def _sendable(figure: go.Figure) -> tuple[list[dict[str, Any]], dict[str, Any]]:

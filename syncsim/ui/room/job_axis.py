@@ -30,7 +30,7 @@ What: TypeAlias = Literal[
 MOST_POINTS: Final = 300
 """Marks of one meaning, and bands, that are drawn: the newest; the table has all."""
 
-MOST_TEXTS: Final = 6
+MOST_TEXTS: Final = 5
 """Skip messages written out, the newest; the others show on hover and in the table."""
 
 COLUMNS: Final = (
@@ -252,7 +252,7 @@ def _title(told: Sequence[Moment], cooldown_s: float) -> str:
 # -- drawing ---------------------------------------------------------------------------------------
 
 _USERS, _JOB = 0, 1
-_TEXT_LANES: Final = 3
+_TEXT_LANES: Final = 2
 
 
 def _draw_bands(figure: go.Figure, told: Sequence[Moment], first: float, cooldown_s: float) -> None:
@@ -323,7 +323,7 @@ def _draw_texts(figure: go.Figure, told: Sequence[Moment], first: float, end_s: 
     figure.add_scatter(
         mode="text",
         x=[moment.at - first for moment in said],
-        y=[_JOB + 0.75 + 0.5 * (place % (2 * _TEXT_LANES)) for place in range(len(said))],
+        y=[_JOB + 0.7 + 0.36 * place for place in range(len(said))],
         text=[_line(moment) for moment in said],
         textposition=[
             "middle left" if moment.at - first > 0.5 * end_s else "middle right" for moment in said
