@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from syncsim.ui.room.control_room import ControlRoom, control_room
+from syncsim.ui.room.control_room import ControlRoom
+from syncsim.ui.room.opening import control_room
 
 BUILD = "from syncsim.service import build as reference\n\n\n"
 

@@ -17,7 +17,8 @@ from syncsim.lab.findings import NOTE
 from syncsim.template.samples import sample_names
 from syncsim.ui import control_room as face
 from syncsim.ui.plays import PLAYS
-from syncsim.ui.room.control_room import ControlRoom, control_room
+from syncsim.ui.room.control_room import ControlRoom
+from syncsim.ui.room.opening import control_room
 from syncsim.ui.room.selectors import LIVE, SIMULATION, broken_solutions
 from tests.room_parts import choose, our_threads, press, room, solution, verdicts, words
 
@@ -320,6 +321,7 @@ def test_a_simulation_can_be_seen_as_of_any_event(room: ControlRoom) -> None:
         room.replay.slider.value = k
         assert room.wait()
         assert len(room.record.events) == k
+        assert room.record is room.record
         assert f"event {k} of {events}" in room.live._status["Now"]
 
 
@@ -350,6 +352,19 @@ def test_a_saved_run_is_opened_as_a_replay(room: ControlRoom, tmp_path: Path) ->
     room.replay.slider.value = 3
     assert room.wait()
     assert len(room.record.events) == 3
+
+
+def test_names_that_others_gave_are_text(room: ControlRoom, tmp_path: Path) -> None:
+    """The path of a solution comes into the verdict, the choice of runs, the log and the status."""
+    folder = tmp_path / HOSTILE
+    folder.mkdir()
+    body = f"raise RuntimeError({HOSTILE!r})"
+    choose(room, Solution="a file", File=solution(folder, body), Mode=LIVE)
+    press(room, "Trigger All")
+    card = room.panels["Verdicts"].widget.value
+    assert HOSTILE in verdicts(room)
+    assert HOSTILE in words(room.alert)
+    assert HOSTILE not in card + room.alert
 
 
 @pytest.mark.parametrize("content", [None, "no JSON", "[]", '{"format": "syncsim-run/99"}'])

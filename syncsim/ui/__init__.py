@@ -9,13 +9,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from syncsim.ui.room.control_room import control_room
+    from syncsim.ui.room.opening import control_room
     from syncsim.ui.sequence_figure import sequence_diagram
     from syncsim.ui.sequence_html import SequenceDiagram, sequence_page, write_page
 
 _ROOMS = {
     "SequenceDiagram": "sequence_html",
-    "control_room": "room.control_room",
+    "control_room": "room.opening",
     "sequence_diagram": "sequence_figure",
     "sequence_page": "sequence_html",
     "write_page": "sequence_html",

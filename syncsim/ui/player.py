@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
-from queue import SimpleQueue
-from typing import TypeAlias
+from queue import Empty, SimpleQueue
+from typing import TypeAlias, TypeVar
 
 from syncsim.events.kinds import Event
 from syncsim.lab.result import Run
 from syncsim.lab.runner import run
 from syncsim.lab.stopping import Stop
 from syncsim.ui.plays import Order
+
+T = TypeVar("T")
 
 _logger = logging.getLogger(__name__)
 
@@ -41,6 +44,15 @@ class Ended:
 
 
 News: TypeAlias = Began | Event | Ended
+
+
+def drained(queue: SimpleQueue[T]) -> Iterator[T]:
+    """What is in the queue, as long as there is something; never waits."""
+    while True:
+        try:
+            yield queue.get_nowait()
+        except Empty:
+            return
 
 
 class Player:

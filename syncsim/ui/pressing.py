@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -71,3 +71,10 @@ class Buttons:
         except BaseException:
             self.free(1)
             raise
+
+
+def below(widget: Any) -> Iterator[Any]:
+    """All widgets inside this one, each after those inside it: the order to close them in."""
+    for child in getattr(widget, "children", ()):
+        yield from below(child)
+        yield child

@@ -12,10 +12,8 @@ import json
 import logging
 import threading
 from collections import deque
-from collections.abc import Iterator
 from itertools import count
-from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from syncsim.contract import JSON
 from syncsim.environment import SystemClock
@@ -26,9 +24,9 @@ from syncsim.lab.scenarios import DEFAULT_TEMPLATE
 from syncsim.template.samples import sample
 from syncsim.ui import charts, panels
 from syncsim.ui.played import played_frame
-from syncsim.ui.player import Began, Ended, News, Player
+from syncsim.ui.player import Began, Ended, News, Player, drained
 from syncsim.ui.plays import PLAYS, Order
-from syncsim.ui.pressing import Buttons
+from syncsim.ui.pressing import Buttons, below
 from syncsim.ui.standing import Standing
 
 try:
@@ -127,7 +125,7 @@ class Tour(ipywidgets.VBox):  # type: ignore[misc]
         self._closing.set()
         self._player.close(5 * FRAME_S)
         self._thread.join(5 * FRAME_S)
-        for widget in _below(self):
+        for widget in below(self):
             widget.close()
         super().close()
 
@@ -145,7 +143,7 @@ class Tour(ipywidgets.VBox):  # type: ignore[misc]
     def _show_news(self) -> None:
         ended = 0
         try:
-            for news in _drained(self._player.news):
+            for news in drained(self._player.news):
                 ended += isinstance(news, Ended)
                 self._is_old = True
                 self._take(news)
@@ -283,20 +281,6 @@ class Tour(ipywidgets.VBox):  # type: ignore[misc]
 
 
 _WRAPPING: Final = {"flex_flow": "row wrap", "align_items": "center"}
-
-
-def _drained(news: SimpleQueue[Any]) -> Iterator[Any]:
-    while True:
-        try:
-            yield news.get_nowait()
-        except Empty:
-            return
-
-
-def _below(widget: Any) -> Iterator[Any]:
-    for child in getattr(widget, "children", ()):
-        yield from _below(child)
-        yield child
 
 
 # -- one panel at a time ---------------------------------------------------------------------------

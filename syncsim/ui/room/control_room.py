@@ -7,14 +7,13 @@ the page. Everything the room shows can be read as values too.
 
 from __future__ import annotations
 
-import atexit
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
 from syncsim.environment import SystemClock
@@ -24,7 +23,7 @@ from syncsim.lab.findings import Finding
 from syncsim.lab.result import Run
 from syncsim.ui import panels
 from syncsim.ui.played import played_frame
-from syncsim.ui.player import Began, Ended, Player
+from syncsim.ui.player import Began, Ended, Player, drained
 from syncsim.ui.plays import PLAYS, Order
 
 try:
@@ -32,7 +31,7 @@ try:
 except ImportError:
     raise MissingExtraError("viz", "the control room") from None
 
-from syncsim.ui.pressing import Buttons
+from syncsim.ui.pressing import Buttons, below
 from syncsim.ui.room.conflict_panel import ConflictPanel
 from syncsim.ui.room.feed import Feed
 from syncsim.ui.room.figures import FiguresPanel
@@ -121,8 +120,7 @@ class ControlRoom(ipywidgets.VBox):  # type: ignore[misc]
     @property
     def record(self) -> Record:
         """What the panels show: the run, up to where the slider stands."""
-        record = self._stage.record
-        return record.until(self.replay.k) if self._stage.shown is not None else record
+        return self._stage.record(self.replay.k)
 
     @property
     def alert(self) -> str:
@@ -156,7 +154,7 @@ class ControlRoom(ipywidgets.VBox):  # type: ignore[misc]
         self.replay.close()
         self._shelf.close()
         self._keeping.close()
-        for widget in _below(self):
+        for widget in below(self):
             widget.close()
         super().close()
 
@@ -210,10 +208,10 @@ class ControlRoom(ipywidgets.VBox):  # type: ignore[misc]
     def _frame(self) -> None:
         done = 0
         try:
-            for wish in _drained(self._wishes):
+            for wish in drained(self._wishes):
                 done += 1
                 wish()
-            for news in _drained(self._player.news):
+            for news in drained(self._player.news):
                 done += isinstance(news, Ended)
                 self._take(news)
             self._draw(self._clock.now())
@@ -411,44 +409,3 @@ def _users(shown: Played | None) -> tuple[str, ...]:
 
 def _nothing() -> None:
     """To be waited for is all that is wished."""
-
-
-def _drained(queue: SimpleQueue[Any]) -> Iterator[Any]:
-    while True:
-        try:
-            yield queue.get_nowait()
-        except Empty:
-            return
-
-
-def _below(widget: Any) -> Iterator[Any]:
-    for child in getattr(widget, "children", ()):
-        yield from _below(child)
-        yield child
-
-
-# -- one room at a time ----------------------------------------------------------------------------
-
-_open: list[ControlRoom] = []
-
-
-def control_room(**settings: Any) -> ControlRoom:
-    """The control room, to be shown as the last line of a cell; the one opened before is closed.
-
-    Settings choose what the selectors say at first: `template` (a shipped one), `solution` (a path,
-    None for the reference), `retry` (a policy by name with its queue, `full/queue=2`, None for the
-    solution's own), `users` (2 to 50, None for as many as a scenario usually has), `mode` ("live
-    threads" or "simulation"), `seed`, `store` (a URL, "" for a file of the run's own).
-
-    Raises `UsageError` for what cannot be chosen.
-    """
-    chosen = Selectors(**settings)
-    _close_all()
-    _open.append(ControlRoom(chosen))
-    return _open[-1]
-
-
-@atexit.register
-def _close_all() -> None:
-    while _open:
-        _open.pop().close()

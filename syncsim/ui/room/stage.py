@@ -55,6 +55,7 @@ class Stage:
         self.shown: Played | None = None
         self.playing: tuple[Order, float] | None = None
         self._events_now: deque[Event] = deque(maxlen=MOST_EVENTS)
+        self._cut = (Record(), 0, Record())
 
     def see(self, event: Event) -> None:
         """One more event of what is being played."""
@@ -83,10 +84,19 @@ class Stage:
         if self.shown is not None and self.shown.run is changed.run:
             self.shown = changed
 
-    @property
-    def record(self) -> Record:
-        """What panels show: the run, or the events so far of what is being played."""
-        return Record(tuple(self._events_now)) if self.shown is None else self.shown.record
+    def record(self, k: int) -> Record:
+        """What panels show: the run after `k` events, or what is being played, as far as it is.
+
+        Asked again for the same, it gives the same object.
+        """
+        if self.shown is None:
+            return Record(tuple(self._events_now))
+        whole = self.shown.record
+        kept, its_k, record = self._cut
+        if kept is not whole or its_k != k:
+            record = whole.until(k)
+            self._cut = (whole, k, record)
+        return record
 
     @property
     def findings(self) -> tuple[Finding, ...]:
