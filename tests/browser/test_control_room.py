@@ -60,6 +60,9 @@ def test_every_tab_opens(visit: Visit, lab: str, tab: str, tmp_path: Path) -> No
     inside = {"Conflicts": "preserved", "History": "Roll back...", "Charts": "Throughput"}[tab]
     panel = page.locator(ROOM).first
     expect(panel.get_by_text(inside).first).to_be_visible(timeout=30_000)
+    if tab == "Charts":
+        expect(panel.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=30_000)
+        expect(panel.locator(".js-plotly-plot .trace").first).to_be_visible(timeout=30_000)
     page.screenshot(path=str(tmp_path / f"{tab}.png"))
     assert page.locator(ROOM).first.evaluate("it => it.scrollWidth - it.clientWidth") <= 0
     assert (visit.foreign, visit.complaints) == ([], [])
