@@ -91,7 +91,7 @@ class FairLock:
             self._line.append(place)
         limit_s = -1.0 if timeout_s is None else min(max(timeout_s, 0.0), threading.TIMEOUT_MAX)
         try:
-            return turn.acquire(timeout=limit_s) or not self._leave(place)
+            return self._wait(turn, limit_s) or not self._leave(place)
         except BaseException:  # a KeyboardInterrupt while waiting
             if not self._leave(place):
                 self.release()
@@ -119,6 +119,10 @@ class FairLock:
         self._owner, turn = self._line.popleft()
         turn.release()
         return True
+
+    def _wait(self, turn: threading.Lock, limit_s: float) -> bool:
+        """Whether the turn came within `limit_s` (-1: for ever); raises what ends the waiting."""
+        return turn.acquire(timeout=limit_s)
 
     def _leave(self, place: tuple[int, threading.Lock]) -> bool:
         """Leave the line; False if the lock had been handed over already."""

@@ -15,7 +15,7 @@ from ipywidgets import Checkbox, Output, ToggleButtons
 
 from syncsim.errors import UsageError
 from syncsim.ui import panels
-from syncsim.ui.plays import PLAYS, Play
+from syncsim.ui.plays import PLAYS
 from syncsim.ui.tour import Tour, tour
 
 ROOT = Path(__file__).parent.parent
@@ -104,7 +104,7 @@ def test_what_happens_is_logged_once(panel: Tour) -> None:
     (ladder,) = panel.runs
     assert sorted(e.kind for e in panel.events) == sorted(e.kind for e in ladder.events)
     assert "ann: Retry 3 (400ms backoff)" in page(panel)
-    assert ladder.setting.solution == "syncsim.service.build"
+    assert ladder.setting.solution == "reference"
 
 
 def test_an_intended_failure_is_explained(panel: Tour) -> None:
@@ -167,17 +167,18 @@ def test_every_chart_is_drawn_and_is_a_table_too(panel: Tour) -> None:
 def test_an_exception_in_a_scenario_is_shown_and_the_buttons_come_back(
     panel: Tour, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken(template: str, seed: int) -> Any:
+    def broken(scenario: str, **settings: Any) -> Any:
+        monkeypatch.undo()
         raise RuntimeError("<b>the disk is on fire</b>")
 
-    monkeypatch.setitem(PLAYS, "Single Update", Play(broken, ""))
+    monkeypatch.setattr("syncsim.ui.player.run", broken)
     press(panel, "Single Update")
     shown = page(panel)
     assert 'role="alert"' in shown
     assert "Single Update: RuntimeError" in shown
     assert "&lt;b&gt;the disk is on fire&lt;/b&gt;" in shown
     assert "Press the button again" in shown
-    assert "could not play 'Single Update'" in caplog.text
+    assert "'Single Update' could not be played" in caplog.text
     assert not panel.buttons["Single Update"].disabled
     press(panel, "Update and Read")
     assert [run.passed for run in panel.runs] == [True]

@@ -15,13 +15,15 @@ from typing import Any, Final, Protocol
 
 from syncsim.contract import Environment, TemplateSync
 from syncsim.errors import UsageError
+from syncsim.events.kinds import Event
 from syncsim.lab.culprit import line_of_error, line_of_thread
-from syncsim.lab.failures import described
+from syncsim.lab.failures import CutOff, described
 from syncsim.lab.findings import Finding
 from syncsim.lab.loading import Solution, checked, load, name_of
 from syncsim.lab.playing import play
 from syncsim.lab.recording import ObservedLog, Recorder
 from syncsim.lab.scenarios import Actor, Part, parties
+from syncsim.lab.stopping import Stop, StoppableEnvironment, interrupt
 from syncsim.lab.tape import Records
 from syncsim.retry import RetryPolicy
 
@@ -30,6 +32,8 @@ SMALL_STACK_BYTES: Final = 1 << 20
 """Above `MANY` threads each gets this stack: of the usual 8 MB thousands may not be had."""
 
 POLL_S: Final = 0.05
+STOPPING_S: Final = 2.0
+"""How long the threads of a stopped run are waited for; half-way they are interrupted."""
 
 AT_REST: Final = "at rest"
 """The barrier between processes at which everybody has done."""
@@ -77,12 +81,24 @@ class Report:
 
 @dataclass
 class Crew:
-    """The threads of one assignment. `remote` are the barriers shared with other processes."""
+    """The threads of one assignment. `remote` are the barriers shared with other processes.
+
+    `stop` ends it early, `heard` gets each event as it comes.
+    """
 
     assignment: Assignment
     env: Environment
     log: ObservedLog
     remote: Mapping[str, RemoteBarrier] = field(default_factory=dict)
+    stop: Stop | None = None
+    heard: Callable[[Event], object] | None = None
+
+    def __post_init__(self) -> None:
+        self._env = self.env
+        if self.stop is not None:
+            self._env = StoppableEnvironment(self.env, self.stop)
+        self._interrupt_s: float | None = None
+        self._barriers: dict[str, threading.Barrier] = {}
 
     def perform(
         self, *, called: Callable[[], object], tick: Callable[[], object] = lambda: None
@@ -93,7 +109,7 @@ class Crew:
         """
         assignment = self.assignment
         recorder = Recorder(
-            self.env,
+            self._env,
             self.log,
             order=time.monotonic_ns,
             elapsed_s=time.monotonic,
@@ -101,9 +117,11 @@ class Crew:
             work_s=assignment.part.work_ms / 1000,
             rival=assignment.part.rival,
             outage=assignment.part.outage,
+            heard=self.heard,
         )
         try:
-            solution = _build(assignment, recorder)
+            self._deadline_s = time.monotonic() + assignment.timeout_s
+            solution = self._build(recorder, tick)
             if solution is None:
                 text = f"build(env) of {name_of(assignment.solution)} never came to an end"
                 return Report(recorder.records(), (Finding("D3", "hung", text),), hung=True)
@@ -120,8 +138,35 @@ class Crew:
             records = recorder.records()
             findings = (*self._deaths, *(_hung(thread, records) for thread in hung))
             return Report(records, findings, hung=bool(hung))
+        except CutOff:
+            return Report(recorder.records())  # while it was being built
         finally:
             recorder.close()
+
+    def _build(self, recorder: Recorder, tick: Callable[[], object]) -> TemplateSync | None:
+        """The solution, built in a thread of its own; None if that does not come to an end."""
+        assignment = self.assignment
+        built: list[TemplateSync] = []
+        failed: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                built.append(_built(assignment, recorder))
+            except BaseException as error:
+                failed.append(error)
+
+        thread = threading.Thread(target=work, name="build", daemon=True)
+        thread.start()
+        self._wait([thread], tick)
+        for error in failed:
+            if isinstance(error, UsageError):
+                raise error
+            if isinstance(error, CutOff):
+                raise error
+            where = line_of_error(error)
+            text = f"a build(env) that returns; it raised {described(error)} ({where})"
+            raise UsageError("solution", name_of(assignment.solution), text) from error
+        return built[0] if built else None
 
     def _local_barriers(self) -> Iterator[tuple[str, threading.Barrier]]:
         """The last thread to come to a barrier goes on to the other processes for all."""
@@ -132,7 +177,7 @@ class Crew:
 
     def _has_come_to_rest(self, threads: Sequence[threading.Thread]) -> bool:
         """Whether everybody has done, in the other processes too; waits for these."""
-        if self._deaths or any(thread.is_alive() for thread in threads):
+        if self._is_stopped() or self._deaths or any(thread.is_alive() for thread in threads):
             self._release()
             return False
         elsewhere = self.remote.get(AT_REST)
@@ -174,11 +219,13 @@ class Crew:
                 actor,
                 sync,
                 self.assignment.template_id,
-                clock=self.env.clock,
+                clock=self._env.clock,
                 meet=self._meet,
                 called=called or _nothing,
                 restart=lambda: sync.restarted(_built(self.assignment, recorder)),
             )
+        except CutOff:
+            self._release()
         except threading.BrokenBarrierError:
             pass  # somebody else hangs or has died, which is found there
         except BaseException as error:
@@ -210,32 +257,25 @@ class Crew:
             while thread.is_alive() and self._left_s() > 0:
                 thread.join(POLL_S)
                 tick()
+                if self._is_stopped():
+                    self._hurry(threads)
+
+    def _is_stopped(self) -> bool:
+        return self.stop is not None and self.stop.is_set()
+
+    def _hurry(self, threads: Sequence[threading.Thread]) -> None:
+        """End the waiting for each other, and by and by whatever else is going on."""
+        now = time.monotonic()
+        if self._interrupt_s is None:
+            self._deadline_s = now + STOPPING_S
+            self._interrupt_s = now + STOPPING_S / 2
+            self._release()
+        elif now > self._interrupt_s:
+            self._interrupt_s = self._deadline_s  # once: a second one might hit what ends a thread
+            interrupt(threads)
 
     def _left_s(self) -> float:
         return max(self._deadline_s - time.monotonic(), 0.0)
-
-
-def _build(assignment: Assignment, recorder: Recorder) -> TemplateSync | None:
-    """The solution, built in a thread of its own; None if that does not come to an end."""
-    built: list[TemplateSync] = []
-    failed: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            built.append(_built(assignment, recorder))
-        except BaseException as error:
-            failed.append(error)
-
-    thread = threading.Thread(target=work, name="build", daemon=True)
-    thread.start()
-    thread.join(assignment.timeout_s)
-    for error in failed:
-        if isinstance(error, UsageError):
-            raise error
-        where = line_of_error(error)
-        text = f"a build(env) that returns; it raised {described(error)} ({where})"
-        raise UsageError("solution", name_of(assignment.solution), text) from error
-    return built[0] if built else None
 
 
 def _nothing() -> None:

@@ -47,7 +47,7 @@ class LogRecords(logging.Handler):
             self.handleError(record)
             return
         if event is not None:
-            self._tape.events.append(event)
+            self._tape.hear(event)
 
     def close(self) -> None:
         """Listen no more; the root logger has its level back when nobody does."""

@@ -48,7 +48,7 @@ class Recorder:
 
     `name` goes before the ids of operations, where several recordings are joined. `order` gives
     growing numbers and `elapsed_s` seconds, both comparable with those of the other recorders of a
-    run. `work_s`, `rival` and `outage`: see `scenarios.Part`.
+    run. `work_s`, `rival` and `outage`: see `scenarios.Part`. `heard` gets each event as it comes.
     """
 
     def __init__(
@@ -62,18 +62,19 @@ class Recorder:
         work_s: float = 0.0,
         rival: Rival | None = None,
         outage: bool = False,
+        heard: Callable[[Event], object] | None = None,
     ) -> None:
         self._env = env
         self._log = log
         self._prefix = f"{name}/" if name else ""
         self._rival = rival
         self._outage = outage
-        self._tape = Tape(order, elapsed_s)
+        self._tape = Tape(order, elapsed_s, heard)
         self._numbers = count(1)
         self.environment = RecordedEnvironment(
             env, self._tape, work_s=work_s, before_write=self._interfere
         )
-        self._unsubscribe = log.subscribe(self._tape.events.append)
+        self._unsubscribe = log.subscribe(self._tape.hear)
         self._log_records = LogRecords(self._tape, env.clock.now)
 
     def sync(self, solution: TemplateSync, actor: str, *, at_rest: bool = False) -> RecordedSync:

@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 
 from syncsim.contract import BACKGROUND, Document
 from syncsim.errors import TemplateExistsError, UsageError
+from syncsim.events.kinds import Event
 from syncsim.lab import scenarios
 from syncsim.lab.assembly import assemble, final
 from syncsim.lab.checkers import check_ledger
@@ -23,6 +24,7 @@ from syncsim.lab.policies import policies
 from syncsim.lab.result import Run, Setting
 from syncsim.lab.scenarios import DEFAULT_TEMPLATE, Part, Scenario, Wait
 from syncsim.lab.simulation.simulated_run import Parameters, simulate
+from syncsim.lab.stopping import Stop, goes_on, stopped
 from syncsim.lab.workers import Place, perform_in_processes
 from syncsim.retry import RetryPolicy
 from syncsim.template.samples import sample
@@ -54,6 +56,8 @@ def run(
     template: str = DEFAULT_TEMPLATE,
     progress: Progress | None = None,
     timeout_s: float | None = None,
+    on_event: Callable[[Event], object] | None = None,
+    stop: Stop | None = None,
 ) -> Run:
     """Play a scenario, gather what happened, and judge it; `Run.passed` says whether it held.
 
@@ -64,7 +68,9 @@ def run(
     `scenarios.scenario`. `retry`: a policy or its name, for a solution whose `build` takes one.
     `store`: a URL, "memory" (not for processes), None for a SQLite file of the run's own, in
     simulation for memory; `synchronous`, FULL or NORMAL, is for that file. `timeout_s`: when a part
-    counts as hanging; for real runs.
+    counts as hanging; for real runs. `on_event`: is given each event as it happens, in the thread
+    of the solution; those of a simulation at its end. `stop`: ends the run early when another
+    thread sets it; what was played until then is not judged. Both not for processes.
 
     Raises `UsageError` for what cannot be honoured, `StoreUnavailableError` for a store that cannot
     be opened. What goes wrong while running is a finding.
@@ -76,7 +82,12 @@ def run(
         if isinstance(scenario, Scenario):
             raise UsageError("scenario", scenario.name, "the name of one, for a simulation")
         parameters = Parameters(scenario, users, updates, work_ms, template, seed, _text(retry))
-        simulated = simulate(parameters, solution=solution, seed=seed, store=store or "memory")
+        simulated = simulate(
+            parameters, solution=solution, seed=seed, store=store or "memory", stop=stop
+        )
+        if on_event is not None:
+            for event in simulated.run.events:
+                on_event(event)
         if progress is not None:
             progress(1, 1)
         return simulated.run
@@ -93,6 +104,8 @@ def run(
     document = sample(plan.template)
     each = policies(plan, solution, retry)
     count_of_processes = _processes(on, solution, store, processes)
+    if count_of_processes and (on_event, stop) != (None, None):
+        raise UsageError("on", on, "threads or simulation, to be heard or stopped")
     temporary = TemporaryDirectory(prefix="syncsim-run-", ignore_cleanup_errors=True)
     with temporary as folder, ExitStack() as stack:
         url = _url(store, synchronous, folder)
@@ -109,10 +122,12 @@ def run(
                 work = list(_split(whole, place, count_of_processes, seed))
                 reports = perform_in_processes(work, progress=meter.show)
             else:
-                crew = Crew(whole, env, env.log)
+                crew = Crew(whole, env, env.log, stop=stop, heard=on_event)
                 reports = [crew.perform(called=meter.count, tick=meter.show)]
-            meter.finish(part)
             acts.append(_Act(part, template_id, policy is not None, tuple(reports)))
+            if stop is not None and stop.is_set():
+                break
+            meter.finish(part)
         history = _history(acts, env)
         if not count_of_processes and any(report.hung for act in acts for report in act.reports):
             stack.pop_all()  # closing would take the store away from threads that still run
@@ -128,7 +143,12 @@ def run(
             retry=", ".join(dict.fromkeys(str(policy) for policy in each if policy)) or None,
             work_ms=max(part.work_ms for part in plan.parts),
         )
-    return Run(setting, history, tuple(_judge(acts, history)), _duration_s(acts))
+    if stop is not None and stop.is_set():
+        left = (finding for act in acts for finding in act.findings)
+        findings = [stopped(meter.done, plan.calls), *map(goes_on, left)]
+    else:
+        findings = _judge(acts, history)
+    return Run(setting, history, tuple(findings), _duration_s(acts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +159,11 @@ class _Act:
     template_id: str
     follows_policy: bool
     reports: tuple[Report, ...]
+
+    @property
+    def findings(self) -> list[Finding]:
+        """Who died or never came to an end, in its processes."""
+        return [finding for report in self.reports for finding in report.findings]
 
 
 # -- before ----------------------------------------------------------------------------------------
@@ -221,6 +246,11 @@ class _Meter:
         """One more verb has been called in this process."""
         self._calls.append(None)
 
+    @property
+    def done(self) -> int:
+        """How many have been called in this process, parts that are over included."""
+        return min(self._before + len(self._calls), self._total)
+
     def show(self, calls: int | None = None) -> None:
         """Report progress; `calls` in this part where other processes count them."""
         if self._progress is not None:
@@ -245,7 +275,7 @@ def _history(acts: Sequence[_Act], env: OpenEnvironment) -> History:
 
 
 def _judge(acts: Sequence[_Act], history: History) -> list[Finding]:
-    findings = [f for act in acts for report in act.reports for f in report.findings]
+    findings = [finding for act in acts for finding in act.findings]
     ledger = Ledger(history)
     findings += check_ledger(ledger)
     for act in acts:

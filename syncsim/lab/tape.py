@@ -50,18 +50,33 @@ _current: ContextVar[Call | None] = ContextVar("syncsim_recorded_call", default=
 
 
 class Tape:
-    """`order` gives growing numbers, `elapsed_s` seconds on a clock that cannot step."""
+    """`order` gives growing numbers, `elapsed_s` seconds on a clock that cannot step.
 
-    def __init__(self, order: Callable[[], int], elapsed_s: Callable[[], float]) -> None:
+    `heard` is called with each event as it comes in.
+    """
+
+    def __init__(
+        self,
+        order: Callable[[], int],
+        elapsed_s: Callable[[], float],
+        heard: Callable[[Event], object] | None = None,
+    ) -> None:
         self.order = order
         self.elapsed_s = elapsed_s
         self.attempts: list[Attempt] = []
         self.events: list[Event] = []
+        self._heard = heard
+        self.hear = self.events.append if heard is None else self._hear
         self.ids = DrawnIds()
         self._calls: dict[str, Call] = {}
         self._open: dict[str, Call] = {}
         self._adopted = threading.local()
         self._lock = threading.Lock()
+
+    def _hear(self, event: Event) -> None:
+        self.events.append(event)
+        if self._heard is not None:
+            self._heard(event)
 
     def perform(
         self,

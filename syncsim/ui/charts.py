@@ -48,6 +48,9 @@ Version: TypeAlias = Revision | Commit
 LABELLED_VERSIONS: Final = 16
 """With more versions than these a version history tells them on hover only."""
 
+MOST_ATTEMPTS: Final = 20
+"""Updates with more attempts than these share a bar; the table has a row for each number."""
+
 SLOWEST_MS: Final = 3000
 """Within this an update must be done, by the mission."""
 
@@ -236,39 +239,58 @@ def _version_text(version: Version, kind: str) -> str:
 # -- attempts and latency --------------------------------------------------------------------------
 
 
-def attempts_histogram(source: Source) -> go.Figure:
+def attempts_histogram(source: Source, *, selected: str | None = None) -> go.Figure:
     """How many updates took one write attempt, two, three, ...; runs of the job are not counted.
 
-    Table: a row per number of attempts with attempts, committed, unchanged, failed, and unknown,
-    which is also said of what still runs.
+    The bar of the update whose id is `selected` gets a mark. Table: a row per number of attempts
+    with attempts, committed, unchanged, failed, and unknown, which is also said of what still runs.
     """
     rows = [row for row in updates(source) if not row.is_job]
     counts = Counter((row.attempts, _result(row)) for row in rows)
     numbers = [row.attempts for row in rows]
-    places = range(min([1, *numbers]), max(numbers, default=0) + 1)
+    places = list(range(min([1, *numbers]), min(max(numbers, default=0), MOST_ATTEMPTS) + 1))
+    beyond = sorted({n for n in numbers if n > MOST_ATTEMPTS})
     first_time = sum(row.attempts <= 1 for row in rows)
     figure = new_figure(
         f"Write attempts: {first_time} of {counted(len(rows), 'update')} needed no retry"
         if rows
         else "Write attempts",
         ("attempts", *_RESULTS),
-        [[n, *(counts[n, result] for result in _RESULTS)] for n in places],
+        [[n, *(counts[n, result] for result in _RESULTS)] for n in [*places, *beyond]],
         height=340,
         empty="No update has begun yet",
         barmode="stack",
         legend_traceorder="normal",
     )
+    bars = [*places, MOST_ATTEMPTS + 1] if beyond else places
     for result, look in _RESULTS.items():
         heights = [counts[n, result] for n in places]
+        if beyond:
+            heights.append(sum(counts[n, result] for n in beyond))
         if any(heights):
             figure.add_bar(
                 name=f"{look.sign} {result}",
-                x=list(places),
+                x=bars,
                 y=heights,
                 text=[str(height) if height else "" for height in heights],
                 marker={"color": look.fill, "line": {"color": look.ink, "width": 1}},
             )
-    figure.update_xaxes(title="write attempts (1 = no retry)", dtick=1)
+    for row in rows:
+        if row.update_id == selected:
+            figure.add_annotation(
+                text=f"▶ {typed(row.label)}",
+                x=min(row.attempts, MOST_ATTEMPTS + 1),
+                y=sum(
+                    min(n, MOST_ATTEMPTS + 1) == min(row.attempts, MOST_ATTEMPTS + 1)
+                    for n in numbers
+                ),
+                ay=-22,
+            )
+    figure.update_xaxes(
+        title="write attempts (1 = no retry)",
+        tickvals=bars,
+        ticktext=[f"more than {MOST_ATTEMPTS}" if n > MOST_ATTEMPTS else str(n) for n in bars],
+    )
     figure.update_yaxes(title="updates", rangemode="tozero", dtick=1 if len(rows) <= 10 else None)
     return figure
 

@@ -28,7 +28,8 @@ class Look:
     """How one meaning is shown: never by colour alone, always with its sign and word too.
 
     `fill` is for bars and lines and can be told apart by the colour-blind (Masataka Okabe, Kei Ito,
-    "Color Universal Design", 2008); `ink` is the same hue for text on white, at least 4.5:1.
+    "Color Universal Design", 2008); `ink` is the same hue for text on white, `pale` for text on a
+    dark theme's ground, both at least 4.5:1.
     """
 
     word: str
@@ -36,17 +37,18 @@ class Look:
     fill: str
     ink: str
     symbol: str
+    pale: str = "#DDDDDD"
 
 
 LOOKS: Final[Mapping[str, Look]] = {
     look.word: look
     for look in (
-        Look("committed", "✓", "#009E73", "#00704F", "circle"),
-        Look("merged", "⊕", "#0072B2", "#0072B2", "diamond"),
-        Look("retry", "↻", "#E69F00", "#8A5A00", "triangle-up"),
-        Look("conflict", "✗", "#D55E00", "#B34700", "x"),
-        Look("stale", "⚠", "#CC79A7", "#9A4576", "hexagon"),
-        Look("idle", "○", "#B0B0B0", "#595959", "square"),
+        Look("committed", "✓", "#009E73", "#00704F", "circle", "#3CCB9C"),
+        Look("merged", "⊕", "#0072B2", "#0072B2", "diamond", "#6CB8F0"),
+        Look("retry", "↻", "#E69F00", "#8A5A00", "triangle-up", "#F0B13C"),
+        Look("conflict", "✗", "#D55E00", "#B34700", "x", "#FF9A5C"),
+        Look("stale", "⚠", "#CC79A7", "#9A4576", "hexagon", "#E5A3C8"),
+        Look("idle", "○", "#B0B0B0", "#595959", "square", "#BDBDBD"),
     )
 }
 INK: Final = "#222222"

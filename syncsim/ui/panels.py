@@ -57,23 +57,23 @@ _LEFT_OUT: Final = (
 
 def status(standing: Standing, activity: str) -> str:
     """The current state as a polite live region; `activity` says what is being done, as typed."""
+    facts = {**status_facts(standing), "Now": activity}
+    return _card(_facts(facts), 'role="status" aria-label="Current state"')
+
+
+def status_facts(standing: Standing) -> dict[str, str]:
+    """The current state by name, each value in words and not escaped."""
     at = standing.updated_at
     last = "" if at is None else f"{_time(at)} by {standing.updated_by}"
     ended = standing.succeeded + standing.failed
-    return _card(
-        _facts(
-            {
-                "Template version": standing.version or "none yet",
-                "Last updated": last or "not yet",
-                "Active updates": str(standing.active),
-                "Conflicts resolved": str(standing.resolved),
-                "Cache hit rate": _share(standing.hit_rate, standing.hits, "reads", standing.reads),
-                "Success rate": _share(standing.success_rate, standing.succeeded, "updates", ended),
-                "Now": activity,
-            }
-        ),
-        'role="status" aria-label="Current state"',
-    )
+    return {
+        "Template version": standing.version or "none yet",
+        "Last updated": last or "not yet",
+        "Active updates": str(standing.active),
+        "Conflicts resolved": str(standing.resolved),
+        "Cache hit rate": _share(standing.hit_rate, standing.hits, "reads", standing.reads),
+        "Success rate": _share(standing.success_rate, standing.succeeded, "updates", ended),
+    }
 
 
 def heading_line(text: str) -> str:
@@ -81,11 +81,29 @@ def heading_line(text: str) -> str:
     return f"<b>{escape(printable(text))}</b>"
 
 
+def is_left_out(event: Event) -> bool:
+    """Whether the log has no line for it, because a line beside it says the same."""
+    return isinstance(event, _LEFT_OUT)
+
+
+def look_of(event: Event) -> Look | None:
+    """What the event means, if one of the meanings that have a colour and a sign."""
+    kind = type(event)
+    try:
+        return _look_of_class[kind]
+    except KeyError:
+        look = next((its for base, its in _LOOK_OF_EVENT.items() if issubclass(kind, base)), None)
+        return _look_of_class.setdefault(kind, look)
+
+
+_look_of_class: Final[dict[type[Event], Look | None]] = {}
+
+
 def log_line(event: Event) -> str | None:
     """An event as a line of the log, its facts as a tooltip; None if the log leaves it out."""
-    if isinstance(event, _LEFT_OUT):
+    if is_left_out(event):
         return None
-    look = next((its for kind, its in _LOOK_OF_EVENT.items() if isinstance(event, kind)), None)
+    look = look_of(event)
     color = INK if look is None else look.ink
     facts, line = escape(detail(event)), escape(render(event))
     return f'<span style="color:{color}" title="{facts}">{line}</span>'
@@ -147,6 +165,21 @@ def alert(what: str, message: str, todo: str) -> str:
         'role="alert"',
         "syncsim syncsim-error",
     )
+
+
+def refused(button: str, run: Run) -> str:
+    """The alert about the last caller of a run that got an error; "" if none did."""
+    failed = [one for one in run.history.operations if one.failure is not None]
+    if not failed:
+        return ""
+    last = failed[-1]
+    assert last.failure is not None
+    todo = (
+        "This scenario is about that: the caller was told, and nothing was written."
+        if run.passed
+        else "The verdict below says what is wrong with it."
+    )
+    return alert(f"{button}: {last.user} got {last.failure.name}", last.failure.message, todo)
 
 
 def _verdict_of(run: Run) -> tuple[Look, str]:

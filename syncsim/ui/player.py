@@ -7,20 +7,18 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import wraps
-from queue import SimpleQueue
-from typing import Any, TypeAlias, cast
+from queue import Empty, SimpleQueue
+from typing import TypeAlias, TypeVar
 
-from syncsim.contract import Environment, TemplateSync
 from syncsim.events.kinds import Event
-from syncsim.lab.recording import ObservedLog
 from syncsim.lab.result import Run
 from syncsim.lab.runner import run
-from syncsim.lab.scenarios import Scenario
-from syncsim.service import build
-from syncsim.ui.plays import PLAYS
+from syncsim.lab.stopping import Stop
+from syncsim.ui.plays import Order
+
+T = TypeVar("T")
 
 _logger = logging.getLogger(__name__)
 
@@ -29,88 +27,102 @@ _logger = logging.getLogger(__name__)
 class Began:
     """A click was taken up."""
 
-    button: str
-    scenario: Scenario
+    order: Order
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """It is done: the run, what was raised in place of one, None where nothing was to be played."""
+    """It is done: the run, or what was raised in place of one.
+
+    `result` is None where nothing was played: there was no `order`, or it was called off before its
+    turn came.
+    """
 
     button: str
+    order: Order | None
     result: Run | Exception | None
 
 
 News: TypeAlias = Began | Event | Ended
 
 
-class Player:
-    """Plays `PLAYS` by name on a template, with seed after seed; every click ends in an `Ended`.
+def drained(queue: SimpleQueue[T]) -> Iterator[T]:
+    """What is in the queue, as long as there is something; never waits."""
+    while True:
+        try:
+            yield queue.get_nowait()
+        except Empty:
+            return
 
-    `news` gets what happens, in order. `progress` says how far the scenario is, in words.
+
+class Player:
+    """Plays orders in turn; every click ends in an `Ended`.
+
+    `news` gets what happens, in order. `done` says how many calls of how many have been made in
+    what is being played. `name` begins the name of its thread.
     """
 
-    def __init__(self, template: str, seed: int) -> None:
+    def __init__(self, name: str) -> None:
         self.news: SimpleQueue[News] = SimpleQueue()
-        self.progress = ""
-        self._template = template
-        self._seed = seed
-        self._clicks: SimpleQueue[str | None] = SimpleQueue()
+        self.done = (0, 0)
+        self._clicks: SimpleQueue[tuple[str, Order | None, Stop] | None] = SimpleQueue()
+        self._stop = Stop()
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="syncsim-tour-play", daemon=True)
+        self._thread = threading.Thread(target=self._work, name=f"{name}-play", daemon=True)
         self._thread.start()
 
-    def click(self, button: str) -> None:
+    @property
+    def progress(self) -> str:
+        """How far what is being played is, in words."""
+        done, total = self.done
+        return f"{done} of {total} calls done" if total else "starting"
+
+    def click(self, button: str, order: Order | None = None) -> None:
         """Play this when everything clicked before has been played; returns at once."""
-        self._clicks.put(button)
+        self._clicks.put((button, order, self._stop))
+
+    def stop(self) -> None:
+        """End what is being played soon, and play nothing of what was clicked until now."""
+        before, self._stop = self._stop, Stop()
+        before.set()
 
     def close(self, timeout_s: float) -> None:
-        """End the thread, after the scenario it is playing; waits for that no longer than told."""
+        """End the thread, and what it is playing; waits for that no longer than told."""
         self._closing.set()
+        self.stop()
         self._clicks.put(None)
         self._thread.join(timeout_s)
 
     def _work(self) -> None:
-        while (button := self._clicks.get()) is not None and not self._closing.is_set():
+        while (click := self._clicks.get()) is not None and not self._closing.is_set():
+            button, order, stop = click
             result: Run | Exception | None = None
             try:
-                if button in PLAYS:
-                    result = self._play(button)
+                if order is not None and not stop.is_set():
+                    result = self._play(order, stop)
             except Exception as error:
-                _logger.exception("the tour could not play %r", button)
+                _logger.exception("%r could not be played", button)
                 result = error
             finally:
-                self.news.put(Ended(button, result))
+                self.news.put(Ended(button, order, result))
 
-    def _play(self, button: str) -> Run:
-        scenario = PLAYS[button].make(self._template, self._seed)
-        self._seed += 1
-        self.progress = "starting"
-        self.news.put(Began(button, scenario))
-        heard = _heard_by(self.news.put)
+    def _play(self, order: Order, stop: Stop) -> Run:
+        self.done = (0, 0)
+        self.news.put(Began(order))
         return run(
-            scenario, solution=heard, on="threads", seed=scenario.seed, progress=self._progressed
+            order.play.scenario,
+            solution=order.solution,
+            on=order.on,
+            seed=order.seed,
+            users=order.users,
+            updates=order.updates,
+            retry=order.retry,
+            store=order.store,
+            template=order.template,
+            progress=self._progressed,
+            on_event=self.news.put,
+            stop=stop,
         )
 
     def _progressed(self, done: int, total: int) -> None:
-        self.progress = f"{done} of {total} calls done"
-
-
-def _heard_by(hear: Callable[[Event], None]) -> Callable[..., TemplateSync]:
-    """The reference solution, and `hear` is called with each event of its environment's log.
-
-    Wrapped, so that reports call it by its own name. It is built once for each part of a scenario,
-    all with one log: without leaving first, the second part would be heard twice.
-    """
-
-    def leave() -> None:
-        pass
-
-    @wraps(build)
-    def build_heard(env: Environment, **settings: Any) -> TemplateSync:
-        nonlocal leave
-        leave()
-        leave = cast(ObservedLog, env.events).subscribe(hear)
-        return build(env, **settings)
-
-    return build_heard
+        self.done = (done, total)

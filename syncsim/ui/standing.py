@@ -7,13 +7,18 @@ the history.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from syncsim.contract import BACKGROUND
 from syncsim.events import kinds
 from syncsim.events.kinds import Event
 from syncsim.freshness import CacheState
+
+THROUGHPUT_S: Final = 120
+"""For how many seconds back it is remembered how many updates succeeded in each."""
 
 
 @dataclass(slots=True)
@@ -42,6 +47,8 @@ class Standing:
         self.succeeded = 0
         self.failed = 0
         self._lost: dict[str | None, int] = {}  # swaps lost by each update under way
+        self._queued: set[str | None] = set()  # updates that wait in the queue
+        self._ended_in: Counter[int] = Counter()  # updates that succeeded, by second
         self._entries: dict[tuple[str | None, str], _Entry] = {}
         for event in events:
             self.see(event)
@@ -53,17 +60,21 @@ class Standing:
                 self._lost[event.update_id] = 0
             case kinds.UpdateConflicted():
                 self._lost[event.update_id] = self._lost.get(event.update_id, 0) + 1
+            case kinds.UpdateQueued():
+                self._queued.add(event.update_id)
+            case kinds.UpdateDequeued():
+                self._queued.discard(event.update_id)
             case kinds.UpdateCommitted():
-                self.resolved += self._lost.pop(event.update_id, 0)
-                self.succeeded += 1
+                self.resolved += self._end(event)
+                self._succeed(event)
             case kinds.UpdateUnchanged():
-                self._lost.pop(event.update_id, None)
-                self.succeeded += 1
+                self._end(event)
+                self._succeed(event)
             case kinds.UpdateFailed():
-                self._lost.pop(event.update_id, None)
+                self._end(event)
                 self.failed += 1
             case kinds.Committed() | kinds.Unchanged() | kinds.Failed() | kinds.JobSkipped():
-                self._lost.pop(event.update_id, None)
+                self._end(event)
             case kinds.CacheHit():
                 self._entry(event).hits += 1
             case kinds.CacheMissed():
@@ -84,6 +95,19 @@ class Standing:
     def active(self) -> int:
         """Updates and runs of the job that have begun and not ended."""
         return len(self._lost)
+
+    @property
+    def queued(self) -> int:
+        """Updates and runs of the job that wait in the queue of this process."""
+        return len(self._queued)
+
+    def throughput(self, now: float, seconds: int = 30) -> list[int]:
+        """Updates that succeeded in each of the last `seconds` seconds, the one of `now` last.
+
+        `now` is in seconds since the epoch; at most `THROUGHPUT_S` seconds are remembered.
+        """
+        last = int(now)
+        return [self._ended_in[second] for second in range(last - seconds + 1, last + 1)]
 
     @property
     def success_rate(self) -> float | None:
@@ -117,6 +141,18 @@ class Standing:
             user: self._state(self._entries.get((self.template_id, user), _Entry()), now)
             for user in (*sorted(known.union(users) - {BACKGROUND}), BACKGROUND)
         }
+
+    def _end(self, event: Event) -> int:
+        """It is under way no longer; how many swaps it lost."""
+        self._queued.discard(event.update_id)
+        return self._lost.pop(event.update_id, 0)
+
+    def _succeed(self, event: Event) -> None:
+        self.succeeded += 1
+        self._ended_in[int(event.at)] += 1
+        if len(self._ended_in) > 2 * THROUGHPUT_S:
+            oldest = max(self._ended_in) - THROUGHPUT_S
+            self._ended_in = Counter({s: n for s, n in self._ended_in.items() if s > oldest})
 
     def _follow(self, event: Event) -> None:
         """A commit tells the newest version; so does a read, as long as nobody has committed."""

@@ -14,27 +14,45 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go  # type: ignore[import-untyped]
 
 LANE_HEIGHT: Final = 44
+CROWDED_LANE_HEIGHT: Final = 28
+CROWDED: Final = 16
+"""With more lanes than these each is lower."""
+
 BAR_WIDTH: Final = 0.5
 """Share of a lane; the rest holds the signs above the bars and the lines below."""
 
-MOST_LANES: Final = 40
+MOST_LANES: Final = 60
 """Updates that a timeline draws; its table has them all."""
 
+MOST_STEPS: Final = 12
+"""Steps of one update that are drawn: the last ones of whoever retries without end."""
 
-def retry_timeline(source: Source) -> go.Figure:
+MOST_BARS: Final = 300
+"""Bars of one meaning that are drawn; a browser gets every one again with each change."""
+
+_POINTS_A_WAIT: Final = 3
+_SELECTED_BAND: Final = "#FFF3C4"
+
+
+def retry_timeline(
+    source: Source, *, selected: str | None = None, newest: bool = False
+) -> go.Figure:
     """Each update's attempts, real waits, time in the queue and end, on one axis of milliseconds.
 
     A thin line below each wait is as long as its policy says without chance: 100, 200, 400 ms.
+    `selected` is the `update_id` to mark. Of more updates than `MOST_LANES` the first are drawn, or
+    the `newest`; the selected one always.
     Table: a row per update with update, user, template, result, version, attempts, merged,
-    began_ms, waits_ms, nominal_ms, queued_ms, took_ms, error.
+    began_ms, waits_ms, nominal_ms, queued_ms, took_ms, error, update_id.
     """
     rows = updates(source)
-    shown = rows[:MOST_LANES]
+    shown = _shown(rows, selected, newest)
+    lane_height = LANE_HEIGHT if len(shown) <= CROWDED else CROWDED_LANE_HEIGHT
     figure = new_figure(
-        _timeline_title(rows, len(shown)),
+        _timeline_title(rows, len(shown), "newest" if newest else "first"),
         _TIMELINE_COLUMNS,
         [_timeline_cells(row) for row in rows],
-        height=160 + LANE_HEIGHT * max(len(shown), 3),
+        height=160 + lane_height * max(len(shown), 3),
         empty="No update has begun yet",
         barmode="overlay",
         legend_traceorder="normal",
@@ -44,14 +62,48 @@ def retry_timeline(source: Source) -> go.Figure:
     _draw_steps(figure, shown)
     _draw_nominal_waits(figure, shown)
     _draw_signs(figure, shown)
-    lanes(figure, [typed(row.label) for row in shown])
-    longest_ms = max(row.began_ms + row.took_ms for row in shown)
+    _mark(figure, shown, selected)
+    began_ms = min(row.began_ms for row in shown)
+    lasted_ms = max(row.began_ms + row.took_ms for row in shown) - began_ms
     figure.update_xaxes(
         title="time since the first update began (ms)",
-        range=[-longest_ms * 0.01, longest_ms * 1.35 + 1],
+        range=[began_ms - lasted_ms * 0.01, began_ms + lasted_ms * 1.45 + 1],
         zeroline=False,
     )
     return figure
+
+
+def _shown(rows: Sequence[Update], selected: str | None, newest: bool) -> Sequence[Update]:
+    """As many as have a lane, in the order they began; the selected one takes the place of one."""
+    if len(rows) <= MOST_LANES:
+        return rows
+    kept = range(len(rows) - MOST_LANES, len(rows)) if newest else range(MOST_LANES)
+    places = list(kept)
+    for place, row in enumerate(rows):
+        if row.update_id == selected and place not in kept:
+            places[0 if newest else -1] = place
+    return [rows[place] for place in places]
+
+
+def _mark(figure: go.Figure, rows: Sequence[Update], selected: str | None) -> None:
+    """Name the lanes; the selected one has a sign before its name and a band behind it."""
+    names = []
+    for lane, row in enumerate(rows):
+        is_selected = selected is not None and row.update_id == selected
+        names.append(f"▶ {typed(row.label)}" if is_selected else typed(row.label))
+        if is_selected:
+            figure.add_shape(
+                type="rect",
+                layer="below",
+                xref="paper",
+                x0=0,
+                x1=1,
+                y0=lane - 0.5,
+                y1=lane + 0.5,
+                fillcolor=_SELECTED_BAND,
+                line={"width": 0},
+            )
+    lanes(figure, names)
 
 
 QUEUE: Final = Look("queue", "‖", "#E3E3E3", LOOKS["idle"].ink, "square")
@@ -68,18 +120,18 @@ _STEP_LOOKS: Final[Mapping[str, tuple[str, Look]]] = {
 
 _TIMELINE_COLUMNS: Final = (
     *("update", "user", "template", "result", "version", "attempts", "merged"),
-    *("began_ms", "waits_ms", "nominal_ms", "queued_ms", "took_ms", "error"),
+    *("began_ms", "waits_ms", "nominal_ms", "queued_ms", "took_ms", "error", "update_id"),
 )
 
 
-def _timeline_title(rows: Sequence[Update], shown: int) -> str:
+def _timeline_title(rows: Sequence[Update], shown: int, which: str) -> str:
     if not rows:
         return "Retry timeline"
     jobs = sum(row.is_job for row in rows)
     retried = sum(bool(row.waits) for row in rows)
     told = counted(len(rows) - jobs, "update")
     told += f", {counted(jobs, 'run')} of the job" if jobs else ""
-    some = f" (the first {shown} drawn)" if shown < len(rows) else ""
+    some = f" (the {which} {shown} drawn)" if shown < len(rows) else ""
     failed = sum(row.status == "failed" for row in rows)
     ends = f"{retried} had to wait, " + (f"{failed} failed, " if failed else "")
     slowest_ms = max(row.took_ms for row in rows)
@@ -96,6 +148,7 @@ def _timeline_cells(row: Update) -> list[JSON]:
         round(row.queued_ms, 3),
         round(row.took_ms, 3),
         row.error,
+        row.update_id,
     ]
 
 
@@ -103,7 +156,7 @@ def _draw_steps(figure: go.Figure, rows: Sequence[Update]) -> None:
     """One trace of bars per meaning, so that the legend can hide and show it."""
     bars: dict[str, list[tuple[int, float, float, str, str]]] = {}
     for lane, row in enumerate(rows):
-        for step in row.steps:
+        for step in row.steps[-MOST_STEPS:]:
             meaning = _meaning(row, step)
             began_ms, length_ms = row.span_ms(step)
             text = f"{length_ms:.0f} ms" if meaning == "retry" else ""
@@ -112,7 +165,7 @@ def _draw_steps(figure: go.Figure, rows: Sequence[Update]) -> None:
     for meaning, (name, look) in _STEP_LOOKS.items():
         if meaning not in bars:
             continue
-        places, begins, lengths, texts, told_texts = zip(*bars[meaning], strict=True)
+        places, begins, lengths, texts, told_texts = zip(*bars[meaning][-MOST_BARS:], strict=True)
         figure.add_bar(
             name=f"{look.sign} {name}",
             orientation="h",
@@ -123,7 +176,9 @@ def _draw_steps(figure: go.Figure, rows: Sequence[Update]) -> None:
             text=texts,
             textposition="inside",
             insidetextanchor="middle",
-            textfont={"color": INK},
+            constraintext="none",
+            textangle=0,
+            textfont={"color": INK, "size": 11},
             hovertext=told_texts,
             hoverinfo="text",
             marker={"color": look.fill, "line": {"color": look.ink, "width": 1}},
@@ -152,11 +207,13 @@ def _draw_nominal_waits(figure: go.Figure, rows: Sequence[Update]) -> None:
     y: list[float | None] = []
     texts: list[str] = []
     for lane, row in enumerate(rows):
-        for wait in row.waits:
+        for wait in row.waits[-MOST_STEPS:]:
             if wait.nominal_ms is not None:
                 x += [wait.began_ms, wait.began_ms + wait.nominal_ms, None]
                 y += [lane + 0.36, lane + 0.36, None]
                 texts += [f"nominal wait {wait.nominal_ms:.0f} ms"] * 3
+    most = MOST_BARS // _POINTS_A_WAIT * _POINTS_A_WAIT
+    x, y, texts = x[-most:], y[-most:], texts[-most:]
     if texts:
         tick = {"symbol": "line-ns-open", "size": 7, "color": INK, "line": {"width": 2}}
         figure.add_scatter(
@@ -177,9 +234,9 @@ def _draw_signs(figure: go.Figure, rows: Sequence[Update]) -> None:
     lost = [
         (sum(row.span_ms(step)), lane - 0.38)
         for lane, row in enumerate(rows)
-        for step in row.steps
+        for step in row.steps[-MOST_STEPS:]
         if step.status == "conflict"
-    ]
+    ][-MOST_BARS:]
     figure.add_scatter(
         mode="text",
         x=[at_ms for at_ms, _ in lost],

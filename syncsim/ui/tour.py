@@ -12,9 +12,8 @@ import json
 import logging
 import threading
 from collections import deque
-from collections.abc import Iterator
-from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Final
+from itertools import count
+from typing import TYPE_CHECKING, Final
 
 from syncsim.contract import JSON
 from syncsim.environment import SystemClock
@@ -24,8 +23,10 @@ from syncsim.lab.result import Run
 from syncsim.lab.scenarios import DEFAULT_TEMPLATE
 from syncsim.template.samples import sample
 from syncsim.ui import charts, panels
-from syncsim.ui.player import Began, Ended, News, Player
-from syncsim.ui.plays import PLAYS
+from syncsim.ui.played import played_frame
+from syncsim.ui.player import Began, Ended, News, Player, drained
+from syncsim.ui.plays import PLAYS, Order
+from syncsim.ui.pressing import Buttons, below
 from syncsim.ui.standing import Standing
 
 try:
@@ -56,8 +57,8 @@ _UNEXPECTED: Final = (
 class Tour(ipywidgets.VBox):  # type: ignore[misc]
     """The panel as a widget; `buttons` has its buttons by name, `close()` ends its threads.
 
-    Every click plays with a seed of its own: `seed`, `seed` + 1, ... A scenario cannot be broken
-    off half-way; the longest, Background Job, takes six seconds of real time.
+    Every click plays with a seed of its own: `seed`, `seed` + 1, ... The longest scenario,
+    Background Job, takes six seconds of real time.
     """
 
     _events: deque[Event]
@@ -71,8 +72,8 @@ class Tour(ipywidgets.VBox):  # type: ignore[misc]
     def __init__(self, *, template: str = DEFAULT_TEMPLATE, seed: int = 7) -> None:
         self._clock = SystemClock()
         self._closing = threading.Event()
-        self._idle = threading.Condition()
-        self._pending = 0
+        self._template = template
+        self._seeds = count(seed)
         self._forget()
         self._make_widgets()
         super().__init__(
@@ -88,7 +89,7 @@ class Tour(ipywidgets.VBox):  # type: ignore[misc]
             ]
         )
         self._draw(self._clock.now())
-        self._player = Player(template, seed)
+        self._player = Player("syncsim-tour")
         self._thread = threading.Thread(
             target=self._show_frames, name="syncsim-tour-show", daemon=True
         )
@@ -107,31 +108,24 @@ class Tour(ipywidgets.VBox):  # type: ignore[misc]
         return tuple(played for _, played in self._runs)
 
     def as_frame(self) -> pandas.DataFrame:
-        """A row per scenario played since the last reset, with its figures.
-
-        Columns: button, scenario, passed, seed, updates, succeeded, retries, conflicts, merged,
-        lost_updates, stale_reads, slowest_ms, duration_s, findings (their codes).
-        """
-        import pandas
-
-        return pandas.DataFrame([_cells(*played) for played in self._runs], columns=_COLUMNS)
+        """A row per scenario played since the last reset; see `played.played_frame`."""
+        return played_frame(self._runs)
 
     def wait(self, timeout_s: float = 60.0) -> bool:
         """Block until everything clicked has been played and is shown; False after `timeout_s`."""
-        with self._idle:
-            return self._idle.wait_for(lambda: self._pending == 0, timeout_s)
+        return self._buttons.wait(timeout_s)
 
     def close(self) -> None:
         """End the threads and take the panel off the page; a second call does nothing.
 
-        A scenario that is being played is not waited for: its thread ends with it.
+        A scenario that is being played is stopped.
         """
         if self._closing.is_set():
             return
         self._closing.set()
         self._player.close(5 * FRAME_S)
         self._thread.join(5 * FRAME_S)
-        for widget in _below(self):
+        for widget in below(self):
             widget.close()
         super().close()
 
@@ -149,7 +143,7 @@ class Tour(ipywidgets.VBox):  # type: ignore[misc]
     def _show_news(self) -> None:
         ended = 0
         try:
-            for news in _drained(self._player.news):
+            for news in drained(self._player.news):
                 ended += isinstance(news, Ended)
                 self._is_old = True
                 self._take(news)
@@ -162,7 +156,7 @@ class Tour(ipywidgets.VBox):  # type: ignore[misc]
             self._error.value = self._alarm
         finally:
             if ended:
-                self._free(ended)
+                self._buttons.free(ended)
 
     def _take(self, news: News) -> None:
         """Add one piece of news to what is to be shown."""
@@ -173,20 +167,20 @@ class Tour(ipywidgets.VBox):  # type: ignore[misc]
                 line = panels.log_line(news)
                 if line is not None:
                     self._lines.append(line)
-            case Began(button, scenario):
+            case Began(order):
                 self._standing = Standing()
                 self._alarm = ""
-                self._playing = (button, self._clock.now())
+                self._playing = (order.button, self._clock.now())
                 self._status_at = 0.0
-                title = f"{button}: {scenario.name}, seed {scenario.seed}"
+                title = f"{order.button}: {order.play.scenario}, seed {order.seed}"
                 self._lines.append(panels.heading_line(title))
-            case Ended(button, None) if button == RESET:
+            case Ended(button, _, None) if button == RESET:
                 self._forget()
-            case Ended(_, None):
+            case Ended(_, _, None):
                 self._chart_is_old = True
-            case Ended(button, Run() as played):
+            case Ended(button, _, Run() as played):
                 self._ended(button, played)
-            case Ended(button, error):
+            case Ended(button, _, error):
                 self._playing = None
                 what = f"{button}: {type(error).__name__}"
                 self._alarm = panels.alert(what, str(error), _UNEXPECTED)
@@ -198,16 +192,7 @@ class Tour(ipywidgets.VBox):  # type: ignore[misc]
         self._chart_is_old = True
         for final in played.history.finals[-1:]:
             self._standing.settle(final.template_id, final.version)
-        for operation in played.history.operations:
-            failure = operation.failure
-            if failure is not None:
-                what = f"{button}: {operation.user} got {failure.name}"
-                todo = (
-                    "This scenario is about that: the caller was told, and nothing was written."
-                    if played.passed
-                    else "The verdict below says what is wrong with it."
-                )
-                self._alarm = panels.alert(what, failure.message, todo)
+        self._alarm = panels.refused(button, played)
 
     def _forget(self) -> None:
         self._events = deque(maxlen=MOST_EVENTS)
@@ -223,12 +208,9 @@ class Tour(ipywidgets.VBox):  # type: ignore[misc]
     # -- the widgets -------------------------------------------------------------------------------
 
     def _make_widgets(self) -> None:
-        self.buttons: dict[str, Any] = {}
-        for name in (*PLAYS, RESET):
-            tooltip = PLAYS[name].tooltip if name in PLAYS else "Forget what was played"
-            button = ipywidgets.Button(description=name, tooltip=tooltip, layout={"width": "auto"})
-            button.on_click(lambda _, name=name: self._clicked(name))
-            self.buttons[name] = button
+        tooltips = {name: play.tooltip for name, play in PLAYS.items()}
+        self._buttons = Buttons(tooltips | {RESET: "Forget what was played"}, self._pressed)
+        self.buttons = self._buttons.by_name
         self.buttons["Trigger All"].button_style = "primary"
         self._status, self._error, self._log, self._verdicts = (
             ipywidgets.HTML(layout={"width": "auto"}) for _ in range(4)
@@ -241,32 +223,19 @@ class Tour(ipywidgets.VBox):  # type: ignore[misc]
         for widget in (self._choice, self._as_table):
             widget.observe(self._chose, names="value")
 
-    def _clicked(self, name: str) -> None:
-        """Queue the work and return; a click from a cell takes the same way."""
+    def _pressed(self, name: str) -> None:
+        """Queue the work; a click from a cell takes the same way."""
         if self._closing.is_set():
-            return
-        with self._idle:
-            self._pending += 1
-            self.buttons[name].description = "Running..."
-            for button in self.buttons.values():
-                button.disabled = True
-        self._player.click(name)
-
-    def _free(self, ended: int) -> None:
-        """So many clicks are done with: if they were the last ones, the buttons work again."""
-        with self._idle:
-            self._pending -= ended
-            if not self._pending:
-                for name, button in self.buttons.items():
-                    button.description = name
-                    button.disabled = False
-                self._idle.notify_all()
+            self._buttons.free(1)
+        elif name in PLAYS:
+            self._player.click(name, Order(name, self._template, next(self._seeds)))
+        else:
+            self._player.click(name)
 
     def _chose(self, _: object) -> None:
         """Another chart is wanted; there is nothing to play for that."""
-        with self._idle:
-            self._pending += 1
-        self._player.news.put(Ended(CHART, None))
+        self._buttons.expect()
+        self._player.news.put(Ended(CHART, None, None))
 
     def _draw(self, now: float) -> None:
         """Bring the widgets up to date; what has not changed is not sent again."""
@@ -312,46 +281,6 @@ class Tour(ipywidgets.VBox):  # type: ignore[misc]
 
 
 _WRAPPING: Final = {"flex_flow": "row wrap", "align_items": "center"}
-
-
-def _drained(news: SimpleQueue[Any]) -> Iterator[Any]:
-    while True:
-        try:
-            yield news.get_nowait()
-        except Empty:
-            return
-
-
-def _below(widget: Any) -> Iterator[Any]:
-    for child in getattr(widget, "children", ()):
-        yield from _below(child)
-        yield child
-
-
-def _cells(button: str, played: Run) -> dict[str, JSON]:
-    told = played.summary()
-    return {
-        "button": button,
-        "scenario": told["scenario"],
-        "passed": told["passed"],
-        "seed": told["seed"],
-        "updates": told["updates"]["attempted"],
-        "succeeded": told["updates"]["succeeded"],
-        "retries": told["retries"]["total"],
-        "conflicts": told["conflicts"]["detected"],
-        "merged": told["conflicts"]["merged"],
-        "lost_updates": told["lost_updates"],
-        "stale_reads": told["stale_reads"],
-        "slowest_ms": told["latency_ms"]["max"],
-        "duration_s": told["duration_s"],
-        "findings": ", ".join(finding.code for finding in played.findings),
-    }
-
-
-_COLUMNS: Final = [
-    *("button", "scenario", "passed", "seed", "updates", "succeeded", "retries", "conflicts"),
-    *("merged", "lost_updates", "stale_reads", "slowest_ms", "duration_s", "findings"),
-]
 
 
 # -- one panel at a time ---------------------------------------------------------------------------

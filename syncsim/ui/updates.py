@@ -48,11 +48,13 @@ class Wait:
 class Update:
     """One update, or one run of the job; `label` tells it from others of the same user.
 
-    `steps` are its attempts, waits and times in the queue, with offsets in seconds from its own
-    beginning. `merged` is how many paths of others stayed, `error` the class name of what it ended
-    in. `attempts` counts what the events show: one that found nothing to write is among them.
+    `update_id` is what its events carry. `steps` are its attempts, waits and times in the queue,
+    with offsets in seconds from its own beginning. `merged` is how many paths of others stayed,
+    `error` the class name of what it ended in. `attempts` counts what the events show: one that
+    found nothing to write is among them.
     """
 
+    update_id: str
     label: str
     user: str
     template_id: str | None
@@ -126,6 +128,7 @@ def _update(one: Trace, label: str, began_ms: float) -> Update:
     request = [span for span in one.spans if span.parent is None][-1]
     commits = [span for span in one.spans if span.name == "commit"]
     return Update(
+        update_id=one.update_id,
         label=label,
         user=one.user or "?",
         template_id=one.template_id,

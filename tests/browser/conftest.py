@@ -33,9 +33,15 @@ QUIET = (
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def lab_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the JupyterLab of `lab` has its files: a test may put notebooks of its own there."""
+    return tmp_path_factory.mktemp("lab")
+
+
+@pytest.fixture(scope="session")
+def lab(lab_folder: Path) -> Iterator[str]:
     """The address of a running `syncsim lab`, token included; ended by its own handle."""
-    folder = tmp_path_factory.mktemp("lab")
+    folder = lab_folder
     for name in COPIED:
         source = PROJECT / name
         if source.is_dir():

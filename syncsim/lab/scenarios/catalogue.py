@@ -1,4 +1,4 @@
-"""A scenario by its name, in whatever size: the six, and the probes of an examination."""
+"""A scenario by its name, in whatever size: the six, two plain ones, and what examinations ask."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from syncsim.errors import UsageError
+from syncsim.lab.scenarios.plain import PLAIN
 from syncsim.lab.scenarios.probes_conflicts import CONFLICT_PROBES
 from syncsim.lab.scenarios.probes_errors import ERROR_PROBES
 from syncsim.lab.scenarios.probes_versions import VERSIONS_PROBES
@@ -31,7 +32,7 @@ def scenario(
     `users` and `updates` are totals, the updates are dealt out in turn. `work_ms` is time between
     an attempt's read and its write. The probes of an examination are scenarios, too.
     """
-    usual = SCENARIOS.get(name) or PROBES.get(name)
+    usual = SCENARIOS.get(name) or PLAIN.get(name) or PROBES.get(name)
     if usual is None:
         raise UsageError("scenario", name, f"one of {', '.join(SCENARIOS)}")
     count = _at_least_one("users", usual.users if users is None else users)

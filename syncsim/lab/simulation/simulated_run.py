@@ -28,7 +28,7 @@ from syncsim.lab.result import Run, Setting
 from syncsim.lab.scenarios import DEFAULT_TEMPLATE, Part, Scenario
 from syncsim.lab.simulation.acting import Act
 from syncsim.lab.simulation.choices import Choice, Choices, Replayed, Seeded
-from syncsim.lab.simulation.endings import Ending
+from syncsim.lab.simulation.endings import CUT_SHORT, Ending
 from syncsim.lab.simulation.environment import FullStore, SimulatedEnvironment
 from syncsim.lab.simulation.faults import Faults
 from syncsim.lab.simulation.fresh_solution import FreshSolution
@@ -37,6 +37,7 @@ from syncsim.lab.simulation.playground import Playground, VirtualClock
 from syncsim.lab.simulation.scheduler import PATIENCE_S, START_S, Scheduler
 from syncsim.lab.simulation.sights import Sight, Sights, WatchedEnvironment, WatchedLog
 from syncsim.lab.simulation.tokens import Token
+from syncsim.lab.stopping import Stop, StoppableDraws, stopped
 from syncsim.template.samples import sample
 
 
@@ -251,14 +252,19 @@ def simulate(
     solution: Solution = None,
     seed: int | str = 7,
     store: str = "memory",
+    stop: Stop | None = None,
 ) -> SimulatedRun:
     """One run with draws from a seed; its findings carry the token that replays it.
 
-    `store`: "memory" or "sqlite". Raises `UsageError` for what cannot be honoured.
+    `store`: "memory" or "sqlite". A run that `stop` cuts short is not judged and has no token.
+    Raises `UsageError` for what cannot be honoured.
     """
     with Playground(store) as playground:
         simulation = Simulation(parameters, playground, solution=solution)
-        found = simulation.run(Seeded(seed), watched=True)
+        draws = Seeded(seed) if stop is None else StoppableDraws(seed, stop)
+        found = simulation.run(draws, watched=True)
+        if found.ending == CUT_SHORT:
+            return replace(found, run=replace(found.run, findings=(stopped(),)))
         token = simulation.token(found.choices)
         findings = tuple(replace(finding, token=token) for finding in found.findings)
         return replace(found, run=replace(found.run, findings=findings, token=token))

@@ -1,0 +1,411 @@
+"""The control room: buttons, selectors, the live panels, a time slider, and tabs, on one page.
+
+A click starts work and returns. One thread plays (`player`); another shows, ten times a second,
+what the first has told, and is the only one that touches a widget. So a slow scenario cannot freeze
+the page. Everything the room shows can be read as values too.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from os import PathLike
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, Final
+
+from syncsim.environment import SystemClock
+from syncsim.errors import MissingExtraError, UsageError
+from syncsim.events.kinds import Event
+from syncsim.lab.findings import Finding
+from syncsim.lab.result import Run
+from syncsim.ui import panels
+from syncsim.ui.played import played_frame
+from syncsim.ui.player import Began, Ended, Player, drained
+from syncsim.ui.plays import PLAYS, Order
+
+try:
+    import ipywidgets  # type: ignore[import-untyped]
+except ImportError:
+    raise MissingExtraError("viz", "the control room") from None
+
+from syncsim.ui.pressing import Buttons, below
+from syncsim.ui.room.conflict_panel import ConflictPanel
+from syncsim.ui.room.feed import Feed
+from syncsim.ui.room.figures import FiguresPanel
+from syncsim.ui.room.history_panel import HistoryPanel
+from syncsim.ui.room.keeping import Keeping
+from syncsim.ui.room.live import Live
+from syncsim.ui.room.record import Record
+from syncsim.ui.room.replay import Replay
+from syncsim.ui.room.selectors import Selectors
+from syncsim.ui.room.shelf import Panel, Shelf, VerdictPanel
+from syncsim.ui.room.stage import Played, Stage, saved_run
+
+if TYPE_CHECKING:
+    import pandas
+
+RESET: Final = "Reset"
+STOP: Final = "Stop"
+FRAME_S: Final = 0.1
+TICK_S: Final = 1.0
+"""While something plays, how far it is is told this often: a screen reader reads it aloud."""
+
+_logger = logging.getLogger(__name__)
+_SETTING: Final = "Change this setting, then press the button again."
+_UNEXPECTED: Final = (
+    "Nothing is running any more. Press the button again, or Reset; the traceback is in the log "
+    "(in JupyterLab: View > Show Log Console)."
+)
+
+
+class ControlRoom(ipywidgets.VBox):  # type: ignore[misc]
+    """The page as a widget. `buttons`, `selectors` and `panels` have their parts by name.
+
+    `live` is status, log and caches; `replay.slider` the time slider.
+    """
+
+    def __init__(self, chosen: Selectors) -> None:
+        self._clock = SystemClock()
+        self._closing = threading.Event()
+        self._wishes: SimpleQueue[Callable[[], object]] = SimpleQueue()
+        self._stage = Stage()
+        self._keeping = Keeping()
+        self._alarm = self._selected = self._notice = ""
+        self._is_replaying = False
+        self._drawn: tuple[int, str] | None = None
+        self._told: tuple[str, float] = ("", 0.0)
+        self._chosen = chosen
+        self.selectors = self._chosen.by_name
+        self._make_widgets()
+        super().__init__(
+            [
+                ipywidgets.HTML(panels.STYLE + _STYLE, layout={"margin": "0"}),
+                ipywidgets.Box(list(self.buttons.values()), layout=_WRAPPING),
+                self._chosen.widget,
+                self._progress,
+                self._error,
+                self.live,
+                self.replay.widget,
+                self._shelf.widget,
+            ],
+            layout={"width": "100%", "overflow": "hidden"},
+        )
+        self._draw(self._clock.now())
+        self._player = Player("syncsim-room")
+        self._thread = threading.Thread(
+            target=self._show_frames, name="syncsim-room-show", daemon=True
+        )
+        self._thread.start()
+
+    # -- as values ---------------------------------------------------------------------------------
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """What happened since the last reset, the newest 10,000 events."""
+        return tuple(self._stage.events)
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """The runs played or opened since the last reset, oldest first."""
+        return tuple(played.run for played in self._stage.played)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What was found in them; empty if all passed."""
+        return self._stage.findings
+
+    @property
+    def record(self) -> Record:
+        """What the panels show: the run, up to where the slider stands."""
+        return self._stage.record(self.replay.k)
+
+    @property
+    def alert(self) -> str:
+        """The error panel as HTML; "" if there is nothing to say."""
+        return self._alarm
+
+    def as_frame(self) -> pandas.DataFrame:
+        """A row per run since the last reset, with its figures; see `played.played_frame`."""
+        return played_frame((played.title, played.run) for played in self._stage.played)
+
+    def wait(self, timeout_s: float = 60.0) -> bool:
+        """Block until everything clicked is done and shown; False after `timeout_s` seconds."""
+        return self._buttons.wait(timeout_s)
+
+    def open_run(self, path: str | PathLike[str]) -> None:
+        """Replay a run that `syncsim run --save` wrote; `UsageError` for another file."""
+        run, title = saved_run(path), Path(path).name
+        self._later(lambda: self._add(title, run, None, is_replay=True))
+
+    def close(self) -> None:
+        """End the threads and take the page away; a second call does nothing.
+
+        What is being played is stopped; a solution that cannot be stopped is not waited for.
+        """
+        if self._closing.is_set():
+            return
+        self._closing.set()
+        self._player.close(5 * FRAME_S)
+        self._thread.join(5 * FRAME_S)
+        self._buttons.give_up()
+        self.replay.close()
+        self._shelf.close()
+        self._keeping.close()
+        for widget in below(self):
+            widget.close()
+        super().close()
+
+    def __repr__(self) -> str:
+        count = len(self._stage.played)
+        return f"<syncsim control room, {count} runs played; run the cell to see its buttons>"
+
+    # -- clicks: they start something and return ---------------------------------------------------
+
+    def _pressed(self, name: str) -> None:
+        if self._closing.is_set():
+            self._buttons.free(1)
+        elif name == RESET:
+            self._player.click(name)
+        else:
+            try:
+                order = self._keeping.kept(self._chosen.order(name))
+            except Exception as error:
+                self._fail(name, error)
+                self._error.value = self._alarm
+                self._buttons.free(1)
+            else:
+                self._player.click(name, order)
+
+    def _stopped(self, _: object) -> None:
+        if not self._closing.is_set():
+            self._notice = "stopping..." if self._stage.playing else "nothing is being played"
+            self._player.stop()
+            self._later(_nothing)
+
+    def _moved(self) -> None:
+        """The slider or the choice of a run: what is shown is another record."""
+        self._later(self._choose)
+
+    def _selected_one(self, change: Any) -> None:
+        selected = change["new"]
+        self._later(lambda: self._select(selected))
+
+    def _later(self, wish: Callable[[], object]) -> None:
+        """Have the thread that shows do this; `wait` waits for it."""
+        if not self._closing.is_set():
+            self._buttons.expect()
+            self._wishes.put(wish)
+
+    # -- showing: in a thread of its own -----------------------------------------------------------
+
+    def _show_frames(self) -> None:
+        while not self._closing.wait(FRAME_S):
+            self._frame()
+
+    def _frame(self) -> None:
+        done = 0
+        try:
+            for wish in drained(self._wishes):
+                done += 1
+                wish()
+            for news in drained(self._player.news):
+                done += isinstance(news, Ended)
+                self._take(news)
+            self._draw(self._clock.now())
+        except Exception as error:
+            _logger.exception("the control room could not show what happened")
+            self._fail("The room", error)
+            self._error.value = self._alarm
+        finally:
+            if done:
+                self._buttons.free(done)
+
+    def _take(self, news: Began | Event | Ended) -> None:
+        match news:
+            case Event():
+                self._stage.see(news)
+                playing = self._stage.playing
+                if playing is not None and playing[0].on == "threads":
+                    self._feed.put(news)
+            case Began(order):
+                self._begin(order)
+            case Ended(button, None, None) if button == RESET:
+                self._forget()
+            case Ended(button, order, result):
+                self._stage.end()
+                if isinstance(result, Run):
+                    url = None if order is None else self._keeping.url(order)
+                    self._add(button, result, url, is_replay=result.token is not None)
+                elif isinstance(result, Exception):
+                    self._fail(button, result)
+                else:
+                    self._notice = f"{button} was called off"
+
+    def _begin(self, order: Order) -> None:
+        now = self._clock.now()
+        self._alarm = self._notice = ""
+        self._stage.begin(order, now)
+        self._offer()
+        if order.on == "threads":
+            self._is_replaying = False
+            title = f"{order.button}: {order.play.scenario}, seed {order.seed}"
+            self._feed.begin(title, order.plan.users)
+
+    def _add(self, title: str, run: Run, store: str | None, *, is_replay: bool) -> None:
+        """A run is there to be shown."""
+        self._notice = run.findings[0].message if run.inconclusive else ""
+        played = self._stage.add(title, run, store)
+        self._verdicts.add(title, run)
+        self._alarm = panels.refused(title, run)
+        self._is_replaying = is_replay or run.setting.on == "simulation"
+        self._settle(played)
+        self._offer()
+
+    def _settle(self, played: Played) -> None:
+        """Whose newest version is known, and whose store can be written to."""
+        self._keeping.allow(played, self._conflicts, self._history)
+        if not self._is_replaying:
+            for final in played.run.history.finals[-1:]:
+                self._feed.standing.settle(final.template_id, final.version)
+
+    def _offer(self) -> None:
+        """What the slider goes over: the shown run from its first to its last event."""
+        played, shown = self._stage.played, self._stage.shown
+        chosen = None if shown is None else played.index(shown)
+        events = 0 if shown is None else len(shown.record.events)
+        self.replay.offer([one.label for one in played], chosen, events)
+        self._drawn = None
+
+    def _choose(self) -> None:
+        """The slider was moved, or another run chosen."""
+        place = self.replay.place
+        if self._stage.playing is None and place is not None:
+            self._is_replaying = True
+            if self._stage.played[place] is not self._stage.shown:
+                self._stage.shown = self._stage.played[place]
+                self._settle(self._stage.shown)
+                self._offer()
+
+    def _select(self, selected: str) -> None:
+        self._selected = selected
+
+    def _changed(self) -> None:
+        """A panel has written to the store of the run that is shown; from any thread."""
+        self._later(self._reread)
+
+    def _reread(self) -> None:
+        shown = self._stage.shown
+        if shown is not None and shown.store is not None:
+            changed = replace(shown, record=self._keeping.reread(shown))
+            self._stage.refresh(changed)
+            newest = changed.record.versions[-1]
+            self._feed.standing.settle(newest.template_id, newest.version)
+
+    def _forget(self) -> None:
+        self._stage.forget()
+        self._verdicts.forget()
+        self._feed.reset()
+        self._keeping.forget()
+        self._is_replaying = False
+        self._alarm = ""
+        self._notice = "forgotten what was played; what is in a store of your own is still there"
+        self._offer()
+        self.live.selected = ""
+
+    def _fail(self, what: str, error: Exception) -> None:
+        _logger.debug("shown: %r", error)
+        todo = _SETTING if isinstance(error, UsageError) else _UNEXPECTED
+        self._alarm = panels.alert(f"{what}: {type(error).__name__}", str(error), todo)
+
+    # -- the widgets -------------------------------------------------------------------------------
+
+    def _make_widgets(self) -> None:
+        tooltips = {name: play.tooltip for name, play in PLAYS.items()}
+        self._buttons = Buttons(tooltips | {RESET: "Forget what was played"}, self._pressed)
+        stop = ipywidgets.Button(
+            description=STOP,
+            tooltip="End what is being played, and what waits for its turn",
+            layout={"width": "auto"},
+            disabled=True,
+        )
+        stop.on_click(self._stopped)
+        self.buttons: dict[str, Any] = {**self._buttons.by_name, STOP: stop}
+        self.buttons["Trigger All"].button_style = "primary"
+        self._progress = ipywidgets.FloatProgress(
+            min=0, max=1, layout={"width": "100%", "height": "8px", "margin": "2px 0"}
+        )
+        self._error = ipywidgets.HTML(layout={"width": "auto", "margin": "0"})
+        self.live = Live()
+        self._feed = Feed(self.live)
+        self.live.observe(self._selected_one, names="selected")
+        self.replay = Replay(self._moved)
+        self._verdicts = VerdictPanel()
+        self._conflicts = ConflictPanel(changed=self._changed)
+        self._history = HistoryPanel(changed=self._changed)
+        self.panels: dict[str, Panel] = {
+            "Verdicts": self._verdicts,
+            "Conflicts": self._conflicts,
+            "History": self._history,
+            "Charts": FiguresPanel(),
+        }
+        self._shelf = Shelf(self.panels, lambda: self._later(_nothing))
+
+    def open_tab(self, title: str) -> None:
+        """Open a tab by its title, as a click on it does."""
+        self._shelf.open(title)
+
+    def _draw(self, now: float) -> None:
+        """Bring the widgets up to date; what has not changed is not sent again."""
+        self._error.value = self._alarm
+        playing = self._stage.playing
+        self.buttons[STOP].disabled = playing is None
+        done, total = self._player.done if playing is not None else (0, 0)
+        self._progress.value = done / total if total else 0.0
+        self._progress.layout.visibility = "hidden" if playing is None else "visible"
+        record = self.record
+        if self._is_replaying and playing is None:
+            self._replay_until(record)
+        else:
+            self._drawn = None
+            self._feed.activity = self._activity(now)
+            self._feed.frame(now)
+        self._shelf.show(record, self._selected or None, now, is_playing=playing is not None)
+
+    def _replay_until(self, record: Record) -> None:
+        shown = self._stage.shown
+        label = "" if shown is None else shown.label
+        told = f"{label}: event {self.replay.k} of {self.replay.slider.max}"
+        told = f"{told}; {self._notice}" if self._notice else told
+        drawn = (id(record.versions), told)
+        if drawn != self._drawn:
+            self._drawn = drawn
+            self._feed.activity = told
+            self._feed.show(record.events, record.now, users=_users(shown))
+
+    def _activity(self, now: float) -> str:
+        """What is being done, in words that change once a second."""
+        playing = self._stage.playing
+        if playing is None:
+            return self._notice or "idle; press a button"
+        order, began = playing
+        said, at = self._told
+        if not said.startswith(f"playing {order.button},") or not 0 <= now - at < TICK_S:
+            said = f"playing {order.button}, {now - began:.0f} s, {self._player.progress}"
+            self._told = (said, now)
+        return f"{said}; {self._notice}" if self._notice else said
+
+
+_WRAPPING: Final = {"flex_flow": "row wrap", "align_items": "center", "width": "100%"}
+_STYLE: Final = "<style>.syncsim-error { margin: 2px 0; }</style>"
+
+
+def _users(shown: Played | None) -> tuple[str, ...]:
+    operations = () if shown is None else shown.run.history.operations
+    return tuple(dict.fromkeys(o.user for o in operations if o.user != "background"))
+
+
+def _nothing() -> None:
+    """To be waited for is all that is wished."""

@@ -1,0 +1,80 @@
+"""Where the templates of a run are when it is over: a file of the room's, or a store of the user's.
+
+While they are there, lost values can be restored and versions rolled back. The files of the room
+go with it; a store of the user's is never emptied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
+from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
+
+from syncsim.ui.plays import Order
+from syncsim.ui.room.record import Record
+from syncsim.ui.room.stage import Played
+from syncsim.ui.room.store_past import NO_STORE, StorePast
+
+T = TypeVar("T")
+
+
+class Keeping:
+    """Gives live runs a file that outlasts them, and writes to it afterwards."""
+
+    def __init__(self) -> None:
+        self._numbers = count(1)
+        self._folder: TemporaryDirectory[str] | None = None
+
+    def kept(self, order: Order) -> Order:
+        """The order with a store of the room's, where it names none and is played for real."""
+        if order.store is not None or order.on == "simulation":
+            return order
+        if self._folder is None:
+            self._folder = TemporaryDirectory(prefix="syncsim-room-", ignore_cleanup_errors=True)
+        return replace(order, store=f"sqlite:///{self._folder.name}/{next(self._numbers)}.db")
+
+    def url(self, order: Order) -> str | None:
+        """Where its templates are when it has been played; None where they are gone."""
+        is_gone = order.on == "simulation" or (order.store or "memory").startswith("memory")
+        return None if is_gone else order.store
+
+    def allow(self, played: Played, conflicts: Any, history: Any) -> None:
+        """Have these panels write to where the run's templates are, or say why they cannot."""
+        url = played.store
+        if url is None:
+            conflicts.allow(None, why_not=NO_STORE)
+            history.allow(None, why_not=NO_STORE)
+        else:
+            conflicts.allow(lambda lost: _on(url, lambda past: past.restore(lost)))
+            history.allow(
+                lambda template_id, version: _on(
+                    url, lambda past: past.rollback(template_id, version)
+                )
+            )
+
+    def reread(self, played: Played) -> Record:
+        """The record of a run with the versions that its store holds now."""
+        templates = dict.fromkeys(version.template_id for version in played.record.versions)
+
+        def read(past: StorePast) -> Record:
+            found = [one for name in templates for one in past.record(name).versions]
+            return replace(played.record, versions=sorted(found, key=lambda one: one.at))
+
+        return played.record if played.store is None else _on(played.store, read)
+
+    def forget(self) -> None:
+        """Delete the room's own files."""
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
+
+    def close(self) -> None:
+        """The same, for good."""
+        self.forget()
+
+
+def _on(url: str, act: Callable[[StorePast], T]) -> T:
+    with StorePast(url) as past:
+        return act(past)

@@ -1,0 +1,33 @@
+"""One control room at a time: opening another one closes the one before, and so does the end."""
+
+from __future__ import annotations
+
+import atexit
+from typing import Any
+
+from syncsim.ui.room.control_room import ControlRoom
+from syncsim.ui.room.selectors import Selectors
+
+_open: list[ControlRoom] = []
+
+
+def control_room(**settings: Any) -> ControlRoom:
+    """The control room, to be shown as the last line of a cell; the one opened before is closed.
+
+    Settings choose what the selectors say at first: `template` (a shipped one), `solution` (a path,
+    None for the reference), `retry` (a policy by name with its queue, `full/queue=2`, None for the
+    solution's own), `users` (2 to 50, None for as many as a scenario usually has), `mode` ("live
+    threads" or "simulation"), `seed`, `store` (a URL, "" for a file of the run's own).
+
+    Raises `UsageError` for what cannot be chosen.
+    """
+    chosen = Selectors(**settings)
+    _close_all()
+    _open.append(ControlRoom(chosen))
+    return _open[-1]
+
+
+@atexit.register
+def _close_all() -> None:
+    while _open:
+        _open.pop().close()

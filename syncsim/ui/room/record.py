@@ -1,0 +1,61 @@
+"""What the panels show: the events so far and the versions behind them, live or replayed.
+
+Every panel is a pure function of a `Record` and of what is selected, so a live room, a replay at
+event k and a saved page show the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from syncsim.contract import Revision
+from syncsim.events.kinds import Event
+from syncsim.lab.history import Commit
+from syncsim.lab.result import Run
+
+Version: TypeAlias = Revision | Commit
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """`events` in order; `versions` of all templates they tell of, oldest first; `run` if judged.
+
+    `run` is None while something is played, and for what nobody judged.
+    """
+
+    events: Sequence[Event] = ()
+    versions: Sequence[Version] = ()
+    run: Run | None = None
+
+    @classmethod
+    def of(cls, run: Run) -> Record:
+        """A run that is over: simulated, real, or saved and read again."""
+        commits = sorted(run.history.commits, key=lambda commit: (commit.at, commit.number))
+        return cls(run.events, commits, run)
+
+    def until(self, k: int) -> Record:
+        """The record as it stood after the first `k` events: what came later is not in it.
+
+        A version is there from the first event that tells of it; one of which none tells, from
+        its time on.
+        """
+        if k >= len(self.events):
+            return self
+        shown = self.events[: max(k, 0)]
+        now = shown[-1].at if shown else float("-inf")
+        told: dict[tuple[str, str], int] = {}
+        for place, event in enumerate(self.events):
+            told.setdefault((event.template_id or "", getattr(event, "version", None) or ""), place)
+
+        def was_there(one: Version) -> bool:
+            place = told.get((one.template_id, one.version))
+            return one.parent is None or (one.at <= now if place is None else place < k)
+
+        return replace(self, events=shown, versions=[v for v in self.versions if was_there(v)])
+
+    @property
+    def now(self) -> float:
+        """When the newest event happened, in seconds since the epoch; 0 without events."""
+        return self.events[-1].at if self.events else 0.0

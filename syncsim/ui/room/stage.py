@@ -1,0 +1,117 @@
+"""What has been played and what is being played, as values: the room's memory, without widgets.
+
+A record is made of it for the panels: while something plays of the events so far, afterwards of the
+run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Final
+
+from syncsim.errors import UsageError
+from syncsim.events.kinds import Event
+from syncsim.lab.findings import Finding
+from syncsim.lab.result import Run
+from syncsim.ui.plays import Order
+from syncsim.ui.room.record import Record
+
+MOST_EVENTS: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A run under a name: that of its button, or of the file it was read from.
+
+    `store` is the URL where its templates still are, None where they are gone.
+    """
+
+    title: str
+    run: Run
+    record: Record
+    store: str | None = None
+
+    @property
+    def label(self) -> str:
+        """The title and what tells it from others."""
+        setting = self.run.setting
+        return f"{self.title}: {setting.solution.rpartition('/')[2]}, seed {setting.seed}"
+
+
+class Stage:
+    """`see` events, `begin` and `end` runs; `shown` is the run that panels show, if one is."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """As if nothing had been played."""
+        self.events: deque[Event] = deque(maxlen=MOST_EVENTS)
+        self.played: list[Played] = []
+        self.shown: Played | None = None
+        self.playing: tuple[Order, float] | None = None
+        self._events_now: deque[Event] = deque(maxlen=MOST_EVENTS)
+        self._cut = (Record(), 0, Record())
+
+    def see(self, event: Event) -> None:
+        """One more event of what is being played."""
+        self.events.append(event)
+        self._events_now.append(event)
+
+    def begin(self, order: Order, at: float) -> None:
+        """An order is taken up; `at` in seconds since the epoch."""
+        self.playing = (order, at)
+        self.shown = None
+        self._events_now.clear()
+
+    def end(self) -> None:
+        """What was being played is over, with or without a run."""
+        self.playing = None
+
+    def add(self, title: str, run: Run, store: str | None = None) -> Played:
+        """A run to be shown from now on."""
+        self.shown = Played(title, run, Record.of(run), store)
+        self.played.append(self.shown)
+        return self.shown
+
+    def refresh(self, changed: Played) -> None:
+        """The shown run with a record that was brought up to date."""
+        self.played = [changed if p.run is changed.run else p for p in self.played]
+        if self.shown is not None and self.shown.run is changed.run:
+            self.shown = changed
+
+    def record(self, k: int) -> Record:
+        """What panels show: the run after `k` events, or what is being played, as far as it is.
+
+        Asked again for the same, it gives the same object.
+        """
+        if self.shown is None:
+            return Record(tuple(self._events_now))
+        whole = self.shown.record
+        kept, its_k, record = self._cut
+        if kept is not whole or its_k != k:
+            record = whole.until(k)
+            self._cut = (whole, k, record)
+        return record
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What was found in all runs, oldest first."""
+        return tuple(finding for played in self.played for finding in played.run.findings)
+
+
+def saved_run(path: str | PathLike[str]) -> Run:
+    """A run as `syncsim run --save` wrote it; `UsageError` for what cannot be read as one."""
+    try:
+        record = json.loads(Path(path).read_text("utf-8"))
+    except OSError as error:
+        why = f"the path of a file that can be read ({error.strerror})"
+        raise UsageError("the saved run", str(path), why) from error
+    except ValueError as error:
+        why = "a file of JSON, as `syncsim run --save FILE` writes it"
+        raise UsageError("the saved run", str(path), why) from error
+    return Run.from_json(record)
