@@ -142,21 +142,22 @@ def crowded() -> Iterator[list[float]]:
         thread.join()
 
 
-@pytest.fixture
-def notebook(lab: str, lab_folder: Path) -> str:
-    """The live panels and their load, as a notebook in the folder of the lab."""
+def written(lab_folder: Path, seconds: float, *more_cells: str) -> str:
+    """A notebook with the live panels and their load, in the folder of the lab; its name."""
     shutil.copy(HERE / "loading.py", lab_folder / "notebooks")
-    cell = f"from loading import Loaded\n\nloaded = Loaded({SECONDS})\nloaded"
+    cells = (f"from loading import Loaded\n\nloaded = Loaded({seconds})\nloaded", *more_cells)
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)], metadata=kernel)
+    book = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(cell) for cell in cells], metadata=kernel
+    )
     nbformat.write(book, lab_folder / "notebooks" / NOTEBOOK)
     return NOTEBOOK
 
 
 @pytest.fixture
-def page(lab: str, visit: Visit, notebook: str) -> Page:
+def page(lab: str, lab_folder: Path, visit: Visit) -> Page:
     """The notebook, run."""
-    visit.open(lab, notebook)
+    visit.open(lab, written(lab_folder, SECONDS))
     visit.run_all()
     expect(visit.page.locator(".sc-log")).to_be_visible(timeout=60_000)
     visit.page.evaluate(PROBE)
@@ -256,6 +257,42 @@ def test_the_panels_keep_their_budgets(
         if not missed:
             break
     assert missed == []
+    assert visit.errors() == []
+    assert visit.complaints == []
+    assert visit.foreign == []
+
+
+def test_two_views_and_a_page_that_was_reloaded_show_the_same(
+    lab: str, lab_folder: Path, visit: Visit
+) -> None:
+    """What a page opened later shows comes from the kernel, which says as much as it counted."""
+    page = visit.page
+    visit.open(lab, written(lab_folder, 3, "loaded.live"))
+    visit.run_all()
+    logs = page.locator(".sc-log")
+    expect(logs).to_have_count(2, timeout=60_000)
+    figures = page.locator(".figures")
+    page.get_by_role("button", name="100 a second", exact=True).click()
+    expect(figures).to_contain_text('"rows"', timeout=20_000)
+    rows = json.loads(figures.inner_text())["rows"]
+    for view in (0, 1):
+        expect(logs.nth(view)).to_have_attribute("data-count", str(rows))
+    logs.last.locator(".sc-row").last.click()
+    expect(figures).to_contain_text("selected: u")
+    assert page.locator(".sc-log").first.locator("[aria-selected=true]").count() > 1
+    page.keyboard.press("Escape")
+    with page.expect_response(lambda it: it.request.method == "PUT" and NOTEBOOK in it.url):
+        page.keyboard.press("Control+s")
+    page.reload()
+    expect(logs).to_have_count(2, timeout=60_000)
+    seen = 200
+    for view in (0, 1):
+        expect(logs.nth(view)).to_have_attribute("data-count", str(seen))
+        expect(logs.nth(view)).to_have_attribute("data-skipped", str(rows - seen))
+    page.get_by_role("button", name="100 a second", exact=True).click()
+    expect(figures).to_contain_text('"rows"', timeout=20_000)
+    more = json.loads(figures.inner_text())["rows"] - rows
+    expect(logs.first).to_have_attribute("data-count", str(seen + more))
     assert visit.errors() == []
     assert visit.complaints == []
     assert visit.foreign == []
