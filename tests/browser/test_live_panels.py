@@ -46,6 +46,13 @@ MODEL = """async ([source, state]) => {
 }"""
 
 
+FRAMES_ASKED = """() => {
+  window.framesAsked = 0;
+  const real = window.requestAnimationFrame;
+  window.requestAnimationFrame = (draw) => { framesAsked += 1; return real(draw); };
+}"""
+
+
 class Shown(Live):
     """The panels, whose messages go to a page instead of a kernel's channel."""
 
@@ -312,6 +319,9 @@ def test_a_second_view_shows_the_same_and_both_go_on(live: Shown, page: Page) ->
     page.evaluate("() => closedToo()")
     assert page.evaluate("() => model.hearers()") == hearers - 1
     expect(page.get_by_role("log")).to_have_count(1)
+    page.evaluate(FRAMES_ASKED)
+    bring(feed, *update(3))
+    assert page.evaluate("() => framesAsked") == 1
 
 
 def test_a_page_that_opens_later_has_the_newest_rows_and_counts_on(live: Shown, page: Page) -> None:
