@@ -162,6 +162,22 @@ def test_an_age_ticks_without_a_word_from_the_kernel(live: Shown, page: Page) ->
     expect(age).to_have_text("Age: 1 min 5 s")
 
 
+def test_an_age_is_right_on_a_page_that_opens_later_and_by_any_clock(
+    live: Shown, page: Page
+) -> None:
+    """A page that was there needs no clock that agrees with the kernel's; a later one must ask."""
+    page.clock.install(time=NOW + 90)
+    feed = Feed(live)
+    bring(feed, *update(1))
+    live.show_on(page)
+    age = page.locator(".sc-card-age").first
+    page.clock.run_for(100)
+    expect(age).to_have_text("Age: 1 min 30 s")
+    bring(feed, *update(2), now=NOW + 3)
+    page.clock.run_for(100)
+    expect(age).to_have_text("Age: 3 s")
+
+
 def test_what_others_wrote_is_text_everywhere(live: Shown, page: Page) -> None:
     live.show_on(page)
     feed = Feed(live)
