@@ -109,6 +109,19 @@ def test_what_is_being_done_is_told_at_the_next_frame(live: Heard) -> None:
     assert not feed.frame(NOW + 0.2)
 
 
+def test_what_the_store_says_of_the_newest_version_is_told_at_the_next_frame(live: Heard) -> None:
+    """To the caches too: what looked fresh may be stale."""
+    feed = Feed(live)
+    put(feed, [*update(1), event("cache.filled", version="2-0a0b0c0d")])
+    feed.frame(NOW)
+    assert live.sent[-1]["caches"]["cards"][0]["state"] == "Fresh"
+    feed.standing.settle("form", "3-1a1b1c1d")
+    assert feed.frame(NOW + 0.1)
+    assert live.sent[-1]["status"]["Template version"] == "3-1a1b1c1d"
+    assert live.sent[-1]["caches"]["cards"][0]["state"] == "Stale"
+    assert not feed.frame(NOW + 0.2)
+
+
 def test_a_queued_update_counts_until_it_has_left_the_queue_or_ended(live: Heard) -> None:
     feed = Feed(live)
 

@@ -60,12 +60,16 @@ class Loaded(ipywidgets.VBox):  # type: ignore[misc]
             self.buttons[name].on_click(lambda _, name=name: self.start(self.rates[name]))
         self.buttons["Answer"].on_click(self.answer)
         self.buttons["Answer"].add_class("answer")
+        self.live.observe(self.tell_selected, names="selected")
         threading.Thread(target=self.show_frames, name="frames", daemon=True).start()
         super().__init__([ipywidgets.HBox(list(self.buttons.values())), self.figures, self.live])
 
     def answer(self, button: ipywidgets.Button) -> None:
         self.clicks += 1
         button.description = f"Answer {self.clicks}"
+
+    def tell_selected(self, change: Any) -> None:
+        self.figures.value = f"selected: {change['new']}"
 
     def start(self, rate: int) -> None:
         threading.Thread(target=self.load, args=(rate,), name="load", daemon=True).start()

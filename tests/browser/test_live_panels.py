@@ -46,6 +46,13 @@ MODEL = """async ([source, state]) => {
 }"""
 
 
+FRAMES_ASKED = """() => {
+  window.framesAsked = 0;
+  const real = window.requestAnimationFrame;
+  window.requestAnimationFrame = (draw) => { framesAsked += 1; return real(draw); };
+}"""
+
+
 class Shown(Live):
     """The panels, whose messages go to a page instead of a kernel's channel."""
 
@@ -153,6 +160,22 @@ def test_an_age_ticks_without_a_word_from_the_kernel(live: Shown, page: Page) ->
     expect(age).to_have_text("Age: 45 s")
     page.clock.run_for(20_000)
     expect(age).to_have_text("Age: 1 min 5 s")
+
+
+def test_an_age_is_right_on_a_page_that_opens_later_and_by_any_clock(
+    live: Shown, page: Page
+) -> None:
+    """A page that was there needs no clock that agrees with the kernel's; a later one must ask."""
+    page.clock.install(time=NOW + 90)
+    feed = Feed(live)
+    bring(feed, *update(1))
+    live.show_on(page)
+    age = page.locator(".sc-card-age").first
+    page.clock.run_for(100)
+    expect(age).to_have_text("Age: 1 min 30 s")
+    bring(feed, *update(2), now=NOW + 3)
+    page.clock.run_for(100)
+    expect(age).to_have_text("Age: 3 s")
 
 
 def test_what_others_wrote_is_text_everywhere(live: Shown, page: Page) -> None:
@@ -312,6 +335,9 @@ def test_a_second_view_shows_the_same_and_both_go_on(live: Shown, page: Page) ->
     page.evaluate("() => closedToo()")
     assert page.evaluate("() => model.hearers()") == hearers - 1
     expect(page.get_by_role("log")).to_have_count(1)
+    page.evaluate(FRAMES_ASKED)
+    bring(feed, *update(3))
+    assert page.evaluate("() => framesAsked") == 1
 
 
 def test_a_page_that_opens_later_has_the_newest_rows_and_counts_on(live: Shown, page: Page) -> None:

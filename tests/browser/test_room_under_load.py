@@ -79,6 +79,7 @@ class Figures:
     tasks_ms: list[float]
     gap_ms: float
     lag_ms: float
+    idle_clicks_ms: list[float]
     clicks_ms: list[float]
     heap_mb: float
     nodes: int
@@ -89,23 +90,33 @@ class Figures:
     crowding: float
 
     def line(self) -> str:
-        long = sum(task > 100 for task in self.tasks_ms)
-        return (
-            f"| {self.rate}/s | {long} | {max(self.tasks_ms, default=0):.0f} | {self.gap_ms:.0f} | "
-            f"{self.lag_ms:.0f} | {median(self.clicks_ms):.0f} | {self.heap_mb:+.1f} | "
-            f"{self.nodes} | {self.missing} | {self.cpu_share:.0%} | {self.page_share:.0%} | "
-            f"{self.crowding:.1f} |"
+        cells = (
+            f"{self.rate}/s",
+            f"{sum(task > 100 for task in self.tasks_ms)}",
+            f"{max(self.tasks_ms, default=0):.0f}",
+            f"{self.gap_ms:.0f}",
+            f"{self.lag_ms:.0f}",
+            f"{median(self.idle_clicks_ms):.0f} / {median(self.clicks_ms):.0f}",
+            f"{self.heap_mb:+.1f}",
+            f"{self.nodes}",
+            f"{self.missing + self.skipped}",
+            f"{self.cpu_share:.0%}",
+            f"{self.page_share:.0%}",
+            f"{self.crowding:.1f}",
         )
+        return f"| {' | '.join(cells)} |"
 
     def missed(self) -> list[str]:
         """The budgets that this load did not keep."""
         allowed, lag_ms = (0, 250) if self.rate == 100 else (3, 500)
+        click_ms = 150 * self.crowding
         long = sum(task > 100 * self.crowding for task in self.tasks_ms)
         budgets = {
             f"at most {allowed} tasks > 100 ms": long <= allowed,
             "p95 frame gap < 34 ms": self.gap_ms < 34 * self.crowding or self.rate > 100,
             f"event to screen p95 < {lag_ms} ms": self.lag_ms < lag_ms * self.crowding,
-            "click to change, median < 150 ms": median(self.clicks_ms) < 150 * self.crowding,
+            "click to change, idle, median < 150 ms": median(self.idle_clicks_ms) < click_ms,
+            "click to change, median < 150 ms": median(self.clicks_ms) < click_ms,
             "heap < 10 MB above the start": self.heap_mb < 10 or self.rate > 100,
             "fewer than 12,000 DOM nodes": self.nodes < 12_000,
             "no event missing": not self.missing and not self.skipped,
@@ -115,8 +126,8 @@ class Figures:
 
 
 HEADER = (
-    "| load | tasks > 100 ms | longest ms | p95 gap ms | p95 lag ms | click ms | heap MB | nodes "
-    "| missing | kernel | page | crowding |"
+    "| load | tasks > 100 ms | longest ms | p95 gap ms | p95 lag ms | click ms idle / loaded "
+    "| heap MB | nodes | missing | kernel | page | crowding |"
 )
 
 
@@ -142,21 +153,22 @@ def crowded() -> Iterator[list[float]]:
         thread.join()
 
 
-@pytest.fixture
-def notebook(lab: str, lab_folder: Path) -> str:
-    """The live panels and their load, as a notebook in the folder of the lab."""
+def written(lab_folder: Path, seconds: float, *more_cells: str) -> str:
+    """A notebook with the live panels and their load, in the folder of the lab; its name."""
     shutil.copy(HERE / "loading.py", lab_folder / "notebooks")
-    cell = f"from loading import Loaded\n\nloaded = Loaded({SECONDS})\nloaded"
+    cells = (f"from loading import Loaded\n\nloaded = Loaded({seconds})\nloaded", *more_cells)
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)], metadata=kernel)
+    book = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(cell) for cell in cells], metadata=kernel
+    )
     nbformat.write(book, lab_folder / "notebooks" / NOTEBOOK)
     return NOTEBOOK
 
 
 @pytest.fixture
-def page(lab: str, visit: Visit, notebook: str) -> Page:
+def page(lab: str, lab_folder: Path, visit: Visit) -> Page:
     """The notebook, run."""
-    visit.open(lab, notebook)
+    visit.open(lab, written(lab_folder, SECONDS))
     visit.run_all()
     expect(visit.page.locator(".sc-log")).to_be_visible(timeout=60_000)
     visit.page.evaluate(PROBE)
@@ -212,6 +224,7 @@ def loaded(page: Page, rate: int) -> Figures:
     before_mb = gauge.heap_mb()
     figures = page.locator(".figures")
     told = figures.inner_text()
+    idle_clicks = [answer_ms(page) for _ in range(7)]
     began_s = gauge.busy_s()
     page.evaluate(CLEARED)
     with crowded() as ratios:
@@ -231,6 +244,7 @@ def loaded(page: Page, rate: int) -> Figures:
         tasks_ms=probe["tasks"],
         gap_ms=quantiles(probe["gaps"], n=20)[-1],
         lag_ms=lag_p95_ms(probe["shown"]),
+        idle_clicks_ms=idle_clicks,
         clicks_ms=clicks,
         heap_mb=after_mb - before_mb,
         nodes=nodes,
@@ -256,6 +270,42 @@ def test_the_panels_keep_their_budgets(
         if not missed:
             break
     assert missed == []
+    assert visit.errors() == []
+    assert visit.complaints == []
+    assert visit.foreign == []
+
+
+def test_two_views_and_a_page_that_was_reloaded_show_the_same(
+    lab: str, lab_folder: Path, visit: Visit
+) -> None:
+    """What a page opened later shows comes from the kernel, which says as much as it counted."""
+    page = visit.page
+    visit.open(lab, written(lab_folder, 3, "loaded.live"))
+    visit.run_all()
+    logs = page.locator(".sc-log")
+    expect(logs).to_have_count(2, timeout=60_000)
+    figures = page.locator(".figures")
+    page.get_by_role("button", name="100 a second", exact=True).click()
+    expect(figures).to_contain_text('"rows"', timeout=20_000)
+    rows = json.loads(figures.inner_text())["rows"]
+    for view in (0, 1):
+        expect(logs.nth(view)).to_have_attribute("data-count", str(rows))
+    logs.last.locator(".sc-row").last.click()
+    expect(figures).to_contain_text("selected: u")
+    assert page.locator(".sc-log").first.locator("[aria-selected=true]").count() > 1
+    page.keyboard.press("Escape")
+    with page.expect_response(lambda it: it.request.method == "PUT" and NOTEBOOK in it.url):
+        page.keyboard.press("Control+s")
+    page.reload()
+    expect(logs).to_have_count(2, timeout=60_000)
+    seen = 200
+    for view in (0, 1):
+        expect(logs.nth(view)).to_have_attribute("data-count", str(seen))
+        expect(logs.nth(view)).to_have_attribute("data-skipped", str(rows - seen))
+    page.get_by_role("button", name="100 a second", exact=True).click()
+    expect(figures).to_contain_text('"rows"', timeout=20_000)
+    more = json.loads(figures.inner_text())["rows"] - rows
+    expect(logs.first).to_have_attribute("data-count", str(seen + more))
     assert visit.errors() == []
     assert visit.complaints == []
     assert visit.foreign == []

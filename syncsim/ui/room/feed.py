@@ -65,6 +65,7 @@ class Feed:
     _replayed: Sequence[Event] | None
     _status: dict[str, JSON]
     _drawn: str | None
+    _told: tuple[str | None, str | None]
     _looked_at: float
 
     def __init__(self, live: Live, *, users: Iterable[str] = (), capacity: int = CAPACITY) -> None:
@@ -116,10 +117,12 @@ class Feed:
         self._rows += len(rows)
         self._skipped += skipped
         sent = False
+        are_caches_old = bool(came) or self._newest() != self._told
         is_time = now - self._looked_at >= TICK_S and self._replayed is None
-        if came or lost or is_time or self._drawn != self.activity:
-            at = now if self._replayed is None else self._looked_at
-            sent = self._send(rows, skipped, at, are_caches_old=bool(came), ticking=True)
+        if are_caches_old or lost or is_time or self._drawn != self.activity:
+            is_live = self._replayed is None
+            at = now if is_live else self._looked_at
+            sent = self._send(rows, skipped, at, are_caches_old=are_caches_old, ticking=is_live)
         self.live.refresh(now)
         return sent
 
@@ -157,7 +160,12 @@ class Feed:
         self._replayed = None
         self._status = {}
         self._drawn = None
+        self._told = self._newest()
         self._looked_at = float("-inf")
+
+    def _newest(self) -> tuple[str | None, str | None]:
+        """What the store may have the last word on: `Standing.settle`."""
+        return self.standing.template_id, self.standing.version
 
     def _fold(self, news: Event | _Beginning) -> bool:
         """Take it into account; whether it is a row of the log."""
@@ -192,7 +200,7 @@ class Feed:
         ticking: bool,
         cut: int | None = None,
     ) -> bool:
-        self._drawn, self._looked_at = self.activity, now
+        self._drawn, self._looked_at, self._told = self.activity, now, self._newest()
         status: dict[str, JSON] = {
             **status_facts(self.standing),
             "Queue length": str(self.standing.queued),

@@ -56,6 +56,7 @@ class Book {
     this.unseen += Math.max(first - this.count - this.unseen, 0);
     this.add(state.rows.slice(Math.max(this.count + this.unseen - first, 0)));
     this.take({ ...state, rows: [] });
+    if (state.caches.ticking) this.cachesSince -= Math.max(Date.now() - state.caches.at * 1000, 0);
   }
 
   take(message) {
@@ -90,8 +91,7 @@ class Book {
 
   holdCaches(caches) {
     this.caches = caches;
-    const late = caches.ticking ? Math.max(Date.now() / 1000 - caches.at, 0) : 0;
-    this.cachesSince = performance.now() - late * 1000;
+    this.cachesSince = performance.now();
   }
 
   age(card) {
