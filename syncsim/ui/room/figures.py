@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from syncsim.contract import JSON, Clock
 from syncsim.environment import SystemClock
 from syncsim.errors import MissingExtraError, UsageError
-from syncsim.ui import charts
+from syncsim.ui import charts, panels
 from syncsim.ui.room import chart_table
 from syncsim.ui.room.job_axis import job_axis
 from syncsim.ui.room.record import Record
@@ -110,7 +110,7 @@ class FiguresPanel:
         self.chart_box = ChartBox()
         self.widget = ipywidgets.VBox(
             [
-                ipywidgets.HTML(chart_table.TABLE_STYLE + _STYLE),
+                ipywidgets.HTML(panels.STYLE + chart_table.TABLE_STYLE + _STYLE),
                 ipywidgets.Box([self.choice, self.as_table], layout=_WRAPPING),
                 self._sentence,
                 self._waiting,
