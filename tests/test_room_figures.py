@@ -196,6 +196,19 @@ def test_table_and_sentence_and_name_say_what_the_chart_shows(panel: FiguresPane
         panel.chart("Pie")
 
 
+def test_a_selected_lane_far_down_is_scrolled_to(panel: FiguresPanel) -> None:
+    log = storm()
+    for n in range(50):
+        log.say(200 + n, "update.started", f"user{n}", f"u{n}")
+    panel.show(record_of(log), "u45")
+    below = panel.chart_box.scroll_to
+    assert below > 800
+    panel.show(record_of(log), "u25")
+    assert 0 < panel.chart_box.scroll_to < below
+    panel.show(record_of(log), "a")
+    assert panel.chart_box.scroll_to == 0
+
+
 def test_two_threads_may_show_at_once(panel: FiguresPanel, record: Record) -> None:
     """The room's frames and a click come from different threads."""
     failures: list[BaseException] = []
