@@ -284,7 +284,7 @@ def _where(layout: Mapping[str, Any]) -> int:
         return 0
     lanes = len(layout["yaxis"]["ticktext"])
     down = (bands[0] + 0.5) / lanes * (layout["height"] - _BELOW_LANES)
-    return max(round(down - BOX_HEIGHT / 2), 0)
+    return max(int(down - BOX_HEIGHT / 2), 0)
 
 
 def _bounded(value: Any) -> Any:
