@@ -29,6 +29,9 @@ export default {
     const drawn = (event) => {
       if (box?.contains(event.detail.element)) fit();
     };
+    const scroll = () => {
+      if (box) box.scrollTop = model.get("scroll_to");
+    };
     const name = () => {
       if (!box) return;
       box.setAttribute("role", "img");
@@ -49,6 +52,7 @@ export default {
 
     model.on("change:label", name);
     model.on("change:height", tall);
+    model.on("change:scroll_to", scroll);
     document.addEventListener("plotlywidget-after-render", drawn);
     find();
     return () => {
@@ -56,6 +60,7 @@ export default {
       observer.disconnect();
       model.off("change:label", name);
       model.off("change:height", tall);
+      model.off("change:scroll_to", scroll);
       document.removeEventListener("plotlywidget-after-render", drawn);
     };
   },

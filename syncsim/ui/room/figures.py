@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from syncsim.contract import JSON, Clock
 from syncsim.environment import SystemClock
 from syncsim.errors import MissingExtraError, UsageError
-from syncsim.ui import charts
+from syncsim.ui import charts, panels
 from syncsim.ui.room import chart_table
 from syncsim.ui.room.job_axis import job_axis
 from syncsim.ui.room.record import Record
@@ -54,18 +54,21 @@ MOST_POINTS: Final = 300
 REDRAW_S: Final = 1.0
 BOX_HEIGHT: Final = 440
 _LEAST_HEIGHT: Final = 420
+_BELOW_LANES: Final = 150
+"""Pixels that the axis and the legend of a chart take."""
 
 
 class ChartBox(anywidget.AnyWidget):
     """Gives the box of the chart beside it an accessible name, and the chart the width of its box.
 
-    `label` is that name, `height` that of the chart in pixels; `is_on_page` becomes true when a
-    page shows it.
+    `label` is that name, `height` that of the chart in pixels, `scroll_to` how far down a chart
+    that is higher than its box is looked at; `is_on_page` becomes true when a page shows it.
     """
 
     _esm = Path(__file__).with_name("chart_box.js")
     label = traitlets.Unicode().tag(sync=True)
     height = traitlets.Int(0).tag(sync=True)
+    scroll_to = traitlets.Int(0).tag(sync=True)
     is_on_page = traitlets.Bool(False).tag(sync=True)
 
 
@@ -95,9 +98,9 @@ class FiguresPanel:
         self.as_table = ipywidgets.Checkbox(
             description="as a table", indent=False, layout={"width": "auto"}
         )
-        self._sentence = ipywidgets.HTML(layout={"width": "100%"})
-        self._waiting = ipywidgets.HTML(layout={"width": "100%", "display": "none"})
-        self._table = ipywidgets.HTML(layout={"width": "100%", "display": "none"})
+        self._sentence = ipywidgets.HTML(layout={"width": "auto"})
+        self._waiting = ipywidgets.HTML(layout={"width": "auto", "display": "none"})
+        self._table = ipywidgets.HTML(layout={"width": "auto", "display": "none"})
         self._box = ipywidgets.Box(
             layout={
                 "width": "100%",
@@ -110,7 +113,7 @@ class FiguresPanel:
         self.chart_box = ChartBox()
         self.widget = ipywidgets.VBox(
             [
-                ipywidgets.HTML(chart_table.TABLE_STYLE + _STYLE),
+                ipywidgets.HTML(panels.STYLE + chart_table.TABLE_STYLE + _STYLE),
                 ipywidgets.Box([self.choice, self.as_table], layout=_WRAPPING),
                 self._sentence,
                 self._waiting,
@@ -211,6 +214,7 @@ class FiguresPanel:
             return
         data, layout = _sendable(figure)
         self.chart_box.height = layout["height"]
+        self.chart_box.scroll_to = _where(layout)
         if self._picture is None:
             self._picture = _figure_widget(data, layout)
             self._box.children = (self._picture,)
@@ -271,6 +275,16 @@ def _sendable(figure: go.Figure) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         "margin": {**layout.get("margin", {}), "t": 20},
     }
     return [_bounded(trace) for trace in told["data"]], layout
+
+
+def _where(layout: Mapping[str, Any]) -> int:
+    """How far down the selected lane is, so that it stands in the middle of the box; else 0."""
+    bands = [shape["y0"] for shape in layout.get("shapes", ()) if shape.get("xref") == "paper"]
+    if not bands:
+        return 0
+    lanes = len(layout["yaxis"]["ticktext"])
+    down = (bands[0] + 0.5) / lanes * (layout["height"] - _BELOW_LANES)
+    return max(int(down - BOX_HEIGHT / 2), 0)
 
 
 def _bounded(value: Any) -> Any:

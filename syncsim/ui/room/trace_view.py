@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from syncsim.contract import JSON, Revision
@@ -12,7 +12,7 @@ from syncsim.events.tracing import Span, Trace, trace
 from syncsim.ui.drawing import INK, LOOKS, Look, counted, lanes, new_figure, person, typed
 from syncsim.ui.room.record import Record, Version
 from syncsim.ui.timeline import QUEUE
-from syncsim.ui.updates import updates
+from syncsim.ui.updates import Update, updates
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go  # type: ignore[import-untyped]
@@ -41,7 +41,10 @@ def trace_of(record: Record, selected: str | None = None) -> Trace | None:
     The version an update committed settles it where its last answer was lost. None if the record
     tells nothing of it.
     """
-    update_id = _slowest(record) if selected is None else selected
+    return _traced(record, _slowest(updates(record)) if selected is None else selected)
+
+
+def _traced(record: Record, update_id: str | None) -> Trace | None:
     if update_id is None:
         return None
     told = [event for event in record.events if event.update_id == update_id]
@@ -57,10 +60,11 @@ def waterfall(record: Record, selected: str | None = None) -> go.Figure:
     Table: a row per span with span (its name), within (that of its parent), start_ms, took_ms (to
     the newest event where it still runs), status, facts (as text), update_id.
     """
-    told = trace_of(record, selected)
+    rows = updates(record)
+    told = _traced(record, _slowest(rows) if selected is None else selected)
     spans = [] if told is None else list(_tree(told))
     figure = new_figure(
-        "Trace" if told is None else _title(record, told, selected, len(spans)),
+        "Trace" if told is None else _title(rows, told, selected, len(spans)),
         COLUMNS,
         [] if told is None else [_cells(told, span) for _, span in spans],
         height=150 + 30 * min(max(len(spans), 4), MOST_SPANS),
@@ -84,8 +88,7 @@ def waterfall(record: Record, selected: str | None = None) -> go.Figure:
     return figure
 
 
-def _slowest(record: Record) -> str | None:
-    rows = updates(record)
+def _slowest(rows: Sequence[Update]) -> str | None:
     users = [row for row in rows if not row.is_job] or rows
     return max(users, key=lambda row: row.took_ms).update_id if users else None
 
@@ -122,8 +125,8 @@ def _tree(told: Trace, parent: int | None = None, depth: int = 0) -> Iterator[tu
             yield from _tree(told, span.id, depth + 1)
 
 
-def _title(record: Record, told: Trace, selected: str | None, spans: int) -> str:
-    label = next((row.label for row in updates(record) if row.update_id == told.update_id), None)
+def _title(rows: Sequence[Update], told: Trace, selected: str | None, spans: int) -> str:
+    label = next((row.label for row in rows if row.update_id == told.update_id), None)
     who = typed(label or person(told.user or "?"))
     which = f"Trace of {who}" if selected is not None else f"Trace of the slowest update, {who}"
     version = f" {typed(told.version)}" if told.version else ""

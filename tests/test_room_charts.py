@@ -1,0 +1,331 @@
+"""The room's charts tell what a record holds: live, partial, replayed, saved, hostile or empty."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import plotly.graph_objects as go
+import pytest
+
+from syncsim.contract import Revision
+from syncsim.events.kinds import Event
+from syncsim.lab.broken.rude_job import build as build_rude_job
+from syncsim.lab.result import Run
+from syncsim.lab.runner import run
+from syncsim.ui.drawing import typed
+from syncsim.ui.room import chart_table
+from syncsim.ui.room.figures import CHARTS, MOST_POINTS
+from syncsim.ui.room.job_axis import job_axis, moments
+from syncsim.ui.room.record import Record
+from syncsim.ui.room.retries import attempts, retries
+from syncsim.ui.room.speed import MOST_SLOTS, answers, latency, slot_s, throughput
+from syncsim.ui.room.trace_view import trace_of, waterfall
+from syncsim.ui.timeline import MOST_LANES
+from tests.test_charts import HOSTILE, Log, storm, texts
+
+
+@cache
+def played(scenario: str, users: int | None = None) -> Run:
+    named: dict[str, Any] = {} if users is None else {"users": users}
+    return run(scenario, on="simulation", seed=7, **named)
+
+
+def record_of(log: Log) -> Record:
+    return Record(tuple(log.events))
+
+
+def stored(number: int, by: str, at: float, update_id: str | None = None) -> Revision:
+    parent = f"{number - 1}-x" if number > 1 else None
+    return Revision("form", f"{number}-x", number, parent, by, at, b"{}", update_id, None)
+
+
+def hostile(name: str) -> Record:
+    """This text wherever a user, a solution or a template can put one."""
+    log = storm(ann=name, ben=name + "2", version=name)
+    log.say(150, "update.started", name, name)
+    log.say(160, "update.failed", name, name, error=name, message=name)
+    log.say(170, "job.started", "background", "k")
+    log.say(171, "job.skipped", "background", "k", reason=name)
+    log.say(180, "job.started", "background", "l")
+    log.say(181, "job.failed", "background", "l", error=name, message=name)
+    log.say(190, name, name, name, **{name: name})
+    told = tuple(replace(event, template_id=name) for event in log.events)
+    versions = [
+        Revision(name, name, 1, None, name, 1_700_000_000.0, b"{}", None, None),
+        Revision(name, name + "b", 2, name, "background", 1_700_000_000.1, b"{}", "m", None),
+    ]
+    return Record(told, versions)
+
+
+def arrays(value: Any) -> Iterator[list[Any]]:
+    if isinstance(value, list):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from arrays(item)
+
+
+def drawn(figure: go.Figure) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(figure.to_json())
+    return told
+
+
+# -- every chart -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+def test_an_empty_record_is_a_chart_that_says_so(chart: str) -> None:
+    figure = CHARTS[chart][0](Record(), None)
+    (note,) = figure.layout.annotations
+    assert note.text in chart_table.sentence(figure)
+    assert chart_table.rows(figure) == []
+    assert "0 rows" in chart_table.label(figure)
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+def test_every_moment_of_a_run_can_be_drawn(chart: str) -> None:
+    """At each event k, with what is selected perhaps not begun yet."""
+    whole = Record.of(played("perfect-storm", 4))
+    last = next(e.update_id for e in reversed(whole.events) if e.kind == "update.committed")
+    for k in range(len(whole.events) + 1):
+        figure = CHARTS[chart][0](whole.until(k), last)
+        assert chart_table.sentence(figure)
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+def test_a_saved_run_is_drawn_as_the_run_was(chart: str) -> None:
+    first = played("background-job-respect")
+    again = Run.from_json(json.loads(json.dumps(first.to_json())))
+    draw, _ = CHARTS[chart]
+    assert drawn(draw(Record.of(again), None)) == drawn(draw(Record.of(first), None))
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("chart", CHARTS)
+def test_names_are_text_in_figure_table_and_label(chart: str, name: str) -> None:
+    """Over all texts of the figure's JSON, and in the HTML of the table."""
+    record = hostile(name)
+    for selected in (None, name, "a"):
+        figure = CHARTS[chart][0](record, selected)
+        told = list(texts(drawn(figure)))
+        assert [text for text in told if set("<>$").intersection(text)] == []
+        html = chart_table.table(figure, selected=selected)
+        assert "<img" not in html
+        assert "<a " not in html
+        assert "<b>" not in html
+        boxed = chart_table.boxed(figure, "")
+        assert boxed.count("<") == 2
+    if chart in ("Retries", "Job", "Trace"):
+        figure = CHARTS[chart][0](record, name)
+        assert any(typed(name)[:20] in text for text in texts(drawn(figure)))
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+def test_no_trace_has_more_points_than_a_page_can_take(chart: str) -> None:
+    """A thousand updates, a job that never stops, and one who retries without end."""
+    log = Log()
+    for n in range(1000):
+        log.say(n * 100, "update.started", f"user{n % 50}", f"u{n}")
+        log.say(n * 100 + 1, "update.conflict", f"user{n % 50}", f"u{n}", attempt=1)
+        log.say(n * 100 + 1, "update.retry", f"user{n % 50}", f"u{n}", attempt=1, nominal_s=0.1)
+        log.say(n * 100 + 90, "update.queued", f"user{n % 50}", f"u{n}")
+        log.say(n * 100 + 99, "update.committed", f"user{n % 50}", f"u{n}", version=f"v{n}")
+        log.say(n * 100 + 99, "job.skipped", "background", f"j{n}", reason="Skipped")
+    for n in range(800):
+        log.say(200_000 + n, "update.conflict", "eve", "endless", attempt=n + 1)
+        log.say(200_000 + n, "update.retry", "eve", "endless", attempt=n + 1, nominal_s=0.0)
+    figure = CHARTS[chart][0](record_of(log), "endless")
+    longest = max(len(array) for trace in drawn(figure)["data"] for array in arrays(trace))
+    assert 0 < longest <= MOST_POINTS
+    assert len(chart_table.table(figure)) < 400_000
+
+
+def test_a_table_has_numbers_lists_and_nothing_in_words() -> None:
+    html = chart_table.table(retries(record_of(storm()), "a"), selected="a")
+    assert "<td>▶ ann</td>" in html
+    assert "<td>97</td><td>100</td>" in html
+    assert 'scope="col">took (ms)</th>' in html
+    assert "None" not in html
+
+
+# -- retries ---------------------------------------------------------------------------------------
+
+
+def test_fifty_users_each_have_a_lane_and_the_selected_one_is_marked() -> None:
+    record = Record.of(played("perfect-storm", 50))
+    chosen = next(e for e in record.events if e.kind == "update.committed")
+    figure = retries(record, chosen.update_id)
+    names = list(figure.layout.yaxis.ticktext)
+    assert len(names) == 51
+    assert [name for name in names if name.startswith("▶")] == [f"▶ {chosen.user}"]
+    (band,) = figure.layout.shapes
+    lane = names.index(f"▶ {chosen.user}")
+    assert (band.y0, band.y1) == (lane - 0.5, lane + 0.5)
+    assert retries(record).layout.shapes == ()
+
+
+def test_of_many_updates_the_newest_are_drawn_and_the_selected_one() -> None:
+    log = Log()
+    for n in range(MOST_LANES + 5):
+        log.say(n, "update.started", "ann", f"u{n}")
+    names = list(retries(record_of(log), "u1").layout.yaxis.ticktext)
+    assert names[0] == "▶ ann 2"
+    assert names[-1] == f"ann {MOST_LANES + 5}"
+    assert len(names) == MOST_LANES
+    assert "newest" in chart_table.sentence(retries(record_of(log)))
+
+
+def test_the_bar_of_the_selected_update_is_marked() -> None:
+    (note,) = attempts(record_of(storm()), "a").layout.annotations
+    assert (note.text, note.x, note.y) == ("▶ ann", 2, 1)
+
+
+# -- trace -----------------------------------------------------------------------------------------
+
+
+def test_the_waterfall_has_the_spans_of_the_selected_update() -> None:
+    told = chart_table.rows(waterfall(record_of(storm()), "a"))
+    assert [row["span"] for row in told][:4] == ["request", "attempt 1", "wait", "queue"]
+    request, lost, wait = told[:3]
+    assert request["took_ms"] == pytest.approx(131, abs=0.1)
+    assert (lost["within"], lost["status"]) == ("request", "conflict")
+    assert wait["took_ms"] == pytest.approx(97, abs=0.1)
+    assert "nominal 100.0 ms" in str(wait["facts"])
+
+
+def test_without_a_selection_it_is_the_slowest_update() -> None:
+    """Of the users': a job that takes longer is not what is looked for."""
+    log = storm()
+    log.say(900, "job.committed", "background", "j2", version="9", attempts=1)
+    assert "the slowest update, ann" in chart_table.sentence(waterfall(record_of(log)))
+    assert waterfall(record_of(log), "b").layout.title.text.startswith("Trace of ben: committed")
+
+
+def test_a_lost_answer_is_settled_by_what_the_store_holds() -> None:
+    log = Log()
+    log.say(0, "update.started", "ann", "a")
+    log.say(9, "update.failed", "ann", "a", error="OutcomeUnknownError")
+    record = record_of(log)
+    assert trace_of(record, "a").status == "unknown"  # type: ignore[union-attr]
+    known = replace(record, versions=[stored(2, "ann", 1_700_000_000.005, "a")])
+    assert trace_of(known, "a").status == "committed"  # type: ignore[union-attr]
+
+
+def test_a_selected_update_that_has_not_begun_is_told() -> None:
+    assert "has not begun here" in chart_table.sentence(waterfall(record_of(storm()), "zzz"))
+
+
+# -- speed -----------------------------------------------------------------------------------------
+
+
+def at_a_second_each(count: int) -> Record:
+    log = Log()
+    for n in range(count):
+        log.say(n * 1000, "update.started", "ann", f"u{n}")
+        log.say(n * 1000 + n + 1, "update.committed", "ann", f"u{n}", version=f"v{n}")
+    return record_of(log)
+
+
+def test_latency_has_percentiles_for_each_slot_of_time() -> None:
+    log = Log()
+    for n in range(100):
+        log.say(0, "update.started", "ann", f"u{n}")
+        log.say(n + 1, "update.committed", "ann", f"u{n}", version=f"v{n}", latency_s=(n + 1) / 1e3)
+    log.say(50_000, "update.started", "ben", "late")
+    log.say(50_400, "update.unchanged", "ben", "late")
+    first, last = chart_table.rows(latency(record_of(log)))
+    assert [first[p] for p in ("p50_ms", "p95_ms", "p99_ms", "max_ms")] == [50, 95, 99, 100]
+    assert (last["from_s"], last["updates"], last["p99_ms"]) == (50, 1, pytest.approx(400, abs=0.1))
+    told = chart_table.sentence(latency(record_of(log)))
+    assert "p50 51 ms, p95 96 ms, p99 100 ms, the slowest 400 ms of the 3000 allowed" in told
+
+
+def test_percentiles_are_those_of_the_runs_report() -> None:
+    shown = played("stress-test", 10)
+    took = sorted(a.took_ms or 0.0 for a in answers(Record.of(shown)))
+    assert max(took) == pytest.approx(shown.summary()["latency_ms"]["max"], abs=1)
+    assert len(took) == shown.summary()["updates"]["attempted"]
+
+
+def test_throughput_counts_every_answer_once() -> None:
+    told = chart_table.rows(throughput(at_a_second_each(30)))
+    assert sum(int(row["committed"]) for row in told) == 30
+    assert sum(float(row["per_s"]) * 0.5 for row in told) == pytest.approx(30)
+    assert {row["to_s"] - row["from_s"] for row in told} == {0.5}
+
+
+@pytest.mark.parametrize("lasted_s", [0.0, 0.1, 3.0, 60.0, 3600.0, 1e6])
+def test_slots_never_grow_in_number(lasted_s: float) -> None:
+    assert lasted_s / slot_s(lasted_s) < MOST_SLOTS
+
+
+def test_the_selected_answer_is_ringed() -> None:
+    figure = latency(record_of(storm()), "a")
+    (ring,) = (trace for trace in figure.data if "selected" in trace.name)
+    assert (ring.name, list(ring.x)) == ("▶ selected: ann", [pytest.approx(0.131)])
+
+
+# -- the job ---------------------------------------------------------------------------------------
+
+
+def test_a_job_that_writes_within_the_cooldown_is_a_violation() -> None:
+    """And the judge says so, too."""
+    rude = run("background-job-respect", on="simulation", solution=build_rude_job)
+    broken = [one for one in moments(Record.of(rude)) if one.what == "violation"]
+    judged = [f for f in rude.findings if f.kind == "cooldown-broken"]
+    assert len(broken) == len(judged) == 1
+    assert "violation" in chart_table.sentence(job_axis(Record.of(rude)))
+    assert not [o for o in moments(Record.of(played("perfect-storm", 50))) if o.what == "violation"]
+
+
+def test_a_polite_job_is_told_with_its_message() -> None:
+    figure = job_axis(Record.of(played("background-job-respect")))
+    told = [(row["what"], row["who"]) for row in chart_table.rows(figure)]
+    assert told[0][0] == "created"
+    assert [what for what, who in told if who == "background"][-2:] == ["skipped", "wrote"]
+    (words,) = (trace for trace in figure.data if trace.type == "scatter" and trace.mode == "text")
+    assert words.text[0].startswith("○ Skipped - recent user update")
+
+
+def test_bands_that_touch_are_one() -> None:
+    at = 1_700_000_000.0
+    versions = [stored(n + 1, "ann", at + when) for n, when in enumerate((0, 3, 20, 24.9, 29))]
+    versions.append(stored(6, "background", at + 34.0))
+    versions.append(stored(7, "background", at + 34.1))
+    figure = job_axis(Record((), versions))
+    (band,) = (trace for trace in figure.data if "cooldown" in trace.name and trace.type == "bar")
+    assert list(band.base) == [0, 20]
+    assert list(band.x) == [pytest.approx(8), pytest.approx(14)]
+    assert [o.what for o in moments(Record((), versions))][-2:] == ["wrote", "wrote"]
+    early = [*versions, stored(8, "ann", at + 40), stored(9, "background", at + 44.99)]
+    assert moments(Record((), early))[-1].what == "violation"
+
+
+def test_commits_that_only_events_tell_of_are_there_once() -> None:
+    """Live: the log runs ahead of what was read from the store."""
+    events = tuple(storm().events)
+    at = events[0].at
+    assert sum(o.what == "commit" for o in moments(Record(events))) == 2
+    some = [
+        stored(1, "ann", at - 9),
+        Revision("form", "2-b", 2, "1-x", "ben", at, b"{}", "b", None),
+    ]
+    assert [o.version for o in moments(Record(events, some))] == ["1-x", "2-b", "3-c", None]
+
+
+def test_templates_do_not_cool_each_other_down() -> None:
+    at = 1_700_000_000.0
+    other = Revision("other", "1-y", 1, "0-y", "background", at + 1, b"{}", None, None)
+    assert moments(Record((), [stored(2, "ann", at), other]))[-1].what == "wrote"
+
+
+def test_a_fact_of_another_type_harms_no_chart() -> None:
+    facts = {"attempt": "x", "latency_s": "y", "version": 7, "reason": 3, "nominal_s": [], "at": {}}
+    kinds = [kind for kind in Event.KINDS if kind.startswith(("update.", "job."))]
+    told = [Event.of(n, kind, float(n), "ann", "a", None, facts) for n, kind in enumerate(kinds)]
+    for draw, _ in CHARTS.values():
+        assert chart_table.sentence(draw(Record(tuple(told)), "a"))
