@@ -1,0 +1,315 @@
+"""How each version came about: what it was made against, what it met, what became of every leaf.
+
+A resolution is worked out from the documents and from what the commit kept in its detail; so it can
+be told of a store that is read afterwards, of a run, and of somebody else's solution, which may
+keep nothing. Here are values; `conflict_view` shows them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, Final, Literal, TypeAlias
+
+from syncsim.contract import ABSENT, JSON, Conflict
+from syncsim.events import kinds
+from syncsim.merging import Change, diff, same
+from syncsim.merging.crediting import value_at
+from syncsim.merging.display import label
+from syncsim.ui.room.record import Record, Version
+
+Fate: TypeAlias = Literal["overridden", "taken back", "set back", "preserved"]
+"""`overridden`: two changed it, the later one's value is kept; `taken back`: the earlier one's, as
+the template would not be valid otherwise; `set back`: an earlier change is gone and nothing was
+recorded about it; `preserved`: a change that stayed."""
+
+FATES: Final[tuple[Fate, ...]] = ("set back", "overridden", "taken back", "preserved")
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One place of the template: what it was, what each side made of it, what it is.
+
+    `change` is a kind of `Conflict`, or added, removed, changed, moved. The values of what was
+    moved are texts such as "after E-mail". `earlier_by` and `earlier_version` are whose change the
+    earlier one was; None where it is the later one's alone. `conflict` is what was recorded.
+    """
+
+    path: str
+    label: str
+    change: str
+    fate: Fate
+    before: JSON
+    earlier: JSON
+    later: JSON
+    result: JSON
+    earlier_by: str | None = None
+    earlier_version: str | None = None
+    conflict: Conflict | None = None
+
+    @property
+    def is_later_alone(self) -> bool:
+        """Whether only the later writer changed it."""
+        return self.earlier_by is None and self.conflict is None
+
+    @property
+    def kept(self) -> str:
+        """Whose value stands: earlier, later, or both where nobody's was lost."""
+        if self.conflict is not None:
+            return self.conflict.kept
+        return "both" if self.fate == "preserved" else "later"
+
+
+class Resolution:
+    """One version: `base`, what its writer had read, and `between`, what was committed since.
+
+    `base` is None where nobody said, or the record does not hold it. `between` is oldest first and
+    ends with the parent; empty if the writer had read the head.
+    """
+
+    def __init__(
+        self, version: Version, base: Version | None, between: Sequence[Version], parent: JSON
+    ) -> None:
+        self.version = version
+        self.base = base
+        self.between = tuple(between)
+        self._parent = parent
+
+    @cached_property
+    def conflicts(self) -> tuple[Conflict, ...]:
+        """The conflicts kept with the version; none from a solution that keeps something else."""
+        told = _detail(self.version).get("conflicts")
+        return tuple(_conflicts(told if isinstance(told, list) else ()))
+
+    @property
+    def has_met(self) -> bool:
+        """Whether others had committed since its base."""
+        return bool(self.between or self.conflicts)
+
+    @cached_property
+    def leaves(self) -> tuple[Leaf, ...]:
+        """Every place that either side changed, what is lost first."""
+        theirs = list(self._theirs())
+        found = [*self._disputed(), *theirs, *self._mine(theirs)]
+        return tuple(sorted(found, key=lambda leaf: FATES.index(leaf.fate)))
+
+    def of(self, fate: Fate) -> tuple[Leaf, ...]:
+        """The leaves of one fate."""
+        return tuple(leaf for leaf in self.leaves if leaf.fate == fate)
+
+    # -- the three kinds of leaves -----------------------------------------------------------------
+
+    def _disputed(self) -> Iterator[Leaf]:
+        for conflict in self.conflicts:
+            by = self._changed_by(conflict.path)
+            result = value_at(self.version.document, conflict.path)
+            if conflict.kind == "order" and isinstance(result, list):
+                result = [_id(element) for element in result]
+            yield Leaf(
+                conflict.path,
+                self._label(conflict.path),
+                conflict.kind,
+                "overridden" if conflict.kept == "later" else "taken back",
+                conflict.base,
+                conflict.earlier,
+                conflict.later,
+                result,
+                conflict.earlier_by or (None if by is None else by.by),
+                None if by is None else by.version,
+                conflict,
+            )
+
+    def _theirs(self) -> Iterator[Leaf]:
+        """What was committed between the base and the parent, and no record speaks of."""
+        if self.base is None or not self.between:
+            return
+        mine = {(each.path, each.kind) for each in self._mine_changes}
+        for change in diff(self.base.document, self._parent):
+            if self._is_recorded(change):
+                continue
+            by = self._changed_by(change.path) or self.between[-1]
+            before, after = change.before, change.after
+            fate: Fate = "preserved"
+            if change.kind == "moved":
+                before, after = self._places(change)
+                result: JSON = "moved again" if (change.path, "moved") in mine else after
+            else:
+                result = value_at(self.version.document, change.path)
+                fate = _fate(before, after, result)
+            later = before if fate == "preserved" else result
+            yield Leaf(
+                change.path,
+                self._label(change.path),
+                change.kind,
+                fate,
+                before,
+                after,
+                later,
+                result,
+                by.by,
+                by.version,
+            )
+
+    def _mine(self, theirs: Sequence[Leaf]) -> Iterator[Leaf]:
+        """What the version itself changed of its parent, and neither record nor others explain."""
+        seen = {(leaf.path, leaf.change == "moved") for leaf in theirs}
+        for change in self._mine_changes:
+            is_move = change.kind == "moved"
+            if self._is_recorded(change) or (change.path, is_move) in seen:
+                continue
+            before, after = self._places(change) if is_move else (change.before, change.after)
+            yield Leaf(
+                change.path,
+                self._label(change.path),
+                change.kind,
+                "preserved",
+                before,
+                before,
+                after,
+                after,
+            )
+
+    # -- what they are worked out from -------------------------------------------------------------
+
+    @cached_property
+    def _mine_changes(self) -> tuple[Change, ...]:
+        if self._parent is ABSENT:
+            return ()
+        return diff(self._parent, self.version.document)
+
+    def _is_recorded(self, change: Change) -> bool:
+        """Whether a conflict lies at the path, above or below; of an order only moves do."""
+        here = change.path + "/"
+        for conflict in self.conflicts:
+            at = conflict.path + "/"
+            if conflict.kind == "order":
+                if change.kind == "moved" and here.startswith(at):
+                    return True
+            elif here.startswith(at) or at.startswith(here):
+                return True
+        return False
+
+    def _changed_by(self, path: str) -> Version | None:
+        """The last of those between that changed this place."""
+        if self.base is None:
+            return None
+        for before, after in reversed(list(pairwise((self.base, *self.between)))):
+            if not same(value_at(before.document, path), value_at(after.document, path)):
+                return after
+        return None
+
+    def _label(self, path: str) -> str:
+        base = {} if self.base is None else self.base.document
+        return label(path, base, self._parent or {}, self.version.document)
+
+    def _places(self, change: Change) -> tuple[str, str]:
+        """Where an element stood and stands, in words."""
+        above = change.path.rpartition("/")[0]
+
+        def place(follows: JSON) -> str:
+            if follows is None:
+                return "first"
+            named = self._label(f"{above}/{follows}")
+            return f"after {named.rpartition(' > ')[2]}"
+
+        return place(change.before), place(change.after)
+
+
+def resolutions(record: Record) -> list[Resolution]:
+    """How each version came about, oldest first; the first version of a template is not among them.
+
+    Cheap: documents are compared when the leaves are asked for.
+    """
+    known = {(one.template_id, one.version): one for one in record.versions}
+    bases = _bases(record)
+    found = []
+    for one in record.versions:
+        if one.parent is None:
+            continue
+        parent = known.get((one.template_id, one.parent))
+        told = _detail(one).get("base") or bases.get(_of(one))
+        base = known.get((one.template_id, told)) if isinstance(told, str) else parent
+        between: list[Version] = []
+        above = parent
+        while above is not None and base is not None and above.version != base.version:
+            between.insert(0, above)
+            above = known.get((one.template_id, above.parent or ""))
+        if above is None:  # the base is no ancestor that the record holds
+            base, between = None, []
+        document: Any = ABSENT if parent is None else parent.document
+        found.append(Resolution(one, base, between, document))
+    return found
+
+
+def chosen(record: Record, selected: str | None) -> list[Resolution]:
+    """The resolutions of a selected update, operation or version; of all that met others if None.
+
+    An update is found by the id its events bear. With nothing selected and nobody having met, the
+    newest version stands for all.
+    """
+    found = resolutions(record)
+    if selected:
+        operation = None if record.run is None else record.run.history.operation_of(selected)
+        return [one for one in found if _is_of(one.version, selected, operation)]
+    return [one for one in found if one.has_met] or found[-1:]
+
+
+def _is_of(version: Version, selected: str, operation: str | None) -> bool:
+    if selected == version.version:
+        return True
+    if version.update_id is not None and version.update_id.startswith(selected):
+        return True
+    return operation is not None and getattr(version, "operation", None) == operation
+
+
+def _of(version: Version) -> str:
+    return version.update_id or getattr(version, "operation", None) or ""
+
+
+def _bases(record: Record) -> Mapping[str, str]:
+    """By update and by operation the version it was made against, as far as anybody said."""
+    told: dict[str, str] = {}
+    for event in record.events:
+        if isinstance(event, kinds.UpdateStarted) and event.update_id and event.base:
+            told[event.update_id] = event.base
+    if record.run is None:
+        return told
+    history = record.run.history
+    own = {o.id: o.base_version for o in history.operations if o.base_version is not None}
+    ids = {update_id: own[o] for update_id, o in history.ids.items() if o in own}
+    return {**told, **own, **ids}
+
+
+def _detail(version: Version) -> dict[str, JSON]:
+    return version.detail if isinstance(version.detail, dict) else {}
+
+
+def _conflicts(records: Sequence[JSON]) -> Iterator[Conflict]:
+    """Those that are records of conflicts; a solution may have written anything."""
+    for record in records:
+        try:
+            conflict = Conflict.from_json(record)
+        except (TypeError, KeyError, AttributeError):
+            continue
+        texts = (conflict.path, conflict.kind, conflict.kept, conflict.earlier_by or "")
+        if all(isinstance(text, str) for text in texts) and conflict.kept in ("earlier", "later"):
+            yield conflict
+
+
+def _fate(before: JSON, after: JSON, result: JSON) -> Fate:
+    """What became of an earlier change of which no conflict was recorded."""
+    if same(after, result):
+        return "preserved"
+    if same(before, result):
+        return "set back"
+    # Whoever only added below what was added has overridden nothing.
+    is_kept = all(change.before is ABSENT for change in diff(after, result, keys={}))
+    return "preserved" if isinstance(after, dict) and is_kept else "overridden"
+
+
+def _id(element: JSON) -> JSON:
+    if isinstance(element, dict):
+        return element.get("id", element.get("value", element))
+    return element
