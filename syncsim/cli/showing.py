@@ -9,7 +9,7 @@ import typer
 
 from syncsim.cli import command_io
 from syncsim.cli.application import app
-from syncsim.cli.options import Browser, Port, Verbose
+from syncsim.cli.options import Verbose
 from syncsim.errors import UsageError
 
 RunFile = Annotated[

@@ -9,39 +9,32 @@ from __future__ import annotations
 from typing import Final
 
 from syncsim.ui.drawing import INK, LOOKS
+from syncsim.ui.room.look import INKS
+from syncsim.ui.room.look import STYLE as PAST_STYLE
 from syncsim.ui.sequence_html import CELL_STYLE
 from syncsim.ui.sequence_svg import DARK as SEQUENCE_DARK
 from syncsim.ui.sequence_svg import STYLE as SEQUENCE_STYLE
 
-DARK_INKS: Final = {
-    "committed": "#4fd1a5",
-    "merged": "#7cc0f5",
-    "retry": "#f0b84d",
-    "conflict": "#ff9b66",
-    "stale": "#e3a3c6",
-    "idle": "#b5b5b5",
-}
-"""The inks of `drawing.LOOKS` for words on a dark page."""
-
 _LIGHT: Final = (
-    f"--ink:{INK};--soft:#595959;--back:#fff;--head:#f2f4f7;--rule:#b0b0b0;--band:#e9e4d6;"
+    "--soft:#595959;--back:#fff;--head:#f2f4f7;--rule:#b0b0b0;--band:#e9e4d6;"
     "--jp-layout-color0:#fff;--jp-layout-color1:#fff;--jp-layout-color2:#f2f4f7;"
     "--jp-layout-color3:#e3e6ea;--jp-border-color1:#b0b0b0;--jp-border-color2:#c8c8c8;"
     f"--jp-content-font-color1:{INK};--jp-content-font-color2:#595959;--jp-ui-font-color1:{INK};"
     "--jp-ui-font-color0:#000;--jp-ui-font-color2:#595959;"
-    + "".join(f"--{look.word}:{look.ink};" for look in LOOKS.values())
+    + "".join(f"--{word}:{ink};" for word, (ink, _) in INKS.items())
 )
 _DARK: Final = (
-    "--ink:#e8e8e8;--soft:#b5b5b5;--back:#16181c;--head:#262a31;--rule:#6a6f77;--band:#3a3526;"
+    "--soft:#b5b5b5;--back:#16181c;--head:#262a31;--rule:#6a6f77;--band:#3a3526;"
     "--jp-layout-color0:#16181c;--jp-layout-color1:#16181c;--jp-layout-color2:#262a31;"
     "--jp-layout-color3:#333842;--jp-border-color1:#6a6f77;--jp-border-color2:#565b63;"
     "--jp-content-font-color1:#e8e8e8;--jp-content-font-color2:#b5b5b5;"
     "--jp-ui-font-color0:#fff;--jp-ui-font-color1:#e8e8e8;--jp-ui-font-color2:#b5b5b5;"
-    + "".join(f"--{word}:{ink};" for word, ink in DARK_INKS.items())
+    + "".join(f"--{word}:{ink};" for word, (_, ink) in INKS.items())
 )
 
 STYLE: Final = "\n".join(
     [
+        PAST_STYLE.removeprefix("<style>").removesuffix("</style>"),
         SEQUENCE_STYLE,
         CELL_STYLE,
         f":root{{color-scheme:light dark;{_LIGHT}}}",
@@ -52,6 +45,7 @@ background:var(--back)}
 header,main,footer{max-width:1216px;margin:0 auto;padding:0 32px;overflow-wrap:anywhere}
 header{padding-top:20px}footer{padding-bottom:40px}
 h1{font-size:26px;line-height:1.25;margin:0 0 6px}
+h3{font-size:16px;margin:16px 0 6px}
 h2{font-size:19px;margin:34px 0 8px;padding-top:10px;border-top:1px solid var(--rule)}
 p{margin:0 0 8px}.soft,small{color:var(--soft)}.lead{font-size:16px}
 a{color:inherit}a:focus-visible,summary:focus-visible,[tabindex]:focus-visible,
@@ -81,6 +75,7 @@ figure{margin:0 0 4px}figcaption{font-size:13px;color:var(--soft)}
 .key svg{vertical-align:-2px}
 .wide svg{display:block}
 svg text{font:12.5px system-ui,"Segoe UI",sans-serif;fill:var(--ink)}
+svg [class^="t-"]{fill:var(--c,var(--ink))}
 svg .t-soft{fill:var(--soft)}svg .t-on-fill{fill:#222;font-size:11.5px}
 .grid{stroke:var(--rule);stroke-width:.6;stroke-dasharray:2 4;fill:none}
 .mark{stroke:var(--ink);stroke-dasharray:6 4;fill:none}
@@ -90,7 +85,7 @@ svg .t-soft{fill:var(--soft)}svg .t-on-fill{fill:#222;font-size:11.5px}
 .f-queue{fill:var(--head);stroke:var(--soft);stroke-dasharray:3 2}
 """,
         *(
-            f".t-{look.word}{{color:var(--{look.word})}}svg .t-{look.word}{{fill:var(--{look.word})}}"
+            f".t-{look.word}{{color:var(--{look.word});--c:var(--{look.word})}}"
             f".f-{look.word}{{fill:{look.fill};stroke:var(--{look.word})}}"
             for look in LOOKS.values()
         ),

@@ -70,10 +70,15 @@ def retry_picture(record: Record) -> Picture:
         "Retry timeline",
         ", ".join(told) + "." if rows else "No update began.",
         _Timeline(shown).svg("Retry timeline: " + ", ".join(told)) if rows else "",
-        ("update", "result", "version", "attempts", "waits (ms)", "nominal (ms)")
-        + ("in the queue (ms)", "began (ms)", "took (ms)", "error"),
+        _RETRY_COLUMNS,
         tuple(_retry_cells(row) for row in rows),
     )
+
+
+_RETRY_COLUMNS: Final = (
+    *("update", "result", "version", "attempts", "waits (ms)", "nominal (ms)"),
+    *("in the queue (ms)", "began (ms)", "took (ms)", "error"),
+)
 
 
 def _retry_cells(row: Update) -> tuple[JSON, ...]:
@@ -165,7 +170,7 @@ def _end(row: Update) -> tuple[str, str, str]:
 
 
 def latency_picture(record: Record) -> Picture:
-    """How long each update took, by when it ended, with p50, p95 and p99; the job is not counted."""
+    """How long each update took, by when it ended, with p50, p95 and p99; not the job."""
     rows = [row for row in updates(record) if not row.is_job and row.status != "running"]
     took = [row.took_ms for row in rows]
     marks = [(percent, percentile(took, percent) or 0.0) for percent in (50, 95, 99)]
@@ -195,18 +200,28 @@ def _latency_svg(rows: Sequence[Update], marks: Sequence[tuple[int, float]], lab
     parts = [*axis.grid(height)]
     for value in _ticks(0.0, highest, 4):
         parts.append(_text(LEFT - 8, y(value) + 4, f"{value:g} ms", "soft", anchor="end"))
-    free = -math.inf
-    for percent, value in reversed(marks):
-        end = WIDTH - RIGHT
-        parts.append(f'<path class="mark" d="M{LEFT} {y(value):.1f}H{end}"/>')
-        free = max(y(value) + 4, free + 15)
-        parts.append(_text(end + 6, free, f"p{percent} {value:.1f} ms"))
+    for percents, value in _together(marks, highest / 12):
+        at, end = y(value), WIDTH - RIGHT
+        parts.append(f'<path class="mark" d="M{LEFT} {at:.1f}H{end}"/>')
+        parts.append(_text(end + 6, at + 4, f"{', '.join(percents)}: {value:.1f} ms"))
     for row in rows[:MOST_MARKS]:
         tone = {"committed": "committed", "failed": "conflict"}.get(row.status, "idle")
         told = f"{row.label}: {row.status} after {row.took_ms:.1f} ms"
-        at = (axis.x(row.began_ms + row.took_ms), y(row.took_ms))
-        parts.append(_mark(*at, tone, told))
+        x = axis.x(row.began_ms + row.took_ms)
+        parts.append(_mark(x, y(row.took_ms), tone, told))
     return _svg(label, height + _Axis.HEIGHT, parts)
+
+
+def _together(
+    marks: Sequence[tuple[int, float]], least: float
+) -> Iterator[tuple[list[str], float]]:
+    """Those that lie closer to each other than `least` as one, named by all of them."""
+    group: list[str] = []
+    for number, (percent, value) in enumerate(marks):
+        group.append(f"p{percent}")
+        if number + 1 == len(marks) or marks[number + 1][1] - value >= least:
+            yield group, value
+            group = []
 
 
 # -- the job ---------------------------------------------------------------------------------------
@@ -245,7 +260,7 @@ def job_picture(record: Record) -> Picture:
         sentence if ran else "The job did not run.",
         _job_svg(rows, [version.at - began for version in by_users], sentence) if ran else "",
         ("at (s)", "who", "what", "version"),
-        tuple((round(at, 3), *rest) for at, *rest in rows),
+        tuple((round(at, 3), *rest) for at, *rest in rows) if ran else (),
     )
 
 
@@ -306,7 +321,7 @@ class _Axis:
     def __init__(self, span: Span, unit: str) -> None:
         self.begin, end = span
         self.unit = unit
-        self.long = max(end - self.begin, 1e-9)
+        self.long = max(end - self.begin, 1.0)
         self.scale = (WIDTH - LEFT - RIGHT) / self.long
 
     def x(self, at: float) -> float:
