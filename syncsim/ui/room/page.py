@@ -79,7 +79,7 @@ def report_page(run: Run) -> str:
             *(f'<li><a href="#{name}">{heading}</a></li>' for name, heading in SECTIONS.items()),
             '</ul></nav></header><main id="main" tabindex="-1">',
             *_findings(run),
-            *_again(told),
+            *_again(run),
             *(
                 part
                 for name, heading in SECTIONS.items()
@@ -135,12 +135,13 @@ def _findings(run: Run) -> Iterator[str]:
         yield f'<p class="soft">Note, without points: {_shown(note.message)}</p>'
 
 
-def _again(told: Mapping[str, JSON]) -> Iterator[str]:
+def _again(run: Run) -> Iterator[str]:
     """What to type to have a simulated run again, where its solution is one that can be named."""
-    token, solution = told["token"], told["solution"]
+    solution = run.setting.solution
+    token = run.token or next((one.token for one in run.findings if one.token), None)
     if token is None:
         return
-    command = ["syncsim", "replay", told["scenario"], token]
+    command = ["syncsim", "replay", run.setting.scenario, token]
     if ".py" in solution:
         command += ["--solution", solution]
     if solution == "reference" or ".py" in solution:

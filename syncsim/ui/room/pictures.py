@@ -237,12 +237,14 @@ def job_picture(record: Record) -> Picture:
     told = [event for event in record.events if isinstance(event, _JOB_ENDS)]
     began = min([*(version.at for version in commits), *(event.at for event in told)], default=0.0)
     rows: list[tuple[float, str, str, str]] = []
+    user_at: dict[str, float] = {}  # when a user last committed, by template
     for one in commits:
         word = "✓ committed"
         if one.by == BACKGROUND:
-            before = [v.at for v in by_users if v.template_id == one.template_id and v.at < one.at]
-            is_rude = one.at - max(before, default=-math.inf) < COOLDOWN_S
+            is_rude = one.at - user_at.get(one.template_id, -math.inf) < COOLDOWN_S
             word = "✗ wrote within the cooldown" if is_rude else "✓ processed"
+        else:
+            user_at[one.template_id] = one.at
         rows.append((one.at - began, person(one.by), word, one.version))
     for event in told:
         word = "○ " + (event.reason or "Skipped") if isinstance(event, kinds.JobSkipped) else ""
