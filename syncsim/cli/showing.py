@@ -9,7 +9,7 @@ import typer
 
 from syncsim.cli import command_io
 from syncsim.cli.application import app
-from syncsim.cli.options import Verbose
+from syncsim.cli.options import Browser, Port, Verbose
 from syncsim.errors import UsageError
 
 RunFile = Annotated[
@@ -38,4 +38,17 @@ def report(run_file: RunFile, html: Page, verbose: Verbose = False) -> int:
 
     command_io.write_file(html, report_page(run).encode())
     command_io.say(f"the page is in {html}")
+    return 0
+
+
+@app.command("app")
+def serve(browser: Browser = True, port: Port = None, verbose: Verbose = False) -> int:
+    """Serve the control room as a page without code, to this machine only; Ctrl-C ends it.
+
+    Each open page is a process of its own that ends with the page. The address that is printed
+    holds the token that others need.
+    """
+    from syncsim.cli import app_launcher
+
+    app_launcher.launch(app_launcher.find_page(), browser=browser, port=port)
     return 0
