@@ -18,7 +18,7 @@ from syncsim.ui.drawing import counted, person
 from syncsim.ui.room.look import toned
 from syncsim.ui.room.record import Record, Version
 from syncsim.ui.room.resolutions import FATES, Fate, Leaf, Resolution, chosen
-from syncsim.ui.room.value_cells import UNCHANGED, change_cell, json_text, value_cell
+from syncsim.ui.room.value_cells import UNCHANGED, change_cell, json_text, moved_cell, value_cell
 from syncsim.ui.room.word_marks import marked_text, visible
 
 MOST_CARDS: Final = 5
@@ -104,18 +104,25 @@ def verdict(one: Resolution) -> str:
 # -- as rows ---------------------------------------------------------------------------------------
 
 
-def conflict_rows(record: Record, selected: str | None = None) -> list[dict[str, JSON]]:
+def conflict_rows(
+    record: Record, selected: str | None = None, *, most: int | None = None
+) -> list[dict[str, JSON]]:
     """A row per place of each chosen version that met others, oldest first, for tables and export.
 
     Values are JSON text, `absent` where there is none; `words` marks a changed text as
-    `[-old-]{+new+}`. `kept`: earlier, later, or both where nothing was lost.
+    `[-old-]{+new+}`. `kept`: earlier, later, or both where nothing was lost. `most`: only the
+    newest rows, without working out the others.
     """
-    return [
-        _row(one, leaf)
-        for one in chosen(record, selected)
-        if one.has_met or selected
-        for leaf in one.leaves
-    ]
+    groups: list[list[dict[str, JSON]]] = []
+    total = 0
+    for one in reversed(chosen(record, selected)):
+        if most is not None and total >= most:
+            break
+        if one.has_met or selected:
+            groups.append([_row(one, leaf) for leaf in one.leaves])
+            total += len(groups[-1])
+    rows = [row for group in reversed(groups) for row in group]
+    return rows if most is None else rows[max(total - most, 0) :]
 
 
 def _row(one: Resolution, leaf: Leaf) -> dict[str, JSON]:
@@ -207,7 +214,7 @@ def _leaf_row(one: Resolution, leaf: Leaf, heads: Sequence[str]) -> str:
 
 def _change(leaf: Leaf, before: JSON, after: JSON) -> str:
     if leaf.change == "moved":
-        return f'<span class="sync-moved">&gt; moved</span> {_moved(after)}'
+        return moved_cell(str(after))
     if leaf.change == "order" and isinstance(after, list):
         return f'<span class="sync-moved">&gt; reordered</span> {value_cell(after)}'
     return change_cell(before, after)

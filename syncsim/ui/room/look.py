@@ -41,12 +41,15 @@ body[data-jp-theme-light="false"] .sync-past {{ {_properties(1)} }}
 .sync-past h4 {{ margin: 0 0 4px; font-size: 14px; }}
 .sync-past p {{ margin: 0 0 4px; }}
 .sync-scroll {{ overflow-x: auto; max-width: 100%; }}
-.sync-past table {{ border-collapse: collapse; width: 100%; margin: 4px 0; }}
+.sync-past table {{ border-collapse: collapse; width: 100%; margin: 4px 0; color: inherit; }}
+.sync-fields th[scope="row"] {{ min-width: 150px; }}
 .sync-past caption {{ text-align: left; font-weight: bold; }}
 .sync-past th, .sync-past td {{ text-align: left; vertical-align: top; padding: 3px 8px;
   border-bottom: 1px solid var(--sync-line); background: none; color: inherit;
   white-space: normal; font-size: 13px; }}
 .sync-past td {{ white-space: pre-wrap; }}
+.sync-past table:not(.sync-fields) td {{ overflow-wrap: break-word; }}
+.sync-past th[scope="col"] {{ overflow-wrap: normal; }}
 .sync-past code {{ color: inherit; background: none; font-family: monospace; font-size: 12px;
   padding: 0; white-space: pre-wrap; }}
 .sync-past small, .sync-idle {{ color: var(--sync-idle); }}
@@ -57,9 +60,9 @@ body[data-jp-theme-light="false"] .sync-past {{ {_properties(1)} }}
 .sync-moved, .sync-retry {{ color: var(--sync-retry); }}
 .sync-committed {{ color: var(--sync-committed); }}
 .sync-stale {{ color: var(--sync-stale); }}
-.sync-past ins {{ text-decoration: underline; }}
-.sync-past del {{ text-decoration: line-through; }}
-.sync-past ins b, .sync-past del b {{ text-decoration: none; display: inline-block; }}
+.sync-past ins, .sync-past del {{ text-decoration: none; background: none; }}
+.sync-past ins > :not(b) {{ text-decoration: underline; }}
+.sync-past del > :not(b) {{ text-decoration: line-through; }}
 .sync-past summary {{ cursor: pointer; }}
 .sync-past a {{ color: var(--sync-merged); text-decoration: underline; }}
 .sync-past :focus-visible {{ outline: 2px solid var(--sync-merged); outline-offset: 1px; }}

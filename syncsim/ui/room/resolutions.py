@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import Any, Final, Literal, TypeAlias
 
-from syncsim.contract import ABSENT, JSON, Conflict
+from syncsim.contract import ABSENT, JSON, Conflict, Document
 from syncsim.events import kinds
 from syncsim.merging import Change, diff, same
 from syncsim.merging.crediting import value_at
@@ -62,6 +61,31 @@ class Leaf:
         return "both" if self.fate == "preserved" else "later"
 
 
+class Steps:
+    """What each version changed of its parent; worked out once, however many ask."""
+
+    def __init__(self, known: Mapping[tuple[str, str], Version]) -> None:
+        self._known = known
+        self._changes: dict[tuple[str, str], tuple[Change, ...]] = {}
+
+    def changes(self, one: Version) -> tuple[Change, ...]:
+        """From its parent to the version; none where the parent is not known."""
+        key = (one.template_id, one.version)
+        if key not in self._changes:
+            parent = self._known.get((one.template_id, one.parent or ""))
+            self._changes[key] = () if parent is None else diff(parent.document, one.document)
+        return self._changes[key]
+
+    def touched(self, one: Version, path: str, is_move: bool) -> bool:
+        """Whether it changed something at, above or below the path; or moved it, if `is_move`."""
+        here = path + "/"
+        return any(
+            (change.path + "/").startswith(here) or here.startswith(change.path + "/")
+            for change in self.changes(one)
+            if (change.kind == "moved") is is_move
+        )
+
+
 class Resolution:
     """One version: `base`, what its writer had read, and `between`, what was committed since.
 
@@ -70,12 +94,18 @@ class Resolution:
     """
 
     def __init__(
-        self, version: Version, base: Version | None, between: Sequence[Version], parent: JSON
+        self,
+        version: Version,
+        base: Version | None,
+        between: Sequence[Version],
+        parent: JSON,
+        steps: Steps,
     ) -> None:
         self.version = version
         self.base = base
         self.between = tuple(between)
         self._parent = parent
+        self._steps = steps
 
     @cached_property
     def conflicts(self) -> tuple[Conflict, ...]:
@@ -87,6 +117,11 @@ class Resolution:
     def has_met(self) -> bool:
         """Whether others had committed since its base."""
         return bool(self.between or self.conflicts)
+
+    @property
+    def parent_document(self) -> Document | None:
+        """What the head was when it was committed; None where the record does not hold it."""
+        return None if self._parent is ABSENT else self._parent
 
     @cached_property
     def leaves(self) -> tuple[Leaf, ...]:
@@ -103,7 +138,7 @@ class Resolution:
 
     def _disputed(self) -> Iterator[Leaf]:
         for conflict in self.conflicts:
-            by = self._changed_by(conflict.path)
+            by = self._changed_by(conflict.path, conflict.kind == "order")
             result = value_at(self.version.document, conflict.path)
             if conflict.kind == "order" and isinstance(result, list):
                 result = [_id(element) for element in result]
@@ -129,7 +164,7 @@ class Resolution:
         for change in diff(self.base.document, self._parent):
             if self._is_recorded(change):
                 continue
-            by = self._changed_by(change.path) or self.between[-1]
+            by = self._changed_by(change.path, change.kind == "moved") or self.between[-1]
             before, after = change.before, change.after
             fate: Fate = "preserved"
             if change.kind == "moved":
@@ -173,11 +208,9 @@ class Resolution:
 
     # -- what they are worked out from -------------------------------------------------------------
 
-    @cached_property
+    @property
     def _mine_changes(self) -> tuple[Change, ...]:
-        if self._parent is ABSENT:
-            return ()
-        return diff(self._parent, self.version.document)
+        return self._steps.changes(self.version)
 
     def _is_recorded(self, change: Change) -> bool:
         """Whether a conflict lies at the path, above or below; of an order only moves do."""
@@ -191,30 +224,33 @@ class Resolution:
                 return True
         return False
 
-    def _changed_by(self, path: str) -> Version | None:
-        """The last of those between that changed this place."""
-        if self.base is None:
-            return None
-        for before, after in reversed(list(pairwise((self.base, *self.between)))):
-            if not same(value_at(before.document, path), value_at(after.document, path)):
-                return after
-        return None
+    def _changed_by(self, path: str, is_move: bool) -> Version | None:
+        """The last of those between that changed, or moved, something at this place."""
+        return next(
+            (one for one in reversed(self.between) if self._steps.touched(one, path, is_move)), None
+        )
+
+    @property
+    def _documents(self) -> tuple[Document, ...]:
+        base = {} if self.base is None else self.base.document
+        return base, self.parent_document or {}, self.version.document
 
     def _label(self, path: str) -> str:
-        base = {} if self.base is None else self.base.document
-        return label(path, base, self._parent or {}, self.version.document)
+        return label(path, *self._documents)
 
     def _places(self, change: Change) -> tuple[str, str]:
         """Where an element stood and stands, in words."""
-        above = change.path.rpartition("/")[0]
+        before, after = change.before, change.after
+        documents = self._documents
+        return place(change.path, before, *documents), place(change.path, after, *documents)
 
-        def place(follows: JSON) -> str:
-            if follows is None:
-                return "first"
-            named = self._label(f"{above}/{follows}")
-            return f"after {named.rpartition(' > ')[2]}"
 
-        return place(change.before), place(change.after)
+def place(path: str, follows: JSON, *documents: JSON) -> str:
+    """Where the element at a path stands, in words: `first`, or `after E-mail`."""
+    if follows is None:
+        return "first"
+    named = label(f"{path.rpartition('/')[0]}/{follows}", *documents)
+    return f"after {named.rpartition(' > ')[2]}"
 
 
 def resolutions(record: Record) -> list[Resolution]:
@@ -224,6 +260,7 @@ def resolutions(record: Record) -> list[Resolution]:
     """
     known = {(one.template_id, one.version): one for one in record.versions}
     bases = _bases(record)
+    steps = Steps(known)
     found = []
     for one in record.versions:
         if one.parent is None:
@@ -234,12 +271,12 @@ def resolutions(record: Record) -> list[Resolution]:
         between: list[Version] = []
         above = parent
         while above is not None and base is not None and above.version != base.version:
-            between.insert(0, above)
+            between.append(above)
             above = known.get((one.template_id, above.parent or ""))
         if above is None:  # the base is no ancestor that the record holds
             base, between = None, []
         document: Any = ABSENT if parent is None else parent.document
-        found.append(Resolution(one, base, between, document))
+        found.append(Resolution(one, base, between[::-1], document, steps))
     return found
 
 
@@ -254,6 +291,11 @@ def chosen(record: Record, selected: str | None) -> list[Resolution]:
         operation = None if record.run is None else record.run.history.operation_of(selected)
         return [one for one in found if _is_of(one.version, selected, operation)]
     return [one for one in found if one.has_met] or found[-1:]
+
+
+def holdings(record: Record) -> list[tuple[str, str, float]]:
+    """Which versions the record holds, to tell whether there is anything new to show."""
+    return [(one.template_id, one.version, one.at) for one in record.versions]
 
 
 def _is_of(version: Version, selected: str, operation: str | None) -> bool:

@@ -58,6 +58,11 @@ def change_cell(before: JSON, after: JSON) -> str:
     return f"{_word('changed')} {_folded(marked_short(before, after), whole)}"
 
 
+def moved_cell(place: str) -> str:
+    """Where an element stands that was moved: `> moved after E-mail`."""
+    return f"{_word('moved')} {escape(visible(place))}"
+
+
 SIGNS: Final = {"added": "+", "removed": "\N{MINUS SIGN}", "changed": "~", "moved": ">"}
 
 

@@ -15,7 +15,9 @@ MOST_WORK: Final = 1_000_000
 """Pairs of words that are compared; beyond that a text counts as replaced as a whole."""
 
 LEAST_ALIKE: Final = 0.3
-"""Texts that share less are told as one replaced by the other, as half-words tell nobody much."""
+"""Share of the shorter text's words; with less in common, one text is told to replace the other.
+
+Marks that pick a few common words out of two different texts are harder to read than both."""
 
 AROUND: Final = 40
 """Characters of unchanged text that the short form keeps on each side of a change."""
@@ -46,7 +48,9 @@ def marks(before: str, after: str) -> list[Mark]:
     if len(old) * len(new) > MOST_WORK:
         return _replaced(before, after)
     matcher = SequenceMatcher(None, old, new, autojunk=False)
-    if matcher.ratio() < LEAST_ALIKE:
+    blocks = matcher.get_matching_blocks()
+    kept = sum(_letters(old[block.a : block.a + block.size]) for block in blocks)
+    if kept < LEAST_ALIKE * min(_letters(old), _letters(new)):
         return _replaced(before, after)
     found: list[Mark] = []
     for begin, end, first, last in _spans(matcher, old):
@@ -87,6 +91,11 @@ def visible(text: str) -> str:
     return _INVISIBLE.sub(lambda found: ascii(found.group())[1:-1], text)
 
 
+def _letters(words: Sequence[str]) -> int:
+    """The characters of the words, blanks between them aside."""
+    return sum(len(word.strip()) for word in words)
+
+
 def _spans(matcher: SequenceMatcher[str], old: Sequence[str]) -> Iterator[tuple[int, ...]]:
     """Spans that differ and spans that do not, in turn; a lone blank between changes is changed."""
     pending: tuple[int, ...] | None = None
@@ -120,7 +129,7 @@ def _shortened(text: str, has_left: bool, has_right: bool) -> str:
 def _as_html(found: Sequence[Mark]) -> str:
     forms = {
         "same": "{}",
-        "gone": f'<del><b title="removed">{MINUS}</b>{{}}</del>',
-        "new": '<ins><b title="added">+</b>{}</ins>',
+        "gone": f'<del><b title="removed">{MINUS}</b><span>{{}}</span></del>',
+        "new": '<ins><b title="added">+</b><span>{}</span></ins>',
     }
     return "".join(forms[mark.fate].format(escape(visible(mark.text))) for mark in found)
