@@ -48,7 +48,7 @@ def saved(scenario: str, **parameters: Any) -> Run:
 
 
 def check(page: str) -> PageReader:
-    """Known elements only, no handler, no address, and one script: the one that the policy names."""
+    """Known elements, no handler, no address, and one script: the one that the policy names."""
     read = PageReader(page)
     assert read.tags <= ALLOWED | OF_THE_PAGE
     for tag, attributes in read.elements:
@@ -92,7 +92,7 @@ def test_a_page_has_verdict_figures_log_conflicts_versions_and_pictures() -> Non
     assert "Both changes preserved" in text
     for commit in played.history.commits:
         assert text.count(commit.version) > 1
-    assert "merged at the head; attempt 2" in text
+    assert "merged with 1 version by" in text
     assert f"syncsim replay perfect-storm {played.token}" in text
     assert text.count("The same as a table") == 3
 
@@ -123,6 +123,7 @@ def test_what_is_left_out_of_a_long_run_is_told() -> None:
     assert f"{MOST_LINES:,} lines" in text
     assert f"{before:,} lines before them are left out" in text
     assert "more rows are left out here" in text
+    assert "earlier rows are left out here" in text
 
 
 def test_a_run_in_which_nothing_happened_still_has_a_page() -> None:

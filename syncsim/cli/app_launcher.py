@@ -72,7 +72,7 @@ def launch(page: Path, *, browser: bool = True, port: int | None = None) -> None
     paths = [str(_TEMPLATES), os.environ.get("JUPYTER_PATH", "")]
     os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, paths))
     config.VoilaConfiguration.prelaunch_hook = admit
-    served = type("ControlRoomApp", (voila,), {"launch_browser": open_with_token})
+    served: Any = type("ControlRoomApp", (voila,), {"launch_browser": open_with_token})
     served.launch_instance(argv=arguments(page, browser=browser, port=port), config=config)
 
 

@@ -11,7 +11,6 @@ import base64
 import hashlib
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from typing import Final
 
 from syncsim import __version__
@@ -19,7 +18,8 @@ from syncsim.contract import JSON
 from syncsim.events.live_log import printable
 from syncsim.lab.findings import TITLES
 from syncsim.lab.result import Run
-from syncsim.ui.drawing import LOOKS, Look, counted, person
+from syncsim.ui.drawing import LOOKS, Look, counted
+from syncsim.ui.room.audit import audit_rows, count_of
 from syncsim.ui.room.conflict_view import conflict_view
 from syncsim.ui.room.page_log import SCRIPT, log_section
 from syncsim.ui.room.page_style import STYLE
@@ -31,7 +31,7 @@ from syncsim.ui.room.pictures import (
     latency_picture,
     retry_picture,
 )
-from syncsim.ui.room.record import Record, Version
+from syncsim.ui.room.record import Record
 from syncsim.ui.sequence import sequence
 from syncsim.ui.sequence_html import diagram_figure, leaf_tables
 from syncsim.ui.sequence_svg import WIDTH, escape
@@ -230,31 +230,15 @@ def _section(name: str, heading: str, parts: Iterable[str]) -> Iterator[str]:
 
 
 def _history(record: Record) -> Iterator[str]:
-    """Every version, newest first: what the store's audit trail says of it."""
-    columns = ("version", "template", "when", "who", "what", "why")
-    yield from _table(columns, [_version_cells(one) for one in reversed(record.versions)])
+    """The audit trail, newest first: every version, and who wrote none."""
+    rows = audit_rows(record, most=MOST_ROWS)
+    yield from _table(_AUDIT, [[row[name] for name in _AUDIT] for row in reversed(rows)])
+    left_out = count_of(record) - len(rows)
+    if left_out:
+        yield f'<p class="soft">{left_out:,} earlier rows are left out here.</p>'
 
 
-def _version_cells(version: Version) -> tuple[JSON, ...]:
-    told = version.detail if isinstance(version.detail, dict) else {}
-    kind = str(told.get("kind") or ("update" if version.parent else "create"))
-    why = [f"follows {version.parent}"] if version.parent else ["the first version"]
-    base, conflicts = told.get("base"), told.get("conflicts")
-    why += (
-        [f"made against {base}, merged at the head"] if base not in (None, version.parent) else []
-    )
-    why += [f"attempt {told['attempts']}"] if told.get("attempts") else []
-    why += [f"restores {told['restored']}"] if told.get("restored") else []
-    why += [f"{counted(len(conflicts), 'value')} overridden"] if isinstance(conflicts, list) else []
-    when = _when(version.at)
-    return version.version, version.template_id, when, person(version.by), kind, "; ".join(why)
-
-
-def _when(at: float) -> str:
-    try:
-        return datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
-    except (OverflowError, ValueError, OSError):
-        return "no time that a calendar has"
+_AUDIT: Final = ("when", "who", "what", "why", "template", "version", "kind", "attempts")
 
 
 def _picture(picture: Picture, key: str = "") -> Iterator[str]:
