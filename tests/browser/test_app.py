@@ -32,8 +32,10 @@ PATIENCE = 600
 """Fifths of a second until something that must happen counts as not happening."""
 
 
-OF_VOILA = re.compile(r"Unsatisfied version \S+ from _JUPYTERLAB.CORE_OUTPUT of shared ")
-"""Voila is built with a JupyterLab somewhat older than that of the widgets, and the page says so."""
+OF_VOILA = re.compile(
+    r"(Unsatisfied|No satisfying) version \S+ (from \S+ )?of shared (singleton )?module @jupyterlab/"
+)
+"""Voila is built with a JupyterLab older than that of the widgets, and the page says so."""
 
 
 OF_STILL_FIGURES = "setData is not a function"
