@@ -6,6 +6,8 @@ import base64
 import hashlib
 import json
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -212,6 +214,14 @@ def test_every_picture_can_be_drawn_of_any_beginning_of_a_run(picture: Any) -> N
         assert drawn.sentence
         assert not drawn.svg or 'role="img" aria-label="' in drawn.svg
         assert "nan" not in drawn.svg
+
+
+def test_a_page_needs_none_of_the_libraries_for_notebooks() -> None:
+    """So that a plain installation can write one."""
+    code = "import syncsim.ui.room.page, sys, json; print(json.dumps(sorted(sys.modules)))"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in json.loads(out.stdout)}
+    assert not loaded & {"plotly", "pandas", "ipywidgets", "anywidget", "IPython"}
 
 
 # -- the file --------------------------------------------------------------------------------------

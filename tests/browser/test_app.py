@@ -33,7 +33,7 @@ PATIENCE = 600
 
 
 OF_VOILA = re.compile(
-    r"(Unsatisfied|No satisfying) version \S+ (from \S+ )?of shared (singleton )?module @jupyterlab/"
+    r"(Unsatisfied|No satisfying) version \S+ (from \S+ )?of shared (singleton )?module @jupyter"
 )
 """Voila is built with a JupyterLab older than that of the widgets, and the page says so."""
 
