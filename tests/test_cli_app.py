@@ -119,7 +119,7 @@ def test_a_page_too_many_is_refused_before_its_process_begins(
     with pytest.raises(HTTPError) as refused:
         app_launcher.admit(Handler(app_launcher.MOST_PAGES), None, "")
     assert refused.value.args[0] == 503
-    assert "close one and load this again" in refused.value.args[1]
+    assert "close one, then load this again" in refused.value.args[1]
 
 
 def test_the_browser_is_opened_with_the_token_by_way_of_a_file_of_the_owner(

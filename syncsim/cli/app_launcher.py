@@ -84,7 +84,7 @@ def admit(handler: Any, notebook: Any, cwd: str) -> None:
     """
     if len(handler.kernel_manager.list_kernel_ids()) >= MOST_PAGES:
         http_error = import_module("tornado.web").HTTPError
-        reason = f"{MOST_PAGES} pages are open; close one and load this again"
+        reason = f"as many pages as may be ({MOST_PAGES}) are open; close one, then load this again"
         raise http_error(503, reason, reason=reason)
     _ = handler.xsrf_token  # asking for it sets the cookie
 

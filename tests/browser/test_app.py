@@ -63,8 +63,11 @@ class Served:
             return error.code
 
 
-def serve(folder: Path) -> Iterator[Served]:
-    """`syncsim app` of the package in `folder`, with a home of its own; ended by its own handle."""
+def serve(folder: Path, before: str = "") -> Iterator[Served]:
+    """`syncsim app` of the package in `folder`, with a home of its own; ended by its own handle.
+
+    `before`: code that is run first.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -77,9 +80,11 @@ def serve(folder: Path) -> Iterator[Served]:
         "JUPYTER_TOKEN": TOKEN,
     }
     log = folder / "app.log"
+    command = ("app", "--no-browser", "--port", str(port))
+    code = f"{before}\nfrom syncsim.cli import main\nmain({command})"
     with log.open("w") as written:
         process = subprocess.Popen(
-            [sys.executable, "-m", "syncsim", "app", "--no-browser", "--port", str(port)],
+            [sys.executable, "-c", code],
             cwd=folder,
             env=environment,
             stdout=written,
@@ -201,6 +206,34 @@ def test_whoever_lacks_the_token_gets_no_page_and_no_process(app: Served) -> Non
         if status == 302:
             assert (answer.getheader("Location") or "").startswith("/login")
         asked.close()
+
+
+def test_the_log_in_and_the_errors_ask_no_other_host_for_anything(app: Served, page: Page) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(app.address)
+    expect(page.get_by_label("Password or token")).to_be_visible()
+    page.goto(f"{app.address}/nothing.here?token={TOKEN}")
+    expect(page.get_by_text("403")).to_be_visible()
+    assert [url for url in asked if not url.startswith((app.address, "data:"))] == []
+
+
+def test_a_visitor_too_many_is_told_what_to_do(
+    tmp_path_factory: pytest.TempPathFactory, page: Page
+) -> None:
+    own = serve(
+        copied(tmp_path_factory.mktemp("full")),
+        "import syncsim.cli.app_launcher as launcher\nlauncher.MOST_PAGES = 0",
+    )
+    app = next(own)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    answer = page.goto(app.entry)
+    assert answer is not None
+    assert answer.status == 503
+    expect(page.get_by_role("alert")).to_contain_text("close one, then load this again")
+    assert [url for url in asked if not url.startswith((app.address, "data:"))] == []
+    own.close()  # type: ignore[attr-defined]
 
 
 def test_it_listens_on_the_loopback_interface_only(app: Served) -> None:

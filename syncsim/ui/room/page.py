@@ -232,13 +232,22 @@ def _section(name: str, heading: str, parts: Iterable[str]) -> Iterator[str]:
 def _history(record: Record) -> Iterator[str]:
     """The audit trail, newest first: every version, and who wrote none."""
     rows = audit_rows(record, most=MOST_ROWS)
-    yield from _table(_AUDIT, [[row[name] for name in _AUDIT] for row in reversed(rows)])
+    columns = ("when (UTC)", *_AUDIT)
+    yield from _table(
+        columns,
+        [[_when(row["when"]), *(row[name] for name in _AUDIT)] for row in reversed(rows)],
+    )
     left_out = count_of(record) - len(rows)
     if left_out:
         yield f'<p class="soft">{left_out:,} earlier rows are left out here.</p>'
 
 
-_AUDIT: Final = ("when", "who", "what", "why", "template", "version", "kind", "attempts")
+_AUDIT: Final = ("who", "what", "why", "template", "version", "kind", "attempts")
+
+
+def _when(iso: str) -> str:
+    """`2026-11-25 18:50:42.339` of `2026-11-25T18:50:42.339+00:00`."""
+    return iso.partition("+")[0].replace("T", " ")
 
 
 def _picture(picture: Picture, key: str = "") -> Iterator[str]:

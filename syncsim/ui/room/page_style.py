@@ -57,8 +57,10 @@ nav ul{display:flex;flex-wrap:wrap;gap:2px 18px;list-style:none;margin:10px 0 0;
 .wide{overflow-x:auto}
 table{border-collapse:collapse;margin:4px 0 12px;font-size:14px}
 th,td{text-align:left;vertical-align:top;padding:4px 14px 4px 0;
-border-bottom:1px solid var(--rule);font-weight:400;overflow-wrap:normal}
-td{max-width:34em;overflow-wrap:anywhere}thead th{color:var(--soft)}caption{text-align:left}
+border-bottom:1px solid var(--rule);font-weight:400}
+tbody th{min-width:11em}
+th,td{max-width:34em;overflow-wrap:break-word}
+thead th{color:var(--soft)}caption{text-align:left}
 details{margin:6px 0 14px}summary{cursor:pointer;color:var(--soft)}
 pre,code{font:12.5px/1.45 ui-monospace,Consolas,monospace}
 pre{white-space:pre-wrap;background:var(--head);padding:8px 10px;border-radius:4px}
