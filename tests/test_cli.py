@@ -112,7 +112,18 @@ def process(*arguments: str, **environment: str) -> subprocess.Popen[str]:
 def test_without_arguments_the_help_is_shown_and_counts_as_wrong_usage(call: Call) -> None:
     code, out, err = call()
     assert (code, out) == (2, "")
-    for command in ("demo", "run", "lab", "history", "diff", "rollback", "import", "export"):
+    for command in (
+        "demo",
+        "run",
+        "report",
+        "lab",
+        "app",
+        "history",
+        "diff",
+        "rollback",
+        "import",
+        "export",
+    ):
         assert f"  {command} " in err
 
 

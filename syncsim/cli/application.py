@@ -12,7 +12,7 @@ from syncsim.cli.command_io import USAGE
 from syncsim.cli.options import Version
 
 ORDER: Final = (
-    *("demo", "run", "explore", "replay", "herd", "lab"),
+    *("demo", "run", "explore", "replay", "report", "herd", "lab", "app"),
     *("history", "diff", "rollback", "import", "export"),
 )
 """The commands as `--help` lists them: what a newcomer wants first, first."""

@@ -48,18 +48,20 @@ _logger = logging.getLogger(__name__)
 # -- files -----------------------------------------------------------------------------------------
 
 
-def read_file(file: str) -> bytes:
+def read_file(file: str, most: int | None = None) -> bytes:
     """The bytes of a file, `-` for standard input; of a huge one as many as show its size.
 
-    Raises `UsageError` for what cannot be read.
+    `most` is how many it may have, unless told as many as a template's text. Raises `UsageError`
+    for what cannot be read.
     """
     from syncsim.template.strict_json import MAX_TEXT_BYTES
 
+    wanted = (MAX_TEXT_BYTES if most is None else most) + 1
     if file == "-":
-        return sys.stdin.buffer.read(MAX_TEXT_BYTES + 1)
+        return sys.stdin.buffer.read(wanted)
     try:
         with open(file, "rb") as source:
-            return source.read(MAX_TEXT_BYTES + 1)
+            return source.read(wanted)
     except OSError as error:
         raise UsageError("the file", file, f"one that can be read ({error.strerror})") from None
 

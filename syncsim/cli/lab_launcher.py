@@ -1,4 +1,4 @@
-"""Start JupyterLab on the tour: which folder, which page, which options.
+"""Start JupyterLab on the control room: which folder, which page, which options.
 
 Everything else is Jupyter's own, its token above all: who opens the page needs the address that
 Jupyter prints. In a checkout the project is the root of the file browser; elsewhere the notebooks
@@ -18,8 +18,10 @@ from typing import Final
 
 from syncsim.errors import MissingExtraError, UsageError
 
+CONTROL_ROOM: Final = "notebooks/control_room.ipynb"
+"""The notebook that is opened, from the root of the file browser; if it is not there, the tour."""
+
 TOUR: Final = "notebooks/00_tour.ipynb"
-"""The notebook that is opened, from the root of the file browser."""
 
 _PACKAGE: Final = Path(__file__).parents[1]
 _NO_NEWS: Final = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}
@@ -30,6 +32,11 @@ def find_checkout() -> Path | None:
     project = _PACKAGE.parent
     marks = (project / "pyproject.toml", project / TOUR)
     return project if all(mark.is_file() for mark in marks) else None
+
+
+def first_notebook(root: Path) -> str:
+    """The notebook to begin with, from `root`."""
+    return CONTROL_ROOM if (root / CONTROL_ROOM).is_file() else TOUR
 
 
 def copy_notebooks(folder: Path, shipped: Path = _PACKAGE / "_shipped") -> list[Path]:
@@ -52,7 +59,7 @@ def arguments(root: Path, *, browser: bool, port: int | None, as_root: bool) -> 
     """The command line for JupyterLab; `/doc` is its view of one document, without side bars."""
     options = [
         f"--ServerApp.root_dir={root}",
-        f"--LabApp.default_url=/doc/tree/{TOUR}",
+        f"--LabApp.default_url=/doc/tree/{first_notebook(root)}",
         "--ServerApp.answer_yes=True",  # Ctrl-C ends it, without a question
     ]
     if port is not None:

@@ -219,7 +219,7 @@ def replay(
 
 @app.command()
 def lab(browser: Browser = True, port: Port = None, verbose: Verbose = False) -> int:
-    """Start JupyterLab on the tour; Ctrl-C ends it.
+    """Start JupyterLab on the control room; Ctrl-C ends it.
 
     In a checkout its notebooks are opened in place. Elsewhere they are copied to the folder
     syncsim-lab in the present one; notebooks that are there already are not touched.

@@ -44,12 +44,12 @@ class SequenceDiagram:
         dark = f'body[data-jp-theme-light="false"] .syncsim-seq{{{DARK}}}'
         return "\n".join(
             [
-                f"<style>{STYLE}{_CELL_STYLE}{dark}</style>",
+                f"<style>{STYLE}{CELL_STYLE}{dark}</style>",
                 '<div class="syncsim-seq syncsim-cell">',
                 f"<p><strong>{escape(diagram.title)}</strong><br>{escape(diagram.sentence)}</p>",
-                *_figure(diagram, CELL),
+                *diagram_figure(diagram, CELL),
                 # No heading: JupyterLab would list it in the table of contents.
-                *_leaves(diagram.leaves, "<p><strong>Before and after</strong></p>"),
+                *leaf_tables(diagram.leaves, "<p><strong>Before and after</strong></p>"),
                 "</div>",
             ]
         )
@@ -80,8 +80,8 @@ def sequence_page(
             f"<h1>{escape(diagram.title)}</h1>",
             f'<p class="lead">{escape(diagram.sentence)}</p>',
             f'<p class="run">{escape(_run_of(diagram))}</p>',
-            *_figure(diagram, WIDTH),
-            *_leaves(diagram.leaves, "<h2>Before and after</h2>"),
+            *diagram_figure(diagram, WIDTH),
+            *leaf_tables(diagram.leaves, "<h2>Before and after</h2>"),
             *_again(token, command),
             *_steps(diagram),
             "</main></body></html>",
@@ -127,7 +127,8 @@ def _again(token: str | None, command: str | None) -> Iterator[str]:
         yield f"<p>Token: <code>{escape(token)}</code></p>"
 
 
-def _figure(diagram: Diagram, width: int) -> Iterator[str]:
+def diagram_figure(diagram: Diagram, width: int) -> Iterator[str]:
+    """The picture with its legend; styled by `STYLE` and `CELL_STYLE` in a `syncsim-seq`."""
     yield f'<figure tabindex="0"><div class="wide">{svg(diagram, width)}</div>'
     legend = " &emsp; ".join(
         f'<span class="{kind}"><b>{SIGNS[kind]}</b> {meaning}</span>' for kind, meaning in LEGEND
@@ -142,7 +143,8 @@ def _figure(diagram: Diagram, width: int) -> Iterator[str]:
     )
 
 
-def _leaves(leaves: tuple[Leaf, ...], heading: str) -> Iterator[str]:
+def leaf_tables(leaves: tuple[Leaf, ...], heading: str) -> Iterator[str]:
+    """Below `heading` a table per value concerned; nothing where there is none."""
     if not leaves:
         return
     yield heading
@@ -170,7 +172,7 @@ def _steps(diagram: Diagram) -> Iterator[str]:
     yield "</ol>"
 
 
-_CELL_STYLE: Final = """
+CELL_STYLE: Final = """
 .syncsim-cell{padding:4px 8px;font:13px system-ui,sans-serif;overflow-wrap:anywhere}
 .syncsim-cell svg{max-width:100%;min-width:720px;height:auto}
 .syncsim-cell tr,.syncsim-cell code{background:none!important}
@@ -199,7 +201,7 @@ pre{{white-space:pre-wrap;font:12.5px/1.45 ui-monospace,Consolas,monospace;
 background:var(--head);padding:8px 10px;margin:0 0 6px;border-radius:4px}}
 figure{{margin:0}}figure:focus-visible{{outline:2px solid var(--soft)}}
 ol{{padding-left:2.6em}}li.gap{{list-style:none;color:var(--soft)}}
-{_CELL_STYLE}
+{CELL_STYLE}
 @media (prefers-color-scheme:dark){{.syncsim-seq{{{DARK}}}}}
 @media print{{.syncsim-seq{{--back:#fff;--ink:#000;--soft:#444}}main{{padding:0;max-width:none}}
 body{{font-size:11px;-webkit-print-color-adjust:exact;print-color-adjust:exact}}

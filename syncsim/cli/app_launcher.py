@@ -1,0 +1,106 @@
+"""Serve the control room to people who see no code: which page, to whom, for how long.
+
+Voila does the serving. Ours are a template that asks no other host for anything (`jupyter/`), a
+browser that is opened with the token, and limits: each open page is a Python process of its own,
+which ends with the page.
+"""
+
+from __future__ import annotations
+
+import os
+import webbrowser
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+
+from syncsim.cli.lab_launcher import check_port, find_checkout, first_notebook
+from syncsim.errors import MissingExtraError, UsageError
+
+MOST_PAGES: Final = 12
+"""Open pages, and so processes, at a time; one more is told so."""
+
+IDLE_S: Final = 300
+"""A process whose page went without a word (a crash, a cut cable) ends after so many seconds."""
+
+_PACKAGE: Final = Path(__file__).parents[1]
+_TEMPLATES: Final = Path(__file__).with_name("jupyter")
+
+
+def find_page() -> Path:
+    """The notebook that is served: that of the checkout, else the one that came with the package.
+
+    Nobody can change it from the page. Raises `UsageError` where there is none.
+    """
+    root = find_checkout() or _PACKAGE / "_shipped"
+    page = root / first_notebook(root)
+    if not page.is_file():
+        raise UsageError("this installation", str(_PACKAGE), f"one with {page.name}")
+    return page
+
+
+def arguments(page: Path, *, browser: bool, port: int | None) -> list[str]:
+    """The command line for Voila: loopback only, with a token, our template and no other.
+
+    Relative paths that a user types there begin in the present folder.
+    """
+    options = [
+        str(page),
+        "--Voila.ip=127.0.0.1",
+        "--Voila.auto_token=True",
+        "--VoilaConfiguration.template=syncsim",
+        "--VoilaConfiguration.allow_template_override=NO",
+        f"--MappingKernelManager.root_dir={Path.cwd()}",
+        f"--MappingKernelManager.cull_idle_timeout={IDLE_S}",
+        f"--MappingKernelManager.cull_interval={IDLE_S // 10}",
+    ]
+    if port is not None:
+        options += [f"--Voila.port={port}", "--Voila.port_retries=0"]
+    if not browser:
+        options.append("--no-browser")
+    return options
+
+
+def launch(page: Path, *, browser: bool = True, port: int | None = None) -> None:
+    """Run Voila in this process until Ctrl-C; raises `MissingExtraError`, `UsageError`."""
+    try:
+        voila = import_module("voila.app").Voila
+        config = import_module("traitlets.config").Config()
+    except ImportError:
+        raise MissingExtraError("lab", "syncsim app") from None
+    if port is not None:
+        check_port(port)
+    paths = [str(_TEMPLATES), os.environ.get("JUPYTER_PATH", "")]
+    os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, paths))
+    config.VoilaConfiguration.prelaunch_hook = admit
+    served: Any = type("ControlRoomApp", (voila,), {"launch_browser": open_with_token})
+    served.launch_instance(argv=arguments(page, browser=browser, port=port), config=config)
+
+
+def admit(handler: Any, notebook: Any, cwd: str) -> None:
+    """Raise 503 instead of starting one more process than `MOST_PAGES`.
+
+    Who comes in gets the cookie against forged requests, without which the server would not believe
+    the page when it says that it closes.
+    """
+    if len(handler.kernel_manager.list_kernel_ids()) >= MOST_PAGES:
+        http_error = import_module("tornado.web").HTTPError
+        reason = f"as many pages as may be ({MOST_PAGES}) are open; close one, then load this again"
+        raise http_error(503, reason, reason=reason)
+    _ = handler.xsrf_token  # asking for it sets the cookie
+
+
+def open_with_token(app: Any) -> None:
+    """Open the page in a browser, by way of a file that only its owner can read.
+
+    The token stands neither in a command line, which others could see, nor must it be typed.
+    """
+    address = f"{app.connection_url}?token={app.identity_provider.token}"
+    way = Path(app.connection_dir) / "open.html"
+    way.touch(mode=0o600)
+    way.write_text(
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="refresh" content="0;url={address}"><title>syncsim</title></head>'
+        f'<body><a href="{address}">To the control room</a></body></html>',
+        "utf-8",
+    )
+    webbrowser.open(way.as_uri(), new=2)
