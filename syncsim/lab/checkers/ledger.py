@@ -65,6 +65,10 @@ class Timeline:
         first = max(bisect_left(self._latest, began) - 1, 0)
         return range(first, bisect_right(self._earliest, ended))
 
+    def begun(self, positions: Sequence[int], moment: float) -> Sequence[int]:
+        """Those of these ascending positions whose commit can have been there at this moment."""
+        return positions[: bisect_right(positions, moment, key=self._earliest.__getitem__)]
+
     def last_user_commit(self, at: float) -> float | None:
         """When a user last committed, up to this time on the store's clock; None if none had."""
         before = bisect_right(self._user_times, at)
@@ -155,8 +159,9 @@ class Ledger:
         """Read the tokens of a solution that makes its own.
 
         Such a token belongs to the commit whose outcome answered it, else to the one commit whose
-        content a read showed under it. Read before the commit it was answered for was even asked
-        for, it had stood for another one.
+        content a read showed under it, of those that were there by then. It stands for two where
+        it was read before the commit it was answered for was even asked for, and where it was read
+        with the content of another head while nothing went on.
         """
         store_tokens = {t: set(line.positions) for t, line in self.timelines.items()}
         givers: dict[tuple[str, str], list[str]] = defaultdict(list)
@@ -188,10 +193,25 @@ class Ledger:
             line, token = self.timelines[operation.template_id], operation.version
             key = (operation.template_id, str(token))
             given_by = self.operations[givers[key][0]] if key in givers else None
-            if given_by is not None and (operation.returned or 0) < given_by.called:
+            if given_by is not None and (
+                (operation.returned or 0) < given_by.called or _shows_another(line, operation)
+            ):
                 line.positions[str(token)] = None
                 self.reused[key] = (*self.reused.get(key, (given_by.id,)), operation.id)
             if token not in line.positions and operation.digest is not None:
-                found = line.with_digest(operation.digest)
+                found = line.begun(line.with_digest(operation.digest), operation.returned or 0)
                 if len(found) == 1:
                     line.positions[str(token)] = found[0]
+
+
+def _shows_another(line: Timeline, read: Operation) -> bool:
+    """Whether this read shows a token with the content of a head that it was not answered for.
+
+    Only where that was the head all through the read: else version and document may have been asked
+    for one after the other, which is another fault.
+    """
+    given = line.positions.get(str(read.version))
+    if given is None or read.digest is None or read.digest == line.digest(given):
+        return False
+    heads = line.heads(read.called, NEVER if read.returned is None else read.returned)
+    return len(heads) == 1 and read.digest == line.digest(heads[0])

@@ -81,11 +81,11 @@ def _meanings(
     """Base and wanted document, a pair for each base the operation can have had.
 
     Without a base it is a document that the store held between the call and the first write
-    attempt; the newest comes first, as it is nearly always the one.
+    attempt; the newest comes first, as it is nearly always the one. A rollback to a token that
+    nobody can place may mean any version there was.
     """
     given = ledger.position(operation.template_id, operation.base_version)
     is_rollback = operation.kind == "rollback"
-    restored = timeline.document(given) if is_rollback and given is not None else None
     if given is not None and not is_rollback:
         positions: Sequence[int] = (given,)
     else:
@@ -94,7 +94,12 @@ def _meanings(
         positions = timeline.heads(operation.called, until)
     for position in reversed(positions):
         base = timeline.document(position)
-        yield base, restored or mine(base, operation.changes or {})
+        if not is_rollback:
+            yield base, mine(base, operation.changes or {})
+        elif given is not None:
+            yield base, timeline.document(given)
+        else:
+            yield from ((base, timeline.document(old)) for old in range(positions[-1] + 1))
 
 
 def _is_repair(
