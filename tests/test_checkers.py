@@ -872,6 +872,8 @@ def finding(code: str, operation: str = "ann-1", kind: str = "k") -> Finding:
         ([finding("M3"), finding("S2")], ["M3"]),
         ([finding("D1", kind="acknowledged-without-commit"), finding("M4")], ["D1"]),
         ([finding("D1"), finding("M4")], ["D1", "M4"]),
+        ([finding("D1", kind="applied-twice"), finding("S4")], ["D1"]),
+        ([finding("D1", kind="applied-twice"), finding("S4", "ben-1")], ["D1", "S4"]),
     ],
 )
 def test_one_defect_costs_one_code(found: list[Finding], kept: list[str]) -> None:
