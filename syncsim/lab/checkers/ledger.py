@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from operator import attrgetter
-from typing import Final
+from typing import Final, TypeAlias
 
 from syncsim.contract import BACKGROUND, Document
+from syncsim.lab.checkers.folding import Path, differences
 from syncsim.lab.history import Attempt, Commit, History, Operation, digest
 
 NEVER: Final = float("inf")
+_Places: TypeAlias = Mapping[Path, Sequence[int]]
 
 
 def in_order(operations: Sequence[Operation]) -> Iterator[tuple[Operation, bool]]:
@@ -59,6 +61,7 @@ class Timeline:
         self._user_times = sorted(c.at for c in commits if c.by != BACKGROUND)
         self._digests: dict[int, str] = {}
         self._with_digest: dict[str, list[int]] | None = None
+        self._changed: tuple[_Places, _Places] | None = None
 
     def heads(self, began: float, ended: float) -> range:
         """The positions that can have been the head at some moment of this closed interval."""
@@ -77,6 +80,31 @@ class Timeline:
     def document(self, position: int) -> Document:
         """The document at a position."""
         return self.commits[position].document
+
+    def last_change(self, path: Path, position: int) -> int | None:
+        """The last position before this one whose commit changed something at this path.
+
+        Above and below count, too. None where only the first version can have brought it there.
+        """
+        if self._changed is None:
+            self._changed = self._changes()
+        at_or_below, exactly = self._changed
+        lists = [at_or_below.get(path, ())]
+        lists += [exactly.get(path[:length], ()) for length in range(len(path))]
+        found = [(places, bisect_left(places, position)) for places in lists]
+        return max((places[count - 1] for places, count in found if count), default=None)
+
+    def _changes(self) -> tuple[_Places, _Places]:
+        """Path to the ascending positions that changed it or what is below; the same, exactly it."""
+        at_or_below: dict[Path, list[int]] = defaultdict(list)
+        exactly: dict[Path, list[int]] = defaultdict(list)
+        for position in range(1, len(self.commits)):
+            paths = set(differences(self.document(position - 1), self.document(position)))
+            for path in paths:
+                exactly[path].append(position)
+            for path in {path[:length] for path in paths for length in range(len(path) + 1)}:
+                at_or_below[path].append(position)
+        return at_or_below, exactly
 
     def digest(self, position: int) -> str:
         """The digest of the document at a position."""

@@ -133,12 +133,10 @@ def _classify(timeline: Timeline, position: int, deviation: Deviation) -> tuple[
     before = value_at(timeline.document(position - 1), path)
     if deviation.intended:
         return "missing-change" if same(before, found) else "altered-change", None
-    for writer in range(position - 1, 0, -1):
-        value = value_at(timeline.document(writer - 1), path)
-        if not same(value, before):
-            victim = timeline.commits[writer].operation
-            return ("lost-update", victim) if same(value, found) else ("phantom-change", None)
-    return "phantom-change", None
+    writer = timeline.last_change(path, position)
+    if writer is None or not same(value_at(timeline.document(writer - 1), path), found):
+        return "phantom-change", None
+    return "lost-update", timeline.commits[writer].operation
 
 
 def _explain(
