@@ -178,7 +178,7 @@ class FiguresPanel:
             self._show(at_once=True)
 
     def _came_on_page(self, _: object) -> None:
-        """A widget made before, while a kernel starts, might be made twice by JupyterLab."""
+        """Not before: a widget made while the kernel started was seen to take no further change."""
         with self._lock:
             if self._figure is not None and not self.as_table.value:
                 self._paint(self._figure)
