@@ -102,6 +102,15 @@ class FreshReads:
             return self._store.read(template_id)
         return entry
 
+    def remembered(self, template_id: str, user: str, version: str) -> bytes | None:
+        """This version's document in canonical bytes, if the user's entry in memory holds it.
+
+        A version never changes, so whether it is the head does not matter.
+        """
+        slot = self._slots.get((user, template_id))
+        entry = None if slot is None else slot.entry
+        return None if entry is None or entry.version != version else entry.body
+
     def learn(self, row: Row, user: str) -> None:
         """After an acknowledged update: the writer's entry becomes what the update committed.
 

@@ -50,6 +50,8 @@ class Edit:
     kind: str = "update"
     fingerprint: str | None = None
     """Kept with the commit where the caller chose the update id, to tell a replay from a reuse."""
+    base_body: bytes | None = None
+    """What the store holds under the base's version, where that is known without asking it."""
     conflicts: tuple[Conflict, ...] = ()
     written: bool = False
     _met: Document | None = None
@@ -104,6 +106,8 @@ class Edit:
         base = self.base
         if base is None or base.version == row.version:
             self._base_version, self._base_document = row.version, head
+        elif self.base_body is not None:
+            self._base_version, self._base_document = base.version, view(self.base_body)
         else:
             stored = self.past.find(self.template_id, base.version)
             self._base_version = base.version

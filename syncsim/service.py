@@ -125,6 +125,8 @@ class SyncService:
         if update_id is not None:
             check_update_id(update_id)
         edit = Edit(template_id, changes, base, self._past)
+        if base is not None:
+            edit.base_body = self.reads.remembered(template_id, user, base.version)
         chosen = update_id is not None
         if update_id is None:
             update_id = self._env.new_id()

@@ -147,6 +147,25 @@ def test_the_stored_base_counts_whatever_became_of_the_document_that_was_handed_
     assert len(document["fields"]) == len(sample(TID)["fields"])
 
 
+@pytest.mark.parametrize("read_again", [False, True])
+def test_the_base_is_what_the_store_holds_whether_memory_has_it_or_not(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, read_again: bool
+) -> None:
+    """A reader's own entry spares the store a question; any other version is asked for."""
+    base = bench.sync.get_template(TID, user="ann")
+    bench.sync.update_template(TID, {"description": "new"}, user="ben", base=base)
+    if read_again:
+        bench.sync.get_template(TID, user="ann")
+    asked: list[str] = []
+    find = bench.store.inner.revision
+    monkeypatch.setattr(
+        bench.store.inner, "revision", lambda t, v: (asked.append(v), find(t, v))[1]
+    )
+    outcome = bench.sync.update_template(TID, {"name": "Spring"}, user="ann", base=base)
+    assert outcome.merged == ("/description",)
+    assert asked == ([base.version] if read_again else [])
+
+
 def test_without_a_base_the_head_at_the_first_attempt_is_the_base(bench: Bench) -> None:
     bench.store.before_swap = iter([lambda: bench.rename("Rival's")])
     document = sample(TID)
