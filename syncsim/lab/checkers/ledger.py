@@ -225,18 +225,18 @@ class Ledger:
             if author is not None:
                 self.shown_kinds.add((template_id, author.kind))
         for operation in reads:
-            line, token = self.timelines[operation.template_id], operation.version
-            key = (operation.template_id, str(token))
+            line, token = self.timelines[operation.template_id], str(operation.version)
+            key = (operation.template_id, token)
             given_by = self.operations[givers[key][0]] if key in givers else None
-            if given_by is not None and (
-                (operation.returned or 0) < given_by.called or _shows_another(line, operation)
-            ):
-                line.positions[str(token)] = None
-                self.reused[key] = (*self.reused.get(key, (given_by.id,)), operation.id)
+            early = given_by is not None and (operation.returned or 0) < given_by.called
+            if early or _shows_another(line, operation):
+                line.positions[token] = None
+                self.reused[key] = (*self.reused.get(key, givers[key][:1]), operation.id)
             if token not in line.positions and operation.digest is not None:
                 found = line.begun(line.with_digest(operation.digest), operation.returned or 0)
                 if len(found) == 1:
-                    line.positions[str(token)] = found[0]
+                    line.positions[token] = found[0]
+                    givers[key].append(operation.id)
 
 
 def _shows_another(line: Timeline, read: Operation) -> bool:
