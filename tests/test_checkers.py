@@ -583,6 +583,56 @@ def test_a_token_read_before_the_commit_that_it_is_answered_for_is_used_twice() 
     assert codes(story) == [("D1", "version-reused")]
 
 
+def test_a_token_that_stays_when_somebody_else_commits_stands_for_two_versions() -> None:
+    """A clock as token: all is quiet, the head is the rival's, and it is shown as Ann's was."""
+    story = Story()
+    renamed(story, "ann", "A", "A")
+    story.update("rival", {"name": "R"}, {**story.head, "name": "R"}, kind="probe")
+    story.read("ben", "A", digest=digest(story.head))
+    assert codes(story) == [("D1", "version-reused")]
+
+
+def test_a_token_that_was_only_ever_read_can_stand_for_two_versions_as_well() -> None:
+    story = Story()
+    story.read("ann", "T", digest=digest(DOCUMENT))
+    story.update("rival", {"name": "R"}, {**story.head, "name": "R"}, kind="probe")
+    story.read("ann", "T", digest=digest(story.head))
+    (finding,) = story.check()
+    assert (finding.kind, finding.operations) == ("version-reused", ("ann-1", "ann-2"))
+
+
+def test_a_token_beside_the_content_of_a_commit_under_way_is_a_wrong_read() -> None:
+    """Version and document were asked for one after the other, and the rival came between."""
+    story = Story()
+    renamed(story, "ann", "A", "A")
+    ben = story.call("get", "ben")
+    story.update("rival", {"name": "R"}, {**story.head, "name": "R"}, kind="probe")
+    story.answer(ben, ended="read", version="A", digest=digest(story.head))
+    assert codes(story) == [("M1", "content-differs")]
+
+
+def test_a_return_to_a_token_read_while_one_version_had_its_content_is_a_return_to_that() -> None:
+    """Two versions have this content in the end; only one of them was there when `x1` was read."""
+    story = Story()
+    story.read("ann", "x1", digest=digest(DOCUMENT))
+    renamed(story, "ann", "A", "x2")
+    story.update("ann", {}, DOCUMENT, base="x1", kind="rollback", version="x3")
+    story.read("ann", "x3", digest=digest(DOCUMENT))
+    assert story.check() == []
+    renamed(story, "ben", "B", "x4")
+    story.update("ann", {}, {**DOCUMENT, "name": "A"}, base="x1", kind="rollback", version="x5")
+    assert codes(story) == [("D1", "altered-change")]
+
+
+def test_a_return_to_a_token_that_nobody_can_place_must_be_to_some_version() -> None:
+    story = Story()
+    renamed(story, "ann", "A", "x2")
+    story.update("ann", {}, DOCUMENT, base="unseen", kind="rollback", version="x3")
+    assert story.check() == []
+    story.update("ann", {}, {**DOCUMENT, "name": "C"}, base="unread", kind="rollback", version="x4")
+    assert [code for code, _ in codes(story)] == ["D1"]
+
+
 def test_a_commit_is_not_later_than_one_after_it_whenever_its_answer_came() -> None:
     """The answer to v2 was slow; v3 was acknowledged, so v2 was there before it too."""
     commits = [Commit(n, "t", f"v{n}", None, None, "ann", 0.0, {}) for n in (1, 2, 3)]
@@ -831,6 +881,8 @@ def finding(code: str, operation: str = "ann-1", kind: str = "k") -> Finding:
         ([finding("M3"), finding("S2")], ["M3"]),
         ([finding("D1", kind="acknowledged-without-commit"), finding("M4")], ["D1"]),
         ([finding("D1"), finding("M4")], ["D1", "M4"]),
+        ([finding("D1", kind="applied-twice"), finding("S4")], ["D1"]),
+        ([finding("D1", kind="applied-twice"), finding("S4", "ben-1")], ["D1", "S4"]),
     ],
 )
 def test_one_defect_costs_one_code(found: list[Finding], kept: list[str]) -> None:

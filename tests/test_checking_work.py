@@ -90,6 +90,17 @@ def scribbled(history: History) -> History:
     )
 
 
+def strewn(history: History) -> History:
+    """Every commit has metadata that no other has: nobody wrote it, however far back one looks."""
+    return replace(
+        history,
+        commits=tuple(
+            replace(c, document={**c.document, "metadata": {f"x_{c.number}": True}})
+            for c in history.commits
+        ),
+    )
+
+
 def never_fresh(history: History) -> History:
     return replace(
         history,
@@ -114,6 +125,7 @@ def short_and_long() -> tuple[History, History]:
         without_bases,
         without_owners,
         scribbled,
+        strewn,
         never_fresh,
     ],
 )

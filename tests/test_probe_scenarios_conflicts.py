@@ -138,6 +138,21 @@ def test_each_probe_of_the_job_shows_its_mistake_at_once(
     assert codes(played(playground, name, BROKEN / f"{mistake}.py")) == {code}
 
 
+def test_a_job_that_is_back_too_early_is_found(playground: Playground) -> None:
+    class Early(Textbook):
+        cooldown_s = 4.0
+
+    assert codes(played(playground, "job-nearly-due", Early)) == {"M5"}
+    assert codes(played(playground, "background-job-respect", Early)) == set()
+
+
+def test_a_job_may_allow_the_user_a_little_more(playground: Playground) -> None:
+    class Patient(Textbook):
+        cooldown_s = 5.9
+
+    assert codes(played(playground, "job-nearly-due", Patient)) == set()
+
+
 @pytest.mark.real
 def test_a_restart_builds_the_solution_anew_on_real_threads_too() -> None:
     updated = Barrier("updated")

@@ -10,7 +10,7 @@ import pytest
 from syncsim.contract import BACKGROUND
 from syncsim.errors import UsageError
 from syncsim.lab.checkers.folding import differences
-from syncsim.lab.edits import EDITS, Edit
+from syncsim.lab.edits import EDITS, REMOVALS, Edit
 from syncsim.lab.figures import percentile
 from syncsim.lab.scenarios import (
     READS_PER_COMMIT,
@@ -147,6 +147,16 @@ def test_every_edit_leaves_every_template_valid_and_changed(
     after = overlay(document, changes)
     validate(after)
     assert len(list(differences(before, after))) == 1
+
+
+@pytest.mark.parametrize("kind", REMOVALS)
+def test_a_removal_takes_away_what_was_added_and_nothing_else(kind: str) -> None:
+    document = sample("contact_card")
+    added = {"remove-field": "add-field", "unset": "set"}[kind]
+    after = overlay(document, Edit(added, "ann", 1, 3).changes(document))
+    assert len(list(differences(document, after))) == 1
+    after = overlay(after, Edit(kind, "ann", 2, 3).changes(after))
+    assert list(differences(document, after)) == []
 
 
 def test_the_same_edit_can_be_made_twice() -> None:

@@ -7,8 +7,10 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -193,6 +195,17 @@ def test_a_token_is_refused_for_another_scenario_or_a_changed_solution(tmp_path:
         replay("perfect-storm", token, solution=path)
 
 
+def test_a_token_is_refused_for_another_solution_in_the_same_file(tmp_path: Path) -> None:
+    path = candidate(tmp_path, "attempts = 3")
+    path.write_text(path.read_text() + "def other(env):\n    return Careful(env)\n")
+    with Playground() as playground:
+        simulation = Simulation(SMALL, playground, solution=path)
+        token = simulation.token(simulation.run(Seeded(1)).choices)
+    assert replay("perfect-storm", token, solution=f"{path}:build").ending.kind == "done"
+    with pytest.raises(UsageError, match="Replay it with that program"):
+        replay("perfect-storm", token, solution=f"{path}:other")
+
+
 def test_parameters_that_no_scenario_has_are_refused() -> None:
     with pytest.raises(UsageError, match="token cannot be"):
         Parameters.from_json("perfect-storm", {"colour": "red"})
@@ -235,6 +248,24 @@ def update_template(self, template_id, changes, *, user, base=None):
         "time.sleep",
     ]
     assert {f.code for f in run.faults} == {"S1"}
+
+
+def test_names_that_came_with_everything_of_another_module_are_controlled_too(
+    playground: Playground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = ModuleType("other_names")
+    vars(other).update(clock=time, nap=time.sleep)
+    monkeypatch.setitem(sys.modules, "other_names", other)
+    body = """
+def get_template(self, template_id, *, user):
+    nap(30.0)
+    clock.sleep(30.0)
+    return super().get_template(template_id, user=user)
+"""
+    path = candidate(tmp_path, body)
+    path.write_text("from other_names import *\n" + path.read_text())
+    reads = [o for o in play(playground, path).history.operations if o.kind == "get"]
+    assert min(read.latency_s or 0.0 for read in reads) >= 60.0
 
 
 def test_a_module_is_as_new_in_every_run(playground: Playground, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from syncsim.contract import Document, Row
 from syncsim.errors import UsageError
 from syncsim.lab import textbook
 from syncsim.lab.history import Operation
@@ -15,6 +16,8 @@ from syncsim.lab.scenarios.catalogue import PROBES
 from syncsim.lab.simulation.faults import Faults
 from syncsim.lab.simulation.search import Share, Tally, search
 from syncsim.lab.simulation.simulated_run import Parameters, simulate
+from syncsim.lab.textbook import Textbook
+from syncsim.merging import Merge
 from tests.lab_solutions import Careful
 
 TEXTBOOK = Path(str(textbook.__file__))
@@ -70,6 +73,19 @@ def test_a_rollback_goes_to_what_an_earlier_read_showed() -> None:
     rollbacks = [o for o in operations if o.kind == "rollback"]
     assert [o.base_version for o in rollbacks] == [shown[1], shown[0], shown[1]]
     assert {o.ended for o in rollbacks} == {"committed"}
+
+
+def test_a_merge_that_keeps_what_was_removed_is_found() -> None:
+    """Every other edit adds or changes: a union of both sides passes for a merge."""
+
+    class Union(Textbook):
+        def merged(self, origin: Document, head: Row, wanted: Document) -> Merge:
+            merge = super().merged(origin, head, wanted)
+            fields = {f["id"]: f for f in (*head.document["fields"], *merge.document["fields"])}
+            return Merge({**merge.document, "fields": list(fields.values())}, merge.conflicts)
+
+    found = simulate(Parameters("removals"), solution=Union).findings
+    assert {(f.code, f.kind) for f in found} == {("D1", "unchanged-without-change")}
 
 
 def test_a_solution_that_cannot_roll_back_is_not_asked_to() -> None:

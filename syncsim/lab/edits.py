@@ -13,8 +13,9 @@ from syncsim.contract import Document
 class Edit:
     """The `number`-th edit of a user; its text tells whose it is, so a lost one is seen by eye.
 
-    `kind` is one of `EDITS`, or "spoil" for one that every store refuses. `which` picks the field,
-    section or key, counted round; `salt` makes the text of one seed differ from that of another.
+    `kind` is one of `EDITS` or `REMOVALS`, or "spoil" for one that every store refuses. `which`
+    picks the field, section or key, counted round; `salt` makes the text of one seed differ from
+    that of another.
     """
 
     kind: str
@@ -70,6 +71,17 @@ def _add_field(document: Document, edit: Edit) -> Document:
     return {"fields": [*(field for field in fields if field["id"] != name), added]}
 
 
+def _remove_field(document: Document, edit: Edit) -> Document:
+    name = f"x_field_{edit.which % PLACES}"
+    return {"fields": [field for field in document["fields"] if field["id"] != name]}
+
+
+def _unset(document: Document, edit: Edit) -> Document:
+    settings = document.get("settings", {})
+    key = f"x_note_{edit.which % PLACES}"
+    return {"settings": {name: settings[name] for name in settings if name != key}}
+
+
 def _spoil(document: Document, edit: Edit) -> Document:
     """A field of a type that there is not: no store takes it."""
     return {"fields": _with(document["fields"], edit.which, type=f"type by {edit.text}")}
@@ -91,8 +103,13 @@ _CHANGES: Final[Mapping[str, Callable[[Document, Edit], Document]]] = {
     "add-field": _add_field,
     "explain": _explain,
     "set": _set,
+    "remove-field": _remove_field,
+    "unset": _unset,
     "spoil": _spoil,
 }
 
-EDITS: Final = tuple(kind for kind in _CHANGES if kind != "spoil")
+REMOVALS: Final = ("remove-field", "unset")
+"""The kinds that take away what an "add-field" or a "set" of the same `which` has added."""
+
+EDITS: Final = tuple(kind for kind in _CHANGES if kind not in (*REMOVALS, "spoil"))
 """The kinds of valid edit, in the order in which users take turns at them."""

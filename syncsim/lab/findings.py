@@ -68,7 +68,8 @@ def settle(findings: Iterable[Finding]) -> list[Finding]:
     """One defect costs one code: without the findings that another one explains.
 
     D3 silences everything in its run; an endless operation is not also slow, a failure that was
-    answered as success has no error to be poor, and a run in which something was found is not
+    answered as success has no error to be poor, an update that was applied twice has no number of
+    attempts to be understated, and a run in which something was found is not
     inconclusive. That a reused token silences M1 is seen to by the judge of reads, who leaves such
     a token alone.
     """
@@ -79,6 +80,7 @@ def settle(findings: Iterable[Finding]) -> list[Finding]:
     for code, others in _SILENCED_IN_OPERATION.items():
         found = _without(found, others, _operations(found, code))
     found = _without(found, ("M4",), _operations(found, "D1", "acknowledged-without-commit"))
+    found = _without(found, ("S4",), _operations(found, "D1", "applied-twice"))
     return [finding for finding in found if finding.code != INCONCLUSIVE] or found
 
 

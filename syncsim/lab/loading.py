@@ -35,6 +35,13 @@ def name_of(solution: Solution) -> str:
     return str(solution)
 
 
+def place_of(solution: Solution) -> str:
+    """What a solution is called in its module: `build` unless told otherwise."""
+    if callable(solution):
+        return str(getattr(solution, "__qualname__", "build"))
+    return "build" if solution is None else _split(str(solution))[1]
+
+
 def load(solution: Solution) -> Callable[..., TemplateSync]:
     """The `build` of a solution. A file is imported under a name of its own, once per process.
 
@@ -49,15 +56,19 @@ def load(solution: Solution) -> Callable[..., TemplateSync]:
     if not isinstance(solution, str | Path):
         raise UsageError("solution", solution, "a build function or a path FILE.py[:NAME]")
     text = str(solution)
-    path, colon, name = text.rpartition(":")
-    if not colon or not path.endswith(".py"):
-        path, name = text, "build"
+    path, name = _split(text)
     module = _imported(Path(path), text)
     found = getattr(module, name, None)
     if not callable(found):
         raise UsageError("solution", text, f"a file that defines {name}(env)")
     build: Callable[..., TemplateSync] = found
     return build
+
+
+def _split(text: str) -> tuple[str, str]:
+    """`file.py:name` and `file.py` to the path and the name."""
+    path, colon, name = text.rpartition(":")
+    return (path, name) if colon and path.endswith(".py") else (text, "build")
 
 
 def checked(answer: object, name: str, verbs: Sequence[str]) -> TemplateSync:

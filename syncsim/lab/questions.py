@@ -23,6 +23,7 @@ class Question:
 
 VERSIONS_QUESTIONS: Final = (
     Question(Parameters("same-element"), share=0.05),
+    Question(Parameters("removals"), share=0.02),
     Question(Parameters("strict-versions"), share=0.1),
     Question(Parameters("there-and-back"), share=0.01),
     Question(Parameters("two-tabs"), share=0.05, strategy="priorities"),

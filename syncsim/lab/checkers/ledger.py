@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from operator import attrgetter
-from typing import Final
+from typing import Final, TypeAlias
 
 from syncsim.contract import BACKGROUND, Document
+from syncsim.lab.checkers.folding import Path, differences, same, value_at
 from syncsim.lab.history import Attempt, Commit, History, Operation, digest
 
 NEVER: Final = float("inf")
+_Places: TypeAlias = Mapping[Path, Sequence[int]]
 
 
 def in_order(operations: Sequence[Operation]) -> Iterator[tuple[Operation, bool]]:
@@ -59,11 +61,16 @@ class Timeline:
         self._user_times = sorted(c.at for c in commits if c.by != BACKGROUND)
         self._digests: dict[int, str] = {}
         self._with_digest: dict[str, list[int]] | None = None
+        self._changed: tuple[_Places, _Places] | None = None
 
     def heads(self, began: float, ended: float) -> range:
         """The positions that can have been the head at some moment of this closed interval."""
         first = max(bisect_left(self._latest, began) - 1, 0)
         return range(first, bisect_right(self._earliest, ended))
+
+    def begun(self, positions: Sequence[int], moment: float) -> Sequence[int]:
+        """Those of these ascending positions whose commit can have been there at this moment."""
+        return positions[: bisect_right(positions, moment, key=self._earliest.__getitem__)]
 
     def last_user_commit(self, at: float) -> float | None:
         """When a user last committed, up to this time on the store's clock; None if none had."""
@@ -73,6 +80,38 @@ class Timeline:
     def document(self, position: int) -> Document:
         """The document at a position."""
         return self.commits[position].document
+
+    def last_change(self, path: Path, position: int) -> int | None:
+        """The last position before this one whose commit changed what this path leads to.
+
+        None where it has been so from the first version on.
+        """
+        before = value_at(self.document(position - 1), path)
+        changed = self._last_touch(path, position)
+        while changed is not None and same(value_at(self.document(changed - 1), path), before):
+            changed = self._last_touch(path, changed)  # what came or went above was without it
+        return changed
+
+    def _last_touch(self, path: Path, position: int) -> int | None:
+        if self._changed is None:
+            self._changed = self._changes()
+        at_or_below, exactly = self._changed
+        lists = [at_or_below.get(path, ())]
+        lists += [exactly.get(path[:length], ()) for length in range(len(path))]
+        found = [(places, bisect_left(places, position)) for places in lists]
+        return max((places[count - 1] for places, count in found if count), default=None)
+
+    def _changes(self) -> tuple[_Places, _Places]:
+        """Path to the positions that changed it or what is below it; the same for it as a whole."""
+        at_or_below: dict[Path, list[int]] = defaultdict(list)
+        exactly: dict[Path, list[int]] = defaultdict(list)
+        for position in range(1, len(self.commits)):
+            paths = set(differences(self.document(position - 1), self.document(position)))
+            for path in paths:
+                exactly[path].append(position)
+            for above in {path[:length] for path in paths for length in range(len(path) + 1)}:
+                at_or_below[above].append(position)
+        return at_or_below, exactly
 
     def digest(self, position: int) -> str:
         """The digest of the document at a position."""
@@ -155,8 +194,9 @@ class Ledger:
         """Read the tokens of a solution that makes its own.
 
         Such a token belongs to the commit whose outcome answered it, else to the one commit whose
-        content a read showed under it. Read before the commit it was answered for was even asked
-        for, it had stood for another one.
+        content a read showed under it, of those that were there by then. It stands for two where
+        it was read before the commit it was answered for was even asked for, and where it was read
+        with the content of another head while nothing went on.
         """
         store_tokens = {t: set(line.positions) for t, line in self.timelines.items()}
         givers: dict[tuple[str, str], list[str]] = defaultdict(list)
@@ -185,13 +225,28 @@ class Ledger:
             if author is not None:
                 self.shown_kinds.add((template_id, author.kind))
         for operation in reads:
-            line, token = self.timelines[operation.template_id], operation.version
-            key = (operation.template_id, str(token))
+            line, token = self.timelines[operation.template_id], str(operation.version)
+            key = (operation.template_id, token)
             given_by = self.operations[givers[key][0]] if key in givers else None
-            if given_by is not None and (operation.returned or 0) < given_by.called:
-                line.positions[str(token)] = None
-                self.reused[key] = (*self.reused.get(key, (given_by.id,)), operation.id)
+            early = given_by is not None and (operation.returned or 0) < given_by.called
+            if early or _shows_another(line, operation):
+                line.positions[token] = None
+                self.reused[key] = (*self.reused.get(key, givers[key][:1]), operation.id)
             if token not in line.positions and operation.digest is not None:
-                found = line.with_digest(operation.digest)
+                found = line.begun(line.with_digest(operation.digest), operation.returned or 0)
                 if len(found) == 1:
-                    line.positions[str(token)] = found[0]
+                    line.positions[token] = found[0]
+                    givers[key].append(operation.id)
+
+
+def _shows_another(line: Timeline, read: Operation) -> bool:
+    """Whether this read shows a token with the content of a head that it was not answered for.
+
+    Only where that was the head all through the read: else version and document may have been asked
+    for one after the other, which is another fault.
+    """
+    given = line.positions.get(str(read.version))
+    if given is None or read.digest is None or read.digest == line.digest(given):
+        return False
+    heads = line.heads(read.called, NEVER if read.returned is None else read.returned)
+    return len(heads) == 1 and read.digest == line.digest(heads[0])

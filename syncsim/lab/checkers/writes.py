@@ -81,11 +81,11 @@ def _meanings(
     """Base and wanted document, a pair for each base the operation can have had.
 
     Without a base it is a document that the store held between the call and the first write
-    attempt; the newest comes first, as it is nearly always the one.
+    attempt; the newest comes first, as it is nearly always the one. A rollback to a token that
+    nobody can place may mean any version there was.
     """
     given = ledger.position(operation.template_id, operation.base_version)
     is_rollback = operation.kind == "rollback"
-    restored = timeline.document(given) if is_rollback and given is not None else None
     if given is not None and not is_rollback:
         positions: Sequence[int] = (given,)
     else:
@@ -94,7 +94,12 @@ def _meanings(
         positions = timeline.heads(operation.called, until)
     for position in reversed(positions):
         base = timeline.document(position)
-        yield base, restored or mine(base, operation.changes or {})
+        if not is_rollback:
+            yield base, mine(base, operation.changes or {})
+        elif given is not None:
+            yield base, timeline.document(given)
+        else:
+            yield from ((base, timeline.document(old)) for old in range(positions[-1] + 1))
 
 
 def _is_repair(
@@ -128,12 +133,10 @@ def _classify(timeline: Timeline, position: int, deviation: Deviation) -> tuple[
     before = value_at(timeline.document(position - 1), path)
     if deviation.intended:
         return "missing-change" if same(before, found) else "altered-change", None
-    for writer in range(position - 1, 0, -1):
-        value = value_at(timeline.document(writer - 1), path)
-        if not same(value, before):
-            victim = timeline.commits[writer].operation
-            return ("lost-update", victim) if same(value, found) else ("phantom-change", None)
-    return "phantom-change", None
+    writer = timeline.last_change(path, position)
+    if writer is None or not same(value_at(timeline.document(writer - 1), path), found):
+        return "phantom-change", None
+    return "lost-update", timeline.commits[writer].operation
 
 
 def _explain(

@@ -33,6 +33,9 @@ FORCED: Final = (0, 1, 2, 3, 50)
 SURVIVED: Final = 1
 """So many conflicts an update must survive; to fail after fewer is M3."""
 
+NEARLY_DUE_S: Final = 4.75
+"""Seconds after a user's update at which the job must still keep away."""
+
 PACED: Final = 3
 """After so many conflicts the delays between attempts can be told apart, over `PACE_UPDATES`."""
 
@@ -60,6 +63,13 @@ def _job_after_job(users: Sequence[str], total: int, seed: int) -> tuple[Part, .
     updated = Barrier("updated")
     job = (updated, Wait(COOLED_DOWN_S), Job(), Wait(1.0), Job())
     return _with_job(users, seed, (updated,), job, ("processed", "processed"))
+
+
+def _job_nearly_due(users: Sequence[str], total: int, seed: int) -> tuple[Part, ...]:
+    """Just before the cooldown is over the job skips, a second after it it runs."""
+    updated = Barrier("updated")
+    job = (updated, Wait(NEARLY_DUE_S), Job(), Wait(COOLED_DOWN_S - NEARLY_DUE_S), Job())
+    return _with_job(users, seed, (updated,), job, ("skipped", "processed"))
 
 
 def _job_restarted(users: Sequence[str], total: int, seed: int) -> tuple[Part, ...]:
@@ -131,6 +141,7 @@ def _forced_usual(spoilt: int) -> Usual:
 CONFLICT_PROBES: Final = {
     **{forced(spoilt): _forced_usual(spoilt) for spoilt in FORCED},
     "job-after-job": _usual("A job after a job", _job_after_job),
+    "job-nearly-due": _usual("A job that is nearly due", _job_nearly_due),
     "job-restarted": _usual("A job after a restart", _job_restarted),
     "job-run-again": _usual("A job that runs again", _job_run_again),
     "job-overtaken": _usual("A job overtaken by a user", _job_overtaken),

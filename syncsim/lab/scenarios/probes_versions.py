@@ -48,6 +48,22 @@ def _same_element(users: Sequence[str], total: int, seed: int) -> tuple[Part, ..
     )
 
 
+def _removals(users: Sequence[str], total: int, seed: int) -> tuple[Part, ...]:
+    """One user takes away a field and a setting, while another edits others."""
+    ann = (
+        Update(Edit("add-field", "ann", 1, 1)),
+        Update(Edit("set", "ann", 2, 1)),
+        Read(),
+        START,
+        Update(Edit("remove-field", "ann", 3, 1)),
+        Update(Edit("unset", "ann", 4, 1)),
+        _WRITTEN,
+        Read(),
+    )
+    ben = (START, Read(), Update(Edit("relabel", "ben", 1, 0)), Update(Edit("set", "ben", 2, 2)))
+    return _played_by(Actor("ann", ann), Actor("ben", (*ben, _WRITTEN, Read())))
+
+
 def _strict_versions(users: Sequence[str], total: int, seed: int) -> tuple[Part, ...]:
     """Two strict updates with one version at once, then one with a version that surely is stale."""
     ann = (Read(), START, UpdateWithVersion(Edit("rename", "ann", 1, 0)), _WRITTEN)
@@ -118,6 +134,7 @@ def _late_invalidation(users: Sequence[str], total: int, seed: int) -> tuple[Par
 
 VERSIONS_PROBES: Final[Mapping[str, Usual]] = {
     "same-element": Usual("Same Element", _same_element, users=2),
+    "removals": Usual("Removals", _removals, users=2),
     "strict-versions": Usual("Strict Versions", _strict_versions, users=3),
     "there-and-back": Usual("There and Back", _there_and_back, users=2),
     "two-tabs": Usual("Two Tabs", _two_tabs, users=1),

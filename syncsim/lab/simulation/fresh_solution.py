@@ -11,7 +11,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from syncsim.contract import TemplateSync
-from syncsim.lab.loading import Solution, load, name_of
+from syncsim.lab.loading import Solution, load, name_of, place_of
 from syncsim.lab.simulation.replaced_names import ReplacedNames
 
 _FROM_FILES = ("syncsim_solution_", "syncsim.lab.broken.", "syncsim.lab.correct.")
@@ -35,7 +35,7 @@ class FreshSolution:
         module = sys.modules.get(getattr(self._build, "__module__", None) or "")
         self._namespace: dict[str, Any] = {} if module is None else vars(module)
         file = self._namespace.get("__file__")
-        self.fingerprint = _fingerprint(self.name, file)
+        self.fingerprint = _fingerprint(self.name, file, place_of(solution))
         self._code: CodeType | None = None
         if file and self._namespace["__name__"].startswith(_FROM_FILES):
             self._code = compile(Path(file).read_bytes(), file, "exec", dont_inherit=True)
@@ -57,19 +57,23 @@ class FreshSolution:
         try:
             exec(self._code, module.__dict__)
             place = next(name for name, value in loaded.items() if value is self._build)
-            yield getattr(module, place)
+            with names.within(module.__dict__):  # what came in by `from another_module import *`
+                yield getattr(module, place)
         finally:
             sys.modules[module.__name__] = before
 
 
-def _fingerprint(name: str, file: str | None) -> str:
-    """Eight digits that change with the text of the solution; for ours, with that of the core."""
+def _fingerprint(name: str, file: str | None, place: str) -> str:
+    """Eight digits that change with the text of the solution, and with the place in its file.
+
+    For ours they change with the text of the core.
+    """
     if file is None:
         return sha256(name.encode()).hexdigest()[:8]
     files = [Path(file)]
     if files[0].parent == _CORE:
         files = sorted(file for room in _ROOMS for file in _CORE.glob(f"{room}*.py"))
-    digest = sha256()
+    digest = sha256(place.encode())
     for path in files:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:8]
