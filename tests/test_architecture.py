@@ -81,6 +81,7 @@ def test_every_name_of_the_face_is_there() -> None:
     for exported in syncsim.__all__:
         assert getattr(syncsim, exported) is not None
     assert set(syncsim.__all__) <= set(dir(syncsim))
+    assert len(set(dir(syncsim))) == len(dir(syncsim))
     with pytest.raises(AttributeError, match="no attribute 'nope'"):
         _ = syncsim.nope
 

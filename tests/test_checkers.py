@@ -592,6 +592,15 @@ def test_a_token_that_stays_when_somebody_else_commits_stands_for_two_versions()
     assert codes(story) == [("D1", "version-reused")]
 
 
+def test_a_token_that_was_only_ever_read_can_stand_for_two_versions_as_well() -> None:
+    story = Story()
+    story.read("ann", "T", digest=digest(DOCUMENT))
+    story.update("rival", {"name": "R"}, {**story.head, "name": "R"}, kind="probe")
+    story.read("ann", "T", digest=digest(story.head))
+    (finding,) = story.check()
+    assert (finding.kind, finding.operations) == ("version-reused", ("ann-1", "ann-2"))
+
+
 def test_a_token_beside_the_content_of_a_commit_under_way_is_a_wrong_read() -> None:
     """Version and document were asked for one after the other, and the rival came between."""
     story = Story()

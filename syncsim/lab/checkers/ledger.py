@@ -15,7 +15,7 @@ from operator import attrgetter
 from typing import Final, TypeAlias
 
 from syncsim.contract import BACKGROUND, Document
-from syncsim.lab.checkers.folding import Path, differences
+from syncsim.lab.checkers.folding import Path, differences, same, value_at
 from syncsim.lab.history import Attempt, Commit, History, Operation, digest
 
 NEVER: Final = float("inf")
@@ -82,10 +82,17 @@ class Timeline:
         return self.commits[position].document
 
     def last_change(self, path: Path, position: int) -> int | None:
-        """The last position before this one whose commit changed something at this path.
+        """The last position before this one whose commit changed what this path leads to.
 
-        Above and below count, too. None where only the first version can have brought it there.
+        None where it has been so from the first version on.
         """
+        before = value_at(self.document(position - 1), path)
+        changed = self._last_touch(path, position)
+        while changed is not None and same(value_at(self.document(changed - 1), path), before):
+            changed = self._last_touch(path, changed)  # what came or went above was without it
+        return changed
+
+    def _last_touch(self, path: Path, position: int) -> int | None:
         if self._changed is None:
             self._changed = self._changes()
         at_or_below, exactly = self._changed
@@ -95,15 +102,15 @@ class Timeline:
         return max((places[count - 1] for places, count in found if count), default=None)
 
     def _changes(self) -> tuple[_Places, _Places]:
-        """Path to the ascending positions that changed it or what is below; the same, exactly it."""
+        """Path to the positions that changed it or what is below it; the same for it as a whole."""
         at_or_below: dict[Path, list[int]] = defaultdict(list)
         exactly: dict[Path, list[int]] = defaultdict(list)
         for position in range(1, len(self.commits)):
             paths = set(differences(self.document(position - 1), self.document(position)))
             for path in paths:
                 exactly[path].append(position)
-            for path in {path[:length] for path in paths for length in range(len(path) + 1)}:
-                at_or_below[path].append(position)
+            for above in {path[:length] for path in paths for length in range(len(path) + 1)}:
+                at_or_below[above].append(position)
         return at_or_below, exactly
 
     def digest(self, position: int) -> str:
@@ -218,18 +225,18 @@ class Ledger:
             if author is not None:
                 self.shown_kinds.add((template_id, author.kind))
         for operation in reads:
-            line, token = self.timelines[operation.template_id], operation.version
-            key = (operation.template_id, str(token))
+            line, token = self.timelines[operation.template_id], str(operation.version)
+            key = (operation.template_id, token)
             given_by = self.operations[givers[key][0]] if key in givers else None
-            if given_by is not None and (
-                (operation.returned or 0) < given_by.called or _shows_another(line, operation)
-            ):
-                line.positions[str(token)] = None
-                self.reused[key] = (*self.reused.get(key, (given_by.id,)), operation.id)
+            early = given_by is not None and (operation.returned or 0) < given_by.called
+            if early or _shows_another(line, operation):
+                line.positions[token] = None
+                self.reused[key] = (*self.reused.get(key, givers[key][:1]), operation.id)
             if token not in line.positions and operation.digest is not None:
                 found = line.begun(line.with_digest(operation.digest), operation.returned or 0)
                 if len(found) == 1:
-                    line.positions[str(token)] = found[0]
+                    line.positions[token] = found[0]
+                    givers[key].append(operation.id)
 
 
 def _shows_another(line: Timeline, read: Operation) -> bool:
