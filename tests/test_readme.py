@@ -174,3 +174,19 @@ def test_no_block_of_python_is_left_untried() -> None:
         "docs/control-room.md": 1,
         "docs/solution.md": 2,
     }
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_every_file_that_is_named_is_there(page: Path) -> None:
+    text = page.read_text("utf-8")
+    tests = {path.name for path in (PROJECT / "tests").rglob("*.py")}
+    assert set(re.findall(r"`(test_\w+\.py)", text)) <= tests
+    named = re.findall(r"`((?:syncsim|notebooks|benchmarks|tests|docs|data)/[\w./]*)`", text)
+    assert [name for name in named if not (PROJECT / name).exists()] == []
+
+
+def test_notebooks_promise_no_notebook_that_is_not_there() -> None:
+    folder = PROJECT / "notebooks"
+    there = {path.stem[:2] for path in folder.glob("[0-9]*.ipynb")}
+    for path in folder.glob("*.ipynb"):
+        assert set(re.findall(r"[Nn]otebook (\d\d)", path.read_text("utf-8"))) <= there
