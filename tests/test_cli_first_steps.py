@@ -44,10 +44,12 @@ def call(
     return call_main
 
 
-def test_an_empty_store_says_how_to_put_something_in(call: Call) -> None:
+def test_an_empty_store_says_how_to_put_something_in(call: Call, tmp_path: Path) -> None:
     code, out, _ = call("list")
     assert code == 0
     assert "syncsim import FILE.json --user U" in out
+    assert f"sqlite:///{tmp_path / 'templates.db'}" in out
+    assert "sqlite:///other.db" in call("list", "--store", "sqlite:///other.db").out
     assert json.loads(call("list", "--json").out) == {"templates": []}
 
 

@@ -52,7 +52,10 @@ def list_(store: StoreUrl = None, as_json: AsJson = False, verbose: Verbose = Fa
     if as_json:
         command_io.print_json({"templates": templates})
     elif not templates:
-        command_io.tell("no template yet; syncsim import FILE.json --user U puts one in")
+        from syncsim.wiring import default_url
+
+        where = default_url() if store is None else store
+        command_io.tell(f"no template yet in {where}; syncsim import FILE.json --user U adds one")
     else:
         from syncsim.cli import terminal
 
