@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -146,6 +149,22 @@ def test_a_port_that_is_taken_is_told_before_anything_else(
 def test_the_list_of_commands_has_no_sentence_cut_off(call: Call) -> None:
     commands = call("--help").out.partition("Commands:")[2].partition("Exit codes")[0]
     assert "..." not in commands
+
+
+@pytest.mark.parametrize("command", ["run single-update --json", "run single-update", "list"])
+def test_a_full_disk_behind_standard_output_is_one_line(tmp_path: Path, command: str) -> None:
+    """/dev/full stands for the disk: nothing can be said there, not even what is wrong with it."""
+    project = str(Path(terminal.__file__).parents[2])
+    environment = {"HOME": str(tmp_path), "PYTHONPATH": project}
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "syncsim", *command.split()],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **environment, "SYNCSIM_STORE_URL": f"sqlite:///{tmp_path}/t.db"},
+        )
+    assert (ended.returncode, ended.stderr) == (3, "error: No space left on device\n")
 
 
 def test_a_reason_without_a_file_is_the_reason_alone() -> None:

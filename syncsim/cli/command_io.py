@@ -193,7 +193,7 @@ def end_process(code: int) -> None:
 
 
 def close_broken_pipe() -> None:
-    """Whoever read the output has gone: let the rest of it, written at exit, go nowhere."""
+    """Nobody can read the output any more: let the rest of it, written at exit, go nowhere."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
 
@@ -213,8 +213,12 @@ def complain(error: Exception, *, as_json: bool) -> int:
     command = _LISTED_BY.get(type(error))
     say(f"error: {message}" + (f" (here: {command})" if command else ""))
     _logger.debug("where it happened", exc_info=error)
-    if as_json:
-        print_error(type(error).__name__, message, facts)
+    try:
+        if as_json:
+            print_error(type(error).__name__, message, facts)
+        sys.stdout.flush()
+    except OSError:  # standard output itself is what cannot be written to
+        close_broken_pipe()
     return exit_code(error)
 
 
