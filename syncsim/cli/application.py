@@ -13,7 +13,7 @@ from syncsim.cli.options import Version
 
 ORDER: Final = (
     *("demo", "run", "explore", "replay", "report", "herd", "lab", "app"),
-    *("history", "diff", "rollback", "import", "export"),
+    *("list", "history", "diff", "rollback", "import", "export"),
 )
 """The commands as `--help` lists them: what a newcomer wants first, first."""
 

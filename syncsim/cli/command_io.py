@@ -25,7 +25,9 @@ from syncsim.errors import (
     MissingExtraError,
     StoreUnavailableError,
     SyncError,
+    TemplateNotFoundError,
     UsageError,
+    VersionNotFoundError,
 )
 
 FAILED: Final = 1
@@ -41,6 +43,12 @@ _OF_THE_ENVIRONMENT: Final = (
     LockTimeoutError,
     OSError,
 )
+_LISTED_BY: Final[dict[type[Exception], str]] = {
+    TemplateNotFoundError: "syncsim list",
+    VersionNotFoundError: "syncsim history TEMPLATE",
+}
+"""Which command shows what there is, where something was not there."""
+
 _SPELLED: Final = {"✓": "ok", "✗": "x", "→": "->", "≤": "<="}
 _logger = logging.getLogger(__name__)
 
@@ -185,7 +193,7 @@ def end_process(code: int) -> None:
 
 
 def close_broken_pipe() -> None:
-    """Whoever read the output has gone: let the rest of it, written at exit, go nowhere."""
+    """Nobody can read the output any more: let the rest of it, written at exit, go nowhere."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
 
@@ -202,10 +210,15 @@ def complain(error: Exception, *, as_json: bool) -> int:
     else:
         message = f"unexpected {type(error).__name__}: {error}; --verbose shows where"
         facts = {}
-    say(f"error: {message}")
+    command = _LISTED_BY.get(type(error))
+    say(f"error: {message}" + (f" (here: {command})" if command else ""))
     _logger.debug("where it happened", exc_info=error)
-    if as_json:
-        print_error(type(error).__name__, message, facts)
+    try:
+        if as_json:
+            print_error(type(error).__name__, message, facts)
+        sys.stdout.flush()
+    except OSError:  # standard output itself is what cannot be written to
+        close_broken_pipe()
     return exit_code(error)
 
 
@@ -224,7 +237,9 @@ def exit_code(error: Exception) -> int:
 
 
 def _reason(error: Exception) -> str:
-    """`Permission denied: '/etc/x'`, without the number."""
+    """What is wrong with which file, and what to do; without the number."""
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename!r}" if error.filename else error.strerror
+        if error.filename is None:
+            return error.strerror
+        return f"cannot use {error.filename!r}: {error.strerror}; choose another place for it"
     return str(error)

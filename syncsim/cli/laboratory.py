@@ -226,6 +226,8 @@ def lab(browser: Browser = True, port: Port = None, verbose: Verbose = False) ->
     """
     from syncsim.cli import lab_launcher
 
+    if port is not None:
+        lab_launcher.check_port(port)
     root = lab_launcher.find_checkout()
     if root is None:
         root = Path.cwd() / "syncsim-lab"

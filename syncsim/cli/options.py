@@ -98,12 +98,12 @@ WithJob = Annotated[
     bool, typer.Option("--job/--no-job", help="With the background job, where there is one.")
 ]
 Processes = Annotated[int, _option("--processes", "N", "How many processes share the work.", min=1)]
-Token = Annotated[str, _argument("TOKEN", "As explore and run print it.")]
+Token = Annotated[str, _argument("TOKEN", "As explore, and run in simulation, print it.")]
 Html = Annotated[
     Path | None,
     _option("--html", "FILE", "Write the run's sequence diagram as a page of its own."),
 ]
-Users = Annotated[int | None, _option("--users", "N", "How many users there are.")]
+Users = Annotated[int | None, _option("--users", "N", "How many users there are; at most 2,000.")]
 Updates = Annotated[int | None, _option("--updates", "N", "How many updates in all.")]
 WorkMs = Annotated[
     float | None, _option("--work-ms", "MS", "Time between an attempt's read and its write.")

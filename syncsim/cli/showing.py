@@ -41,7 +41,7 @@ def report(run_file: RunFile, html: Page, verbose: Verbose = False) -> int:
     return 0
 
 
-@app.command("app")
+@app.command("app", short_help="Serve the control room without its code.")
 def serve(browser: Browser = True, port: Port = None, verbose: Verbose = False) -> int:
     """Serve the control room as a page without code, to this machine only; Ctrl-C ends it.
 

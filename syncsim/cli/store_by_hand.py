@@ -1,4 +1,4 @@
-"""The store by hand: history, diff, rollback, import, export."""
+"""The store by hand: list, history, diff, rollback, import, export."""
 
 from __future__ import annotations
 
@@ -33,6 +33,34 @@ if TYPE_CHECKING:
 
 READER: Final = "syncsim"
 """Under whose name the command line itself reads."""
+
+
+@app.command("list", short_help="List the templates in the store.")
+def list_(store: StoreUrl = None, as_json: AsJson = False, verbose: Verbose = False) -> int:
+    """List every template in the store with its newest version, when it was written and by whom."""
+    with _connect(store) as sync:
+        newest = {name: sync.history(name, limit=1)[0] for name in sync.list_templates()}
+    templates = [
+        {
+            "template_id": name,
+            "version": revision.version,
+            "updated_at": revision.at,
+            "updated_by": revision.by,
+        }
+        for name, revision in newest.items()
+    ]
+    if as_json:
+        command_io.print_json({"templates": templates})
+    elif not templates:
+        from syncsim.wiring import default_url
+
+        where = default_url() if store is None else store
+        command_io.tell(f"no template yet in {where}; syncsim import FILE.json --user U adds one")
+    else:
+        from syncsim.cli import terminal
+
+        terminal.open_console().print(terminal.templates_table(templates))
+    return 0
 
 
 @app.command()

@@ -7,6 +7,7 @@ wrote is never read as markup and cannot move the cursor.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 LOG_LINES: Final = 12
 """How many lines of the live log a report shows, unless all are asked for."""
+
+FINDINGS: Final = 20
+"""How many findings of one kind are told in words."""
 
 _HEADLINES: Final = (
     *(kinds.UpdateStarted, kinds.JobStarted, kinds.Conflicted, kinds.Faulted),
@@ -95,6 +99,19 @@ def _table(*columns: str) -> Table:
     return table
 
 
+def templates_table(templates: Iterable[Mapping[str, JSON]]) -> Table:
+    """A row per template, as `list --json` has them."""
+    table = _table("template", "version", "when", "by")
+    for one in templates:
+        names = (printable(one[name]) for name in ("template_id", "version"))
+        table.add_row(*names, _when(one["updated_at"]), printable(one["updated_by"]))
+    return table
+
+
+def _when(at: float) -> str:
+    return datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M:%S")
+
+
 # -- one template ----------------------------------------------------------------------------------
 
 
@@ -102,7 +119,7 @@ def history_table(versions: Iterable[Mapping[str, JSON]]) -> Table:
     """A row per version, as `history --json` has them."""
     table = _table("version", "when", "by", "what")
     for version in versions:
-        at = datetime.fromtimestamp(version["at"]).strftime("%Y-%m-%d %H:%M:%S")
+        at = _when(version["at"])
         table.add_row(version["version"], at, printable(version["by"]), _what(version))
     return table
 
@@ -176,10 +193,19 @@ def _ms(value: float | None) -> str:
 
 
 def findings(report: Mapping[str, JSON]) -> Iterator[Text]:
-    """Every finding in words; the token that gives it again is the run's."""
+    """The findings in words, of each kind the first `FINDINGS`, then how many more there are.
+
+    The token that gives them again is the run's.
+    """
+    told: Counter[tuple[str, str]] = Counter()
     for finding in report["findings"]:
+        told[finding["code"], finding["kind"]] += 1
+        if told[finding["code"], finding["kind"]] > FINDINGS:
+            continue
         text = Text(f"{finding['code']} {finding['kind']}: ", "red")
         yield text.append(one_line(finding["message"]), "default")
+    if more := sum(max(0, count - FINDINGS) for count in told.values()):
+        yield Text(f"... and {more} more findings; --json has every one", "dim")
 
 
 def notes(report: Mapping[str, JSON]) -> Iterator[Text]:

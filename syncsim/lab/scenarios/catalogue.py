@@ -14,6 +14,9 @@ from syncsim.lab.scenarios.probes_versions import VERSIONS_PROBES
 from syncsim.lab.scenarios.six import SCENARIOS, Usual, user_names
 from syncsim.lab.scenarios.steps import DEFAULT_TEMPLATE, Scenario
 
+MOST_USERS: Final = 2_000
+"""Each has a thread of its own; thousands of virtual users are a herd's (`lab.herd`)."""
+
 PROBES: Final[Mapping[str, Usual]] = {**CONFLICT_PROBES, **VERSIONS_PROBES, **ERROR_PROBES}
 """What is asked of solutions and not listed for users."""
 
@@ -29,13 +32,17 @@ def scenario(
 ) -> Scenario:
     """A scenario by name, in its usual size unless told otherwise; `UsageError` for what is none.
 
-    `users` and `updates` are totals, the updates are dealt out in turn. `work_ms` is time between
-    an attempt's read and its write. The probes of an examination are scenarios, too.
+    `users` (at most `MOST_USERS`) and `updates` are totals, the updates are dealt out in turn.
+    `work_ms` is time between an attempt's read and its write. The probes of an examination are
+    scenarios, too.
     """
     usual = SCENARIOS.get(name) or PLAIN.get(name) or PROBES.get(name)
     if usual is None:
         raise UsageError("scenario", name, f"one of {', '.join(SCENARIOS)}")
     count = _at_least_one("users", usual.users if users is None else users)
+    if count > MOST_USERS:
+        most = f"at most {MOST_USERS}, as each needs a thread; syncsim herd has up to 10,000"
+        raise UsageError("users", count, most)
     total = usual.updates if updates is None else updates
     total = _at_least_one("updates", count if total is None else total)
     if work_ms is None:
