@@ -26,7 +26,7 @@ from syncsim.ui.room.resolutions import resolutions
 from syncsim.ui.room.store_past import NO_STORE, StorePast
 from syncsim.ui.room.value_cells import LONG, change_cell, value_cell
 from syncsim.ui.room.word_marks import marked, marked_short, marked_text, marks
-from tests.room_parts import HOSTILE, Story, seen
+from tests.past_parts import HOSTILE, Story, seen
 from tests.template_examples import good
 
 BROKEN = Path(__file__).parent.parent / "syncsim" / "lab" / "broken"

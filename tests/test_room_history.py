@@ -25,7 +25,7 @@ from syncsim.ui.room.record import Record
 from syncsim.ui.room.store_past import NO_STORE, StorePast
 from syncsim.ui.room.tables import csv_text, download_link, html_table, json_text
 from syncsim.ui.room.version_line import MOST_SHOWN, version_line
-from tests.room_parts import HOSTILE, Story, seen
+from tests.past_parts import HOSTILE, Story, seen
 from tests.template_examples import good
 
 
