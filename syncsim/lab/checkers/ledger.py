@@ -95,15 +95,15 @@ class Timeline:
         return max((places[count - 1] for places, count in found if count), default=None)
 
     def _changes(self) -> tuple[_Places, _Places]:
-        """Path to the ascending positions that changed it or what is below; the same, exactly it."""
+        """By path the ascending positions that changed it or what is below; and that changed it."""
         at_or_below: dict[Path, list[int]] = defaultdict(list)
         exactly: dict[Path, list[int]] = defaultdict(list)
         for position in range(1, len(self.commits)):
             paths = set(differences(self.document(position - 1), self.document(position)))
             for path in paths:
                 exactly[path].append(position)
-            for path in {path[:length] for path in paths for length in range(len(path) + 1)}:
-                at_or_below[path].append(position)
+            for above in {path[:length] for path in paths for length in range(len(path) + 1)}:
+                at_or_below[above].append(position)
         return at_or_below, exactly
 
     def digest(self, position: int) -> str:
