@@ -19,16 +19,16 @@ from syncsim.lab.result import Run
 from syncsim.lab.runner import run
 from syncsim.lab.saved_run import read_run
 from syncsim.lab.scenarios import SCENARIOS, catalogue
-from syncsim.ui.room.page import SECTIONS, figure_rows, report_page
-from syncsim.ui.room.page_log import MOST_LINES, SCRIPT
-from syncsim.ui.room.pictures import (
+from syncsim.ui.room.record import Record
+from syncsim.ui.room.report.log import MOST_LINES, SCRIPT
+from syncsim.ui.room.report.page import SECTIONS, figure_rows, report_page
+from syncsim.ui.room.report.pictures import (
     MOST_ROWS,
     Picture,
     job_picture,
     latency_picture,
     retry_picture,
 )
-from syncsim.ui.room.record import Record
 from tests.lab_solutions import BlindPut, RudeJob
 from tests.sequence_parts import failure
 from tests.test_sequence_html import ALLOWED, HOSTILE, Reader
@@ -218,7 +218,7 @@ def test_every_picture_can_be_drawn_of_any_beginning_of_a_run(picture: Any) -> N
 
 def test_a_page_needs_none_of_the_libraries_for_notebooks() -> None:
     """So that a plain installation can write one."""
-    code = "import syncsim.ui.room.page, sys, json; print(json.dumps(sorted(sys.modules)))"
+    code = "import syncsim.ui.room.report.page, sys, json; print(json.dumps(sorted(sys.modules)))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in json.loads(out.stdout)}
     assert not loaded & {"plotly", "pandas", "ipywidgets", "anywidget", "IPython"}

@@ -17,13 +17,13 @@ from syncsim.lab.broken.rude_job import build as build_rude_job
 from syncsim.lab.result import Run
 from syncsim.lab.runner import run
 from syncsim.ui.drawing import typed
-from syncsim.ui.room import chart_table
 from syncsim.ui.room.figures import CHARTS, MOST_POINTS
-from syncsim.ui.room.job_axis import job_axis, moments
 from syncsim.ui.room.record import Record
-from syncsim.ui.room.retries import attempts, retries
-from syncsim.ui.room.speed import MOST_SLOTS, answers, latency, slot_s, throughput
-from syncsim.ui.room.trace_view import trace_of, waterfall
+from syncsim.ui.room.timing import chart_table
+from syncsim.ui.room.timing.job_axis import job_axis, moments
+from syncsim.ui.room.timing.retries import attempts, retries
+from syncsim.ui.room.timing.speed import MOST_SLOTS, answers, latency, slot_s, throughput
+from syncsim.ui.room.timing.trace_view import trace_of, waterfall
 from syncsim.ui.timeline import MOST_LANES
 from tests.test_charts import HOSTILE, Log, storm, texts
 

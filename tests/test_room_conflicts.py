@@ -18,14 +18,14 @@ from hypothesis import strategies as st
 from syncsim import run
 from syncsim.contract import ABSENT
 from syncsim.errors import OutcomeUnknownError, StoreUnavailableError, UsageError
-from syncsim.ui.room.conflict_panel import ConflictPanel
-from syncsim.ui.room.conflict_view import BOTH_PRESERVED, conflict_rows, conflict_view
-from syncsim.ui.room.look import GROUNDS, INKS
+from syncsim.ui.room.past.conflict_panel import ConflictPanel
+from syncsim.ui.room.past.conflict_view import BOTH_PRESERVED, conflict_rows, conflict_view
+from syncsim.ui.room.past.look import GROUNDS, INKS
+from syncsim.ui.room.past.resolutions import resolutions
+from syncsim.ui.room.past.store_past import NO_STORE, StorePast
+from syncsim.ui.room.past.value_cells import LONG, change_cell, value_cell
+from syncsim.ui.room.past.word_marks import marked, marked_short, marked_text, marks
 from syncsim.ui.room.record import Record
-from syncsim.ui.room.resolutions import resolutions
-from syncsim.ui.room.store_past import NO_STORE, StorePast
-from syncsim.ui.room.value_cells import LONG, change_cell, value_cell
-from syncsim.ui.room.word_marks import marked, marked_short, marked_text, marks
 from tests.past_parts import HOSTILE, Story, seen
 from tests.template_examples import good
 

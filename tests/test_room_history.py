@@ -17,14 +17,14 @@ from syncsim import run
 from syncsim.errors import StoreUnavailableError, SyncError
 from syncsim.events.kinds import Event
 from syncsim.ui.charts import as_frame, version_history
-from syncsim.ui.room.audit import audit_rows
-from syncsim.ui.room.diff_view import diff_rows, diff_view
-from syncsim.ui.room.history_panel import HistoryPanel
-from syncsim.ui.room.history_view import history_view
+from syncsim.ui.room.past.audit import audit_rows
+from syncsim.ui.room.past.diff_view import diff_rows, diff_view
+from syncsim.ui.room.past.history_panel import HistoryPanel
+from syncsim.ui.room.past.history_view import history_view
+from syncsim.ui.room.past.store_past import NO_STORE, StorePast
+from syncsim.ui.room.past.tables import csv_text, download_link, html_table, json_text
+from syncsim.ui.room.past.version_line import MOST_SHOWN, version_line
 from syncsim.ui.room.record import Record
-from syncsim.ui.room.store_past import NO_STORE, StorePast
-from syncsim.ui.room.tables import csv_text, download_link, html_table, json_text
-from syncsim.ui.room.version_line import MOST_SHOWN, version_line
 from tests.past_parts import HOSTILE, Story, seen
 from tests.template_examples import good
 

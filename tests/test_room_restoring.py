@@ -15,9 +15,9 @@ from syncsim.errors import UsageError
 from syncsim.lab.history import Commit
 from syncsim.merging import diff, merge, overlay, same
 from syncsim.merging.crediting import value_at
+from syncsim.ui.room.past.resolutions import Resolution, resolutions
+from syncsim.ui.room.past.restoring import Lost, changes_to_restore, is_restored, lost_values
 from syncsim.ui.room.record import Record
-from syncsim.ui.room.resolutions import Resolution, resolutions
-from syncsim.ui.room.restoring import Lost, changes_to_restore, is_restored, lost_values
 from tests.edit_scripts import Sides, templates
 from tests.template_examples import changed, good
 

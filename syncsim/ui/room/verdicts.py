@@ -14,8 +14,8 @@ from syncsim.events.live_log import printable
 from syncsim.lab.findings import INCONCLUSIVE, NOTE, TITLES, Finding
 from syncsim.lab.result import Run
 from syncsim.ui.drawing import counted
-from syncsim.ui.room.look import STYLE as LOOK_STYLE
-from syncsim.ui.room.look import toned
+from syncsim.ui.room.past.look import STYLE as LOOK_STYLE
+from syncsim.ui.room.past.look import toned
 
 STYLE: Final = f"""{LOOK_STYLE}<style>
 .sync-verdicts {{ display: flex; flex-wrap: wrap; gap: 8px; align-items: flex-start; }}

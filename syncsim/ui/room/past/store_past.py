@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Self
 from syncsim.contract import Outcome
 from syncsim.errors import UsageError
 from syncsim.template import check_user
+from syncsim.ui.room.past.restoring import Lost, changes_to_restore
 from syncsim.ui.room.record import Record
-from syncsim.ui.room.restoring import Lost, changes_to_restore
 from syncsim.wiring import connect
 
 if TYPE_CHECKING:

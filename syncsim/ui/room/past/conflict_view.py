@@ -15,11 +15,17 @@ from typing import Final
 
 from syncsim.contract import JSON
 from syncsim.ui.drawing import counted, person
-from syncsim.ui.room.look import toned
+from syncsim.ui.room.past.look import toned
+from syncsim.ui.room.past.resolutions import FATES, Fate, Leaf, Resolution, chosen
+from syncsim.ui.room.past.value_cells import (
+    UNCHANGED,
+    change_cell,
+    json_text,
+    moved_cell,
+    value_cell,
+)
+from syncsim.ui.room.past.word_marks import marked_text, visible
 from syncsim.ui.room.record import Record, Version
-from syncsim.ui.room.resolutions import FATES, Fate, Leaf, Resolution, chosen
-from syncsim.ui.room.value_cells import UNCHANGED, change_cell, json_text, moved_cell, value_cell
-from syncsim.ui.room.word_marks import marked_text, visible
 
 MOST_CARDS: Final = 5
 """Updates that the view shows in full when none is selected, the newest first."""

@@ -12,18 +12,18 @@ from syncsim.errors import MissingExtraError
 from syncsim.merging import diff
 from syncsim.ui import panels
 from syncsim.ui.drawing import counted, person
-from syncsim.ui.room.audit import audit_rows, kind_of
-from syncsim.ui.room.conflict_view import clock_time
-from syncsim.ui.room.diff_view import diff_rows, diff_view, tally
-from syncsim.ui.room.errands import Errands, failure
-from syncsim.ui.room.history_view import audit_table, templates, versions_of
-from syncsim.ui.room.look import STYLE, toned
+from syncsim.ui.room.past.audit import audit_rows, kind_of
+from syncsim.ui.room.past.conflict_view import clock_time
+from syncsim.ui.room.past.diff_view import diff_rows, diff_view, tally
+from syncsim.ui.room.past.errands import Errands, failure
+from syncsim.ui.room.past.history_view import audit_table, templates, versions_of
+from syncsim.ui.room.past.look import STYLE, toned
+from syncsim.ui.room.past.resolutions import chosen, holdings
+from syncsim.ui.room.past.store_past import NO_STORE
+from syncsim.ui.room.past.tables import csv_text, download_link, html_table, json_text
+from syncsim.ui.room.past.version_line import version_line
+from syncsim.ui.room.past.word_marks import visible
 from syncsim.ui.room.record import Record, Version
-from syncsim.ui.room.resolutions import chosen, holdings
-from syncsim.ui.room.store_past import NO_STORE
-from syncsim.ui.room.tables import csv_text, download_link, html_table, json_text
-from syncsim.ui.room.version_line import version_line
-from syncsim.ui.room.word_marks import visible
 
 try:
     import ipywidgets  # type: ignore[import-untyped]

@@ -17,7 +17,7 @@ from typing import Final, TypeAlias
 import orjson
 
 from syncsim.contract import JSON
-from syncsim.ui.room.word_marks import visible
+from syncsim.ui.room.past.word_marks import visible
 
 Rows: TypeAlias = Sequence[Mapping[str, JSON]]
 

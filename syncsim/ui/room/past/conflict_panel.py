@@ -12,16 +12,16 @@ from syncsim.contract import JSON, Outcome
 from syncsim.errors import MissingExtraError
 from syncsim.ui import panels
 from syncsim.ui.drawing import person
-from syncsim.ui.room.conflict_view import MOST_CARDS, conflict_rows, conflict_view
-from syncsim.ui.room.errands import Errands, failure
-from syncsim.ui.room.look import STYLE, toned
+from syncsim.ui.room.past.conflict_view import MOST_CARDS, conflict_rows, conflict_view
+from syncsim.ui.room.past.errands import Errands, failure
+from syncsim.ui.room.past.look import STYLE, toned
+from syncsim.ui.room.past.resolutions import Resolution, chosen, holdings, resolutions
+from syncsim.ui.room.past.restoring import Lost, is_restored, lost_values
+from syncsim.ui.room.past.store_past import NO_STORE
+from syncsim.ui.room.past.tables import MOST_ROWS, csv_text, download_link, html_table, json_text
+from syncsim.ui.room.past.value_cells import value_cell
+from syncsim.ui.room.past.word_marks import visible
 from syncsim.ui.room.record import Record, Version
-from syncsim.ui.room.resolutions import Resolution, chosen, holdings, resolutions
-from syncsim.ui.room.restoring import Lost, is_restored, lost_values
-from syncsim.ui.room.store_past import NO_STORE
-from syncsim.ui.room.tables import MOST_ROWS, csv_text, download_link, html_table, json_text
-from syncsim.ui.room.value_cells import value_cell
-from syncsim.ui.room.word_marks import visible
 
 try:
     import ipywidgets  # type: ignore[import-untyped]

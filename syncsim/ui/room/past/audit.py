@@ -14,9 +14,9 @@ from syncsim.events import kinds
 from syncsim.events.kinds import Event
 from syncsim.merging import diff
 from syncsim.ui.drawing import counted, person
-from syncsim.ui.room.diff_view import in_words
+from syncsim.ui.room.past.diff_view import in_words
+from syncsim.ui.room.past.resolutions import Resolution, resolutions
 from syncsim.ui.room.record import Record, Version
-from syncsim.ui.room.resolutions import Resolution, resolutions
 
 
 def audit_rows(

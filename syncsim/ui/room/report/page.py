@@ -1,7 +1,7 @@
 """A run as one page to attach to an interview or a lesson: all that is known of it, in one file.
 
 It needs nothing but itself: no address, light and dark, it prints, and it can be read without its
-one script (`page_log`), which the page names by its digest, so that no other can run. Whatever
+one script (`log`), which the page names by its digest, so that no other can run. Whatever
 users, templates and solutions wrote is text.
 """
 
@@ -19,11 +19,11 @@ from syncsim.events.live_log import printable
 from syncsim.lab.findings import TITLES
 from syncsim.lab.result import Run
 from syncsim.ui.drawing import LOOKS, Look, counted
-from syncsim.ui.room.audit import audit_rows, count_of
-from syncsim.ui.room.conflict_view import conflict_view
-from syncsim.ui.room.page_log import SCRIPT, log_section
-from syncsim.ui.room.page_style import STYLE
-from syncsim.ui.room.pictures import (
+from syncsim.ui.room.past.audit import audit_rows, count_of
+from syncsim.ui.room.past.conflict_view import conflict_view
+from syncsim.ui.room.record import Record
+from syncsim.ui.room.report.log import SCRIPT, log_section
+from syncsim.ui.room.report.pictures import (
     MOST_ROWS,
     RETRY_LEGEND,
     Picture,
@@ -31,7 +31,7 @@ from syncsim.ui.room.pictures import (
     latency_picture,
     retry_picture,
 )
-from syncsim.ui.room.record import Record
+from syncsim.ui.room.report.style import STYLE
 from syncsim.ui.sequence import sequence
 from syncsim.ui.sequence_html import diagram_figure, leaf_tables
 from syncsim.ui.sequence_svg import WIDTH, escape
