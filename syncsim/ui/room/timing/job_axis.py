@@ -16,9 +16,8 @@ from syncsim.contract import BACKGROUND, JSON
 from syncsim.events import kinds
 from syncsim.events.kinds import Event
 from syncsim.lab.checkers.conduct import COOLDOWN_S
-from syncsim.lab.history import Commit
 from syncsim.ui.drawing import INK, LOOKS, Look, counted, lanes, new_figure, person, typed
-from syncsim.ui.room.record import Record, Version
+from syncsim.ui.room.record import Record, Version, number_of
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go  # type: ignore[import-untyped]
@@ -167,8 +166,7 @@ def _commits(record: Record) -> Iterable[Moment]:
 
 
 def _place(version: Version) -> tuple[str, int]:
-    number = version.number if isinstance(version, Commit) else version.revision
-    return version.template_id, number
+    return version.template_id, number_of(version)
 
 
 def _of_version(version: Version) -> Moment:
