@@ -29,6 +29,7 @@ from syncsim.ui.room.report.pictures import (
     latency_picture,
     retry_picture,
 )
+from syncsim.ui.room.timing.moments import moments
 from tests.lab_solutions import BlindPut, RudeJob
 from tests.sequence_parts import failure
 from tests.test_sequence_html import ALLOWED, HOSTILE, Reader
@@ -187,9 +188,9 @@ def test_the_retry_picture_has_a_lane_a_wait_and_its_nominal_length() -> None:
 def test_the_job_picture_shows_a_band_the_skip_and_the_run_after_it() -> None:
     picture = job_picture(Record.of(saved("background-job-respect")))
     words = [row[2] for row in picture.rows]
-    assert words[0] == "✓ committed"
-    assert words[1].startswith("○ Skipped - recent user update")
-    assert words[2] == "✓ processed"
+    assert words[:2] == ["☆ created", "✓ committed"]
+    assert words[2].startswith("○ Skipped - recent user update")
+    assert words[3] == "✓ processed"
     assert 'class="band"' in picture.svg
 
 
@@ -198,6 +199,16 @@ def test_a_job_that_writes_within_the_cooldown_is_marked() -> None:
     picture = job_picture(Record.of(rude))
     assert "✗ wrote within the cooldown" in [row[2] for row in picture.rows]
     assert 'class="cross"' in picture.svg
+
+
+def test_the_picture_of_the_job_is_judged_like_the_chart() -> None:
+    """A commit exactly at the end of the cooldown is polite, although a float falls short of it."""
+    played = saved("background-job-respect")
+    commits = [replace(c, at=1_700_000_000.3) for c in played.history.commits[:2]]
+    commits.append(replace(played.history.commits[-1], at=1_700_000_000.3 + 4.9999999))
+    record = Record((), commits)
+    assert [moment.what for moment in moments(record)] == ["created", "commit", "wrote"]
+    assert job_picture(record).rows[-1][2] == "✓ processed"
 
 
 def test_percentiles_that_fall_together_have_one_line() -> None:
@@ -214,6 +225,19 @@ def test_every_picture_can_be_drawn_of_any_beginning_of_a_run(picture: Any) -> N
         assert drawn.sentence
         assert not drawn.svg or 'role="img" aria-label="' in drawn.svg
         assert "nan" not in drawn.svg
+
+
+@pytest.mark.parametrize("at", [1e308, -1e308, 0.0])
+def test_times_that_no_calendar_has_can_be_drawn(at: float) -> None:
+    """A solution may say any finite time with an event, and a saved run may have been edited."""
+    record = run("perfect-storm", seed=3).to_json()
+    for event in record["history"]["events"][::7]:
+        event["at"] = at
+    record["history"]["commits"][-1]["at"] = at
+    page = report_page(read_run(json.dumps(record).encode()))
+    check(page)
+    assert 'width="nan"' not in page
+    assert "infinity" not in page
 
 
 def test_a_page_needs_none_of_the_libraries_for_notebooks() -> None:

@@ -20,7 +20,8 @@ from syncsim.ui.drawing import typed
 from syncsim.ui.room.figures import CHARTS, MOST_POINTS
 from syncsim.ui.room.record import Record
 from syncsim.ui.room.timing import chart_table
-from syncsim.ui.room.timing.job_axis import job_axis, moments
+from syncsim.ui.room.timing.job_axis import job_axis
+from syncsim.ui.room.timing.moments import moments
 from syncsim.ui.room.timing.retries import attempts, retries
 from syncsim.ui.room.timing.speed import MOST_SLOTS, answers, latency, slot_s, throughput
 from syncsim.ui.room.timing.trace_view import trace_of, waterfall

@@ -109,7 +109,7 @@ def new_figure(
     escaped; they are numbers, texts, None, or lists of numbers.
     """
     figure = graph_objects().Figure()
-    cells = [[escaped(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
+    cells = [[_in_json(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
     figure.update_layout(
         title={"text": title, "font": {"size": 16}, "x": 0, "xref": "paper", "y": 0.97},
         template="plotly_white",
@@ -129,6 +129,11 @@ def new_figure(
         figure.update_xaxes(visible=False)
         figure.update_yaxes(visible=False)
     return figure
+
+
+def _in_json(cell: str) -> str:
+    """The text escaped; half a surrogate pair, which no message can carry, as `\\ud800`."""
+    return escaped(cell.encode("utf-8", "backslashreplace").decode())
 
 
 def lanes(figure: go.Figure, labels: Sequence[str]) -> None:

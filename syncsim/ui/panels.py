@@ -7,13 +7,12 @@ sign and a word, colour repeats it; white cards with dark words can be read on a
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from html import escape
 from typing import Final
 
 from syncsim.events import kinds
 from syncsim.events.kinds import Event
-from syncsim.events.live_log import detail, printable, render
+from syncsim.events.live_log import clock_time, detail, printable, render
 from syncsim.lab.result import Run
 from syncsim.ui.drawing import INK, LOOKS, Look
 from syncsim.ui.standing import Standing
@@ -64,7 +63,7 @@ def status(standing: Standing, activity: str) -> str:
 def status_facts(standing: Standing) -> dict[str, str]:
     """The current state by name, each value in words and not escaped."""
     at = standing.updated_at
-    last = "" if at is None else f"{_time(at)} by {standing.updated_by}"
+    last = "" if at is None else f"{clock_time(at)} by {standing.updated_by}"
     ended = standing.succeeded + standing.failed
     return {
         "Template version": standing.version or "none yet",
@@ -207,7 +206,3 @@ def _share(rate: float | None, part: int, things: str, whole: int) -> str:
 def _waits(delays_ms: Iterable[Iterable[float]]) -> str:
     told = ", ".join(f"{ms:.0f}" for delays in delays_ms for ms in delays)
     return f" after {told} ms" if told else ""
-
-
-def _time(at: float) -> str:
-    return datetime.fromtimestamp(at).strftime("%H:%M:%S")

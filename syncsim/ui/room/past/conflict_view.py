@@ -9,11 +9,11 @@ HTML needs `look.STYLE` once a page. All that a template, a user or a solution w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from html import escape
 from typing import Final
 
 from syncsim.contract import JSON
+from syncsim.events.live_log import clock_time
 from syncsim.ui.drawing import counted, person
 from syncsim.ui.room.past.look import toned
 from syncsim.ui.room.past.resolutions import FATES, Fate, Leaf, Resolution, chosen
@@ -265,11 +265,3 @@ def _nothing(record: Record, selected: str | None) -> str:
 def _card(title: str, inner: str, *, is_html: bool = False) -> str:
     heading = title if is_html else escape(title)
     return f'<section class="sync-past"><h4>{heading}</h4>{inner}</section>'
-
-
-def clock_time(at: float) -> str:
-    """The local time of day; a time that no calendar has is told as such."""
-    try:
-        return datetime.fromtimestamp(at).strftime("%H:%M:%S")
-    except (OverflowError, ValueError, OSError):
-        return "--:--:--"

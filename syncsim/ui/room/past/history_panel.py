@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from syncsim.contract import JSON, Outcome
 from syncsim.errors import MissingExtraError
+from syncsim.events.live_log import clock_time
 from syncsim.merging import diff
 from syncsim.ui import panels
 from syncsim.ui.drawing import counted, person
 from syncsim.ui.room.past.audit import audit_rows, kind_of
-from syncsim.ui.room.past.conflict_view import clock_time
 from syncsim.ui.room.past.diff_view import diff_rows, diff_view, tally
 from syncsim.ui.room.past.errands import Errands, failure
 from syncsim.ui.room.past.history_view import audit_table, templates, versions_of

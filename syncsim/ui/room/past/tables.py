@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Final, TypeAlias
-
-import orjson
 
 from syncsim.contract import JSON
 from syncsim.ui.room.past.word_marks import visible
@@ -68,8 +67,9 @@ def csv_text(rows: Rows) -> str:
 
 
 def json_text(rows: Rows) -> str:
-    """All rows as a JSON list of objects, indented."""
-    return orjson.dumps([dict(row) for row in rows], option=orjson.OPT_INDENT_2).decode()
+    """All rows as a JSON list of objects, indented; half a surrogate pair is an escape in it."""
+    text = json.dumps([dict(row) for row in rows], indent=2, ensure_ascii=False)
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def download_link(file_name: str, text: str) -> str:

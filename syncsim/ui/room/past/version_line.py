@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from html import escape
 from typing import Final
 
+from syncsim.events.live_log import clock_time
 from syncsim.ui.drawing import LOOKS, counted, person
 from syncsim.ui.happenings import cut
 from syncsim.ui.room.past.audit import kind_of
-from syncsim.ui.room.past.conflict_view import clock_time
 from syncsim.ui.room.past.word_marks import visible
 from syncsim.ui.room.record import Version
 

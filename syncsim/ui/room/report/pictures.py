@@ -6,27 +6,33 @@ these need no library and weigh a few kilobytes. All that users typed is escaped
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from syncsim.contract import BACKGROUND, JSON
-from syncsim.events import kinds
+from syncsim.contract import JSON
 from syncsim.lab.checkers.conduct import COOLDOWN_S
 from syncsim.lab.figures import percentile
+from syncsim.ui.charts import SLOWEST_MS
 from syncsim.ui.drawing import LOOKS, counted, person
 from syncsim.ui.happenings import cut
 from syncsim.ui.room.record import Record
+from syncsim.ui.room.report.svg import (
+    LEFT,
+    LONGEST,
+    RIGHT,
+    WIDTH,
+    Axis,
+    mark,
+    name,
+    svg,
+    text,
+    ticks,
+)
+from syncsim.ui.room.timing.moments import Moment, What, cooldowns, moments
+from syncsim.ui.room.timing.speed import PERCENTILES, answers
 from syncsim.ui.sequence_svg import escape
 from syncsim.ui.updates import Update, Wait, updates
-
-WIDTH: Final = 960
-LEFT: Final = 150
-"""Pixels for the names of the lanes, left of the axis."""
-
-RIGHT: Final = 170
-"""Pixels for how each update ended, right of the longest bar."""
 
 LANE: Final = 40
 MOST_LANES: Final = 40
@@ -35,11 +41,6 @@ MOST_LANES: Final = 40
 MOST_ROWS: Final = 400
 MOST_MARKS: Final = 600
 """Points drawn in one picture."""
-
-SLOWEST_MS: Final = 3000
-"""Within this an update must be done, by the mission."""
-
-Span = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,17 +98,17 @@ def _nominal(wait: Wait) -> str:
 class _Timeline:
     def __init__(self, rows: Sequence[Update]) -> None:
         self.rows = rows
-        self.axis = _Axis((0.0, max(row.began_ms + row.took_ms for row in rows)), "ms")
+        self.axis = Axis(max(row.began_ms + row.took_ms for row in rows), "ms")
 
     def svg(self, label: str) -> str:
         height = LANE * len(self.rows)
         parts = [*self.axis.grid(height)]
         for lane, row in enumerate(self.rows):
             parts += self._lane(row, lane * LANE)
-        return _svg(label, height + _Axis.HEIGHT, parts)
+        return svg(label, height + Axis.HEIGHT, parts)
 
     def _lane(self, row: Update, top: float) -> Iterator[str]:
-        yield _name(row.label, top)
+        yield name(row.label, top)
         for step in row.steps:
             began_ms, length_ms = row.span_ms(step)
             kind = step.name if step.name in ("wait", "queue") else _attempt(row, step.status)
@@ -118,16 +119,16 @@ class _Timeline:
                 f'height="16"><title>{escape(told)}</title></rect>'
             )
             if kind == "wait" and width > 48:
-                yield _text(x + 5, top + 22, f"↻ {length_ms:.0f} ms", "on-fill")
+                yield text(x + 5, top + 22, f"↻ {length_ms:.0f} ms", "on-fill")
             if step.status == "conflict":
-                yield _text(x + width / 2, top + 8, "✗", "conflict", anchor="middle")
+                yield text(x + width / 2, top + 8, "✗", "conflict", anchor="middle")
         for wait in row.waits:
             if wait.nominal_ms is not None:
                 x, width = self.axis.x(wait.began_ms), self.axis.length(wait.nominal_ms)
                 yield f'<path class="nominal" d="M{x:.1f} {top + 31}h{width:.1f}v-4"/>'
         sign, word, tone = _end(row)
         at = self.axis.x(row.began_ms + row.took_ms) + 8
-        yield _text(at, top + 22, f"{sign} {word}", tone)
+        yield text(at, top + 22, f"{sign} {word}", tone)
 
 
 _FILLS: Final = {
@@ -171,45 +172,56 @@ def _end(row: Update) -> tuple[str, str, str]:
 
 def latency_picture(record: Record) -> Picture:
     """How long each update took, by when it ended, with p50, p95 and p99; not the job."""
-    rows = [row for row in updates(record) if not row.is_job and row.status != "running"]
+    labels = {row.update_id: row.label for row in updates(record)}
+    rows = [
+        _Took(labels.get(one.update_id or "", one.user), one.result, one.at_s * 1000, one.took_ms)
+        for one in answers(record)
+        if one.took_ms is not None
+    ]
     took = [row.took_ms for row in rows]
-    marks = [(percent, percentile(took, percent) or 0.0) for percent in (50, 95, 99)]
-    told = ", ".join(f"p{percent} {value:.1f} ms" for percent, value in marks)
+    marks = [(percent, percentile(took, percent) or 0.0) for percent in PERCENTILES]
+    words = ", ".join(f"p{percent} {value:.1f} ms" for percent, value in marks)
     slowest = f"the slowest took {max(took, default=0.0):.1f} ms of the {SLOWEST_MS:,} allowed"
-    sentence = f"{counted(len(rows), 'update')}: {told}; {slowest}"
+    sentence = f"{counted(len(rows), 'update')}: {words}; {slowest}"
     return Picture(
         "Latency",
         f"{sentence}." if rows else "No update ended.",
         _latency_svg(rows, marks, f"Latency of {sentence}") if rows else "",
         ("update", "result", "ended (ms)", "took (ms)"),
         tuple(
-            (row.label, row.status, round(row.began_ms + row.took_ms, 1), round(row.took_ms, 1))
-            for row in rows
+            (row.label, row.result, round(row.ended_ms, 1), round(row.took_ms, 1)) for row in rows
         ),
     )
 
 
-def _latency_svg(rows: Sequence[Update], marks: Sequence[tuple[int, float]], label: str) -> str:
+@dataclass(frozen=True, slots=True)
+class _Took:
+    label: str
+    result: str
+    ended_ms: float
+    took_ms: float
+
+
+def _latency_svg(rows: Sequence[_Took], marks: Sequence[tuple[int, float]], label: str) -> str:
     height = 190
-    axis = _Axis((0.0, max(row.began_ms + row.took_ms for row in rows)), "ms")
-    highest = max(row.took_ms for row in rows) or 1.0
+    axis = Axis(max(row.ended_ms for row in rows), "ms")
+    highest = min(max(row.took_ms for row in rows), LONGEST) or 1.0
 
     def y(took_ms: float) -> float:
-        return 14 + (height - 24) * (1 - took_ms / highest)
+        return 14 + (height - 24) * (1 - min(took_ms, highest) / highest)
 
     parts = [*axis.grid(height)]
-    for value in _ticks(0.0, highest, 4):
-        parts.append(_text(LEFT - 8, y(value) + 4, f"{value:g} ms", "soft", anchor="end"))
+    for value in ticks(highest, 4):
+        parts.append(text(LEFT - 8, y(value) + 4, f"{value:g} ms", "soft", anchor="end"))
     for percents, value in _together(marks, highest / 12):
         at, end = y(value), WIDTH - RIGHT
         parts.append(f'<path class="mark" d="M{LEFT} {at:.1f}H{end}"/>')
-        parts.append(_text(end + 6, at + 4, f"{', '.join(percents)}: {value:.1f} ms"))
+        parts.append(text(end + 6, at + 4, f"{', '.join(percents)}: {value:.1f} ms"))
     for row in rows[:MOST_MARKS]:
-        tone = {"committed": "committed", "failed": "conflict"}.get(row.status, "idle")
-        told = f"{row.label}: {row.status} after {row.took_ms:.1f} ms"
-        x = axis.x(row.began_ms + row.took_ms)
-        parts.append(_mark(x, y(row.took_ms), tone, told))
-    return _svg(label, height + _Axis.HEIGHT, parts)
+        tone = {"committed": "committed", "failed": "conflict"}.get(row.result, "idle")
+        said = f"{row.label}: {row.result} after {row.took_ms:.1f} ms"
+        parts.append(mark(axis.x(row.ended_ms), y(row.took_ms), tone, said))
+    return svg(label, height + Axis.HEIGHT, parts)
 
 
 def _together(
@@ -230,155 +242,66 @@ def _together(
 def job_picture(record: Record) -> Picture:
     """Commits of users and runs of the job on one axis of seconds, with the 5 s that follow each.
 
-    A commit of the job within those is marked as a violation; judged from the versions.
+    Of the same `moments` as the chart in the control room.
     """
-    commits = [version for version in record.versions if version.parent is not None]
-    by_users = [version for version in commits if version.by != BACKGROUND]
-    told = [event for event in record.events if isinstance(event, _JOB_ENDS)]
-    began = min([*(version.at for version in commits), *(event.at for event in told)], default=0.0)
-    rows: list[tuple[float, str, str, str]] = []
-    user_at: dict[str, float] = {}  # when a user last committed, by template
-    for one in commits:
-        word = "✓ committed"
-        if one.by == BACKGROUND:
-            is_rude = one.at - user_at.get(one.template_id, -math.inf) < COOLDOWN_S
-            word = "✗ wrote within the cooldown" if is_rude else "✓ processed"
-        else:
-            user_at[one.template_id] = one.at
-        rows.append((one.at - began, person(one.by), word, one.version))
-    for event in told:
-        word = "○ " + (event.reason or "Skipped") if isinstance(event, kinds.JobSkipped) else ""
-        word = word or ("✗ " + (event.error or "failed") if isinstance(event, kinds.Failed) else "")
-        rows.append((event.at - began, person(BACKGROUND), word or "○ nothing to write", ""))
-    rows.sort(key=lambda row: row[0])
-    ran = [row for row in rows if row[1] == person(BACKGROUND)]
-    skipped = sum("Skipped" in word for _, _, word, _ in ran)
+    told = moments(record)
+    first = told[0].at if told else 0.0
+    ran = [one for one in told if one.what not in ("created", "commit")]
+    skipped = sum(one.what == "skipped" for one in ran)
+    commits = sum(one.what == "commit" for one in told)
     sentence = (
-        f"{counted(len(by_users), 'commit')} by users, {counted(len(ran), 'run')} of the job, "
+        f"{counted(commits, 'commit')} by users, {counted(len(ran), 'run')} of the job, "
         f"{skipped} skipped; it keeps away for {COOLDOWN_S:.0f} s after the last user update."
+    )
+    rows = tuple(
+        (round(one.at - first, 3), person(one.who), _happened(one), one.version) for one in told
     )
     return Picture(
         "Background job",
         sentence if ran else "The job did not run.",
-        _job_svg(rows, [version.at - began for version in by_users], sentence) if ran else "",
+        _job_svg(told, ran, first, sentence) if ran else "",
         ("at (s)", "who", "what", "version"),
-        tuple((round(at, 3), *rest) for at, *rest in rows) if ran else (),
+        rows if ran else (),
     )
 
 
-_JOB_ENDS: Final = (kinds.JobSkipped, kinds.JobFailed, kinds.JobUnchanged)
+_TONES: Final[Mapping[What, tuple[str, str]]] = {
+    "created": ("idle", "☆ created"),
+    "commit": ("committed", "✓ committed"),
+    "wrote": ("committed", "✓ processed"),
+    "violation": ("conflict", "✗ wrote within the cooldown"),
+    "skipped": ("idle", "○"),
+    "unchanged": ("idle", "○ nothing to write"),
+    "failed": ("conflict", "✗"),
+}
+"""The colour, and sign and word, of what happened; those of a skip and a failure say it."""
 
 
-def _job_svg(
-    rows: Sequence[tuple[float, str, str, str]], by_users: Sequence[float], label: str
-) -> str:
-    ran = [row for row in rows if row[1] == person(BACKGROUND)]
-    last = max([row[0] for row in rows] + [at + COOLDOWN_S for at in by_users])
-    axis = _Axis((0.0, last), "s")
+def _happened(one: Moment) -> str:
+    word = _TONES[one.what][1]
+    return f"{word} {one.text}" if one.what in ("skipped", "failed") else word
+
+
+def _job_svg(told: Sequence[Moment], ran: Sequence[Moment], first: float, label: str) -> str:
+    bands = [(begin - first, end - first) for begin, end in cooldowns(told)]
+    axis = Axis(max([told[-1].at - first, *(end for _, end in bands[-1:])]), "s")
     height, top = 92 + 18 * min(len(ran), MOST_LANES), 92
     parts = [*axis.grid(height)]
-    for begin, end in _union([(at, at + COOLDOWN_S) for at in by_users]):
+    for begin, end in bands:
         x, width = axis.x(begin), axis.length(end - begin)
         parts.append(
             f'<rect class="band" x="{x:.1f}" y="6" width="{width:.1f}" height="{top - 16}">'
             f"<title>cooldown after a user update, {begin:.2f} s to {end:.2f} s</title></rect>"
         )
         if width > 120:
-            parts.append(_text(x + 5, 20, f"{COOLDOWN_S:.0f} s cooldown", "soft"))
-    parts += [_name("Users", 18), _name("Background", 48)]
-    for at_s, who, word, version in rows[:MOST_MARKS]:
-        is_job = who == person(BACKGROUND)
-        tone = {"✓": "committed", "✗": "conflict"}.get(word[0], "idle")
-        told = f"{at_s:.2f} s, {who}: {word} {version}"
-        parts.append(_mark(axis.x(at_s), 66.0 if is_job else 36.0, tone, told, square=is_job))
-    for lane, (at_s, _, word, version) in enumerate(ran[:MOST_LANES]):
-        tone = {"✓": "committed", "✗": "conflict"}.get(word[0], "idle")
-        text = f"{at_s:.2f} s  {cut(word, 90)} {cut(version)}"
-        parts.append(_text(LEFT, top + 12 + 18 * lane, text.rstrip(), tone))
-    return _svg(label, height + _Axis.HEIGHT, parts)
-
-
-def _union(spans: Sequence[Span]) -> Iterator[Span]:
-    """The spans, in order, those that touch as one."""
-    begin = end = -math.inf
-    for one, other in sorted(spans):
-        if one <= end:
-            end = max(end, other)
-            continue
-        if end > begin:
-            yield begin, end
-        begin, end = one, other
-    if end > begin:
-        yield begin, end
-
-
-# -- what they share -------------------------------------------------------------------------------
-
-
-class _Axis:
-    """The common axis of time, with as many pixels as there are between `LEFT` and `RIGHT`."""
-
-    HEIGHT: Final = 44
-
-    def __init__(self, span: Span, unit: str) -> None:
-        self.begin, end = span
-        self.unit = unit
-        self.long = max(end - self.begin, 1.0)
-        self.scale = (WIDTH - LEFT - RIGHT) / self.long
-
-    def x(self, at: float) -> float:
-        return LEFT + (at - self.begin) * self.scale
-
-    def length(self, long: float) -> float:
-        return max(long * self.scale, 1.5)
-
-    def grid(self, height: float) -> Iterator[str]:
-        for value in _ticks(self.begin, self.begin + self.long, 8):
-            x = self.x(value)
-            yield f'<path class="grid" d="M{x:.1f} 4V{height + 4}"/>'
-            yield _text(x, height + 20, f"{value:g}", "soft", anchor="middle")
-        middle = LEFT + (WIDTH - LEFT - RIGHT) / 2
-        yield _text(
-            middle, height + 38, f"time since the beginning ({self.unit})", "soft", anchor="middle"
-        )
-
-
-def _ticks(begin: float, end: float, most: int) -> list[float]:
-    """At most `most` round numbers from `begin` to `end`."""
-    long = end - begin
-    power = 10.0 ** math.floor(math.log10(long / most))
-    step = next((power * n for n in (1, 2, 5, 10) if long / (power * n) <= most), power * 20)
-    first = math.ceil(begin / step)
-    return [number * step for number in range(first, math.floor(end / step + 1e-9) + 1)]
-
-
-def _svg(label: str, height: float, parts: Sequence[str]) -> str:
-    return (
-        f'<svg role="img" aria-label="{escape(label)}" width="{WIDTH}" height="{height:g}" '
-        f'viewBox="0 0 {WIDTH} {height:g}">' + "".join(parts) + "</svg>"
-    )
-
-
-def _text(x: float, y: float, text: str, tone: str = "ink", *, anchor: str = "start") -> str:
-    return (
-        f'<text class="t-{tone}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">'
-        f"{escape(text)}</text>"
-    )
-
-
-def _name(label: str, top: float) -> str:
-    return _text(LEFT - 8, top + 22, cut(label, 20), anchor="end")
-
-
-def _mark(x: float, y: float, tone: str, told: str, *, square: bool = False) -> str:
-    """A point: a cross for what failed, a square for the job, else a circle."""
-    title = f"<title>{escape(told)}</title>"
-    if tone == "conflict":
-        path = f"M{x - 5:.1f} {y - 5:.1f}l10 10m0 -10l-10 10"
-        return f'<path class="cross" d="{path}">{title}</path>'
-    if square:
-        return (
-            f'<rect class="f-{tone}" x="{x - 5:.1f}" y="{y - 5:.1f}" width="10" height="10">'
-            f"{title}</rect>"
-        )
-    return f'<circle class="f-{tone}" cx="{x:.1f}" cy="{y:.1f}" r="5">{title}</circle>'
+            parts.append(text(x + 5, 20, f"{COOLDOWN_S:.0f} s cooldown", "soft"))
+    parts += [name("Users", 18), name("Background", 48)]
+    for one in told[:MOST_MARKS]:
+        is_user = one.what in ("created", "commit")
+        said = f"{one.at - first:.2f} s, {person(one.who)}: {_happened(one)} {one.version or ''}"
+        at, y = axis.x(one.at - first), 36.0 if is_user else 66.0
+        parts.append(mark(at, y, _TONES[one.what][0], said, square=not is_user))
+    for lane, one in enumerate(ran[:MOST_LANES]):
+        said = f"{one.at - first:.2f} s  {cut(_happened(one), 90)} {cut(one.version or '')}"
+        parts.append(text(LEFT, top + 12 + 18 * lane, said.rstrip(), _TONES[one.what][0]))
+    return svg(label, height + Axis.HEIGHT, parts)
