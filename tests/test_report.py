@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -98,6 +99,14 @@ def test_a_page_has_verdict_figures_log_conflicts_versions_and_pictures() -> Non
     assert "merged with 1 version by" in text
     assert f"syncsim replay perfect-storm {played.token}" in text
     assert text.count("The same as a table") == 3
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_no_heading_skips_a_level(scenario: str) -> None:
+    read = check(report_page(saved(scenario)))
+    levels = [int(tag[1]) for tag, _ in read.elements if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
 
 
 def test_a_failed_run_says_what_was_found_and_how_to_have_it_again() -> None:

@@ -38,7 +38,7 @@ STYLE: Final = f"""<style>
 body[data-jp-theme-light="false"] .sync-past {{ {_properties(1)} }}
 @media (prefers-color-scheme: dark) {{
   body:not([data-jp-theme-light]) .sync-past {{ {_properties(1)} }} }}
-.sync-past h4 {{ margin: 0 0 4px; font-size: 14px; }}
+.sync-past :is(h3, h4) {{ margin: 0 0 4px; font-size: 14px; }}
 .sync-past p {{ margin: 0 0 4px; }}
 .sync-scroll {{ overflow-x: auto; max-width: 100%; }}
 .sync-past table {{ border-collapse: collapse; width: 100%; margin: 4px 0; color: inherit; }}

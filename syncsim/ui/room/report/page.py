@@ -56,7 +56,7 @@ def report_page(run: Run) -> str:
     parts = {
         "figures": _table(("figure", "measured", "mark", "met"), figure_rows(told)),
         "log": log_section(run.events),
-        "conflicts": (conflict_view(record, None),),
+        "conflicts": (conflict_view(record, level=3),),
         "history": _history(record),
         "retries": _picture(retry_picture(record), _RETRY_KEY),
         "latency": _picture(latency_picture(record)),
