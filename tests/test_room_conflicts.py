@@ -412,3 +412,10 @@ def test_every_ink_can_be_read_on_its_ground(name: str, which: int) -> None:
 
 def test_the_template_of_these_tests_is_what_they_say() -> None:
     assert good()["fields"][3]["id"] == "share"
+
+
+def test_looking_back_makes_no_store(tmp_path: Path) -> None:
+    """A typing error in a URL is said, and leaves no empty file behind."""
+    with pytest.raises(UsageError, match=r"typo\.db does not exist"):
+        StorePast(f"sqlite:///{tmp_path}/typo.db")
+    assert list(tmp_path.iterdir()) == []
