@@ -161,11 +161,24 @@ def as_frame(figure: go.Figure) -> pandas.DataFrame:
         import pandas
     except ImportError:
         raise MissingExtraError("viz", "as_frame()") from None
+    columns, rows = table_of(figure)
+    return pandas.DataFrame(rows, columns=columns)
+
+
+def table_of(figure: go.Figure) -> tuple[list[str], list[list[JSON]]]:
+    """The columns and rows a chart is drawn from, texts as they were typed; without pandas.
+
+    `UsageError` for a figure that is none of these charts.
+    """
     meta = figure.layout.meta
     if not isinstance(meta, dict) or set(meta) != {"columns", "rows"}:
-        raise UsageError("figure", figure.layout.title.text, "a chart of syncsim.ui.charts")
+        raise UsageError(
+            "figure",
+            figure.layout.title.text,
+            "a chart of syncsim.ui.charts or of the control room",
+        )
     rows = [
         [html.unescape(cell) if isinstance(cell, str) else cell for cell in row]
         for row in meta["rows"]
     ]
-    return pandas.DataFrame(rows, columns=meta["columns"])
+    return list(meta["columns"]), rows

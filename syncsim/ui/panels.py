@@ -40,6 +40,7 @@ _LOOK_OF_EVENT: Final[Mapping[type[Event], Look]] = {
     kinds.Failed: LOOKS["conflict"],
     kinds.RetryScheduled: LOOKS["retry"],
     kinds.Committed: LOOKS["committed"],
+    kinds.RollbackCommitted: LOOKS["committed"],
     kinds.JobSkipped: LOOKS["idle"],
     kinds.CacheInvalidated: LOOKS["stale"],
 }
@@ -123,7 +124,7 @@ def verdict(title: str, run: Run) -> str:
     updates, retries, conflicts = told["updates"], told["retries"], told["conflicts"]
     cache, job, slowest_ms = told["cache"], told["background"], told["latency_ms"]["max"]
     refused = [o.failure.name for o in run.history.operations if o.failure is not None]
-    look, word = _verdict_of(run)
+    look, word = verdict_of(run)
     facts = {
         "Updates": f"{updates['succeeded']} of {updates['attempted']} succeeded",
         "Retries": str(retries["total"]) + _waits(retries["delays_ms"]),
@@ -181,7 +182,8 @@ def refused(button: str, run: Run) -> str:
     return alert(f"{button}: {last.user} got {last.failure.name}", last.failure.message, todo)
 
 
-def _verdict_of(run: Run) -> tuple[Look, str]:
+def verdict_of(run: Run) -> tuple[Look, str]:
+    """The look and the word of a verdict."""
     if run.passed:
         return LOOKS["committed"], "PASSED"
     return (LOOKS["idle"], "INCONCLUSIVE") if run.inconclusive else (LOOKS["conflict"], "FAILED")

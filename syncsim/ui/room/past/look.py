@@ -16,12 +16,7 @@ GROUNDS: Final = ("#ffffff", "#212121")
 
 INKS: Final[Mapping[str, tuple[str, str]]] = {
     "ink": (INK, "#e8e8e8"),
-    "committed": (LOOKS["committed"].ink, "#4ccba3"),
-    "merged": (LOOKS["merged"].ink, "#6db9f2"),
-    "retry": (LOOKS["retry"].ink, "#f0b840"),
-    "conflict": (LOOKS["conflict"].ink, "#ff9d6b"),
-    "stale": (LOOKS["stale"].ink, "#e6a8cc"),
-    "idle": (LOOKS["idle"].ink, "#b8b8b8"),
+    **{word: (look.ink, look.pale) for word, look in LOOKS.items()},
 }
 
 

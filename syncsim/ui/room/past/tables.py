@@ -16,7 +16,7 @@ from html import escape
 from typing import Final, TypeAlias
 
 from syncsim.contract import JSON
-from syncsim.ui.room.past.word_marks import visible
+from syncsim.ui.room.html_table import html_table as as_html
 
 Rows: TypeAlias = Sequence[Mapping[str, JSON]]
 
@@ -40,15 +40,8 @@ def html_table(
     shown = rows[-MOST_ROWS:]
     total = len(rows) if total is None else total
     more = f" (the last {len(shown)} of {total})" if len(shown) < total else ""
-    heads = "".join(f'<th scope="col">{_text(name)}</th>' for name in rows[0])
-    body = "".join(
-        f"<tr>{''.join(f'<td>{_text(cell)}</td>' for cell in row.values())}</tr>" for row in shown
-    )
-    name = escape(caption + more)
-    return (
-        f'<div class="sync-scroll" tabindex="0" role="group" aria-label="{name}"><table>'
-        f"<caption>{name}</caption><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
+    cells = [list(row.values()) for row in shown]
+    return as_html(list(rows[0]), cells, caption + more, box="sync-scroll")
 
 
 def csv_text(rows: Rows) -> str:
@@ -90,7 +83,3 @@ def _harmless(cell: JSON) -> JSON:
     if isinstance(cell, str) and cell.lstrip(" ").startswith(_FORMULAS):
         return f"'{cell}"
     return cell
-
-
-def _text(cell: JSON) -> str:
-    return "" if cell is None else escape(visible(str(cell)))
