@@ -8,6 +8,7 @@ import json
 import threading
 from base64 import b64decode
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -372,3 +373,21 @@ def test_a_rollback_that_ends_when_its_store_is_gone_offers_no_other(story: Stor
     may_go_on.set()
     assert panel.wait()
     assert panel.buttons["Roll back..."].disabled
+
+
+def test_a_trail_of_endless_texts_is_a_short_page() -> None:
+    """As an edited file has them; what is saved has the reasons whole."""
+    text = "<b>" * 100_000
+    facts = {"reason": text, "error": text, "message": text}
+    detail = {"kind": text, "restored": text}
+    versions = [
+        replace(one, by=text, detail=detail)
+        for one in Record.of(run("perfect-storm", seed=7)).versions
+    ]
+    events = [
+        Event.of(1, "job.skipped", 1.0, text, None, versions[0].template_id, facts),
+        Event.of(2, "update.failed", 2.0, text, "u", versions[0].template_id, facts),
+    ]
+    record = Record(events, versions)
+    assert len(history_view(record)) < 100_000
+    assert text in json_text(audit_rows(record))

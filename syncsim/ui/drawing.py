@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from syncsim.contract import JSON
 from syncsim.errors import MissingExtraError, UsageError
 from syncsim.events.live_log import printable
+from syncsim.template.document import MAX_NAME
 
 if TYPE_CHECKING:
     import pandas
@@ -53,6 +54,9 @@ LOOKS: Final[Mapping[str, Look]] = {
 }
 INK: Final = "#222222"
 
+MOST_CHARS: Final = 2_000
+"""Characters of a text in a chart's table; the events have it whole."""
+
 
 # -- text as typed ---------------------------------------------------------------------------------
 
@@ -68,13 +72,16 @@ def escaped(text: str) -> str:
 
 def typed(text: str, limit: int = 32) -> str:
     """A name or a short text for a chart: on one line, cut at `limit` characters, escaped."""
-    line = printable(text)
-    return escaped(line if len(line) <= limit else line[: limit - 1] + "…")
+    return escaped(_cut(printable(text), limit))
 
 
 def person(user: str, background: str = "Background") -> str:
-    """How a user is called in a chart, not escaped; the reserved name of the job gets a capital."""
-    return background if user == "background" else user
+    """How a user is called in a chart, not escaped; the reserved name of the job gets a capital.
+
+    A name that is longer than any user may have, as only a broken solution or an edited file gives
+    one, is cut.
+    """
+    return background if user == "background" else _cut(user, MAX_NAME)
 
 
 def counted(number: int, thing: str) -> str:
@@ -132,8 +139,12 @@ def new_figure(
 
 
 def _in_json(cell: str) -> str:
-    """The text escaped; half a surrogate pair, which no message can carry, as `\\ud800`."""
-    return escaped(cell.encode("utf-8", "backslashreplace").decode())
+    """The text escaped, a very long one cut; what UTF-8 cannot hold is an escape."""
+    return escaped(_cut(cell, MOST_CHARS).encode("utf-8", "backslashreplace").decode())
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def lanes(figure: go.Figure, labels: Sequence[str]) -> None:
