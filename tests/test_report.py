@@ -300,6 +300,18 @@ def test_what_is_no_saved_run_is_refused_with_the_place(body: bytes, said: str) 
         read_run(body)
 
 
+def test_half_a_surrogate_pair_can_be_saved_read_and_shown() -> None:
+    """A solution may say anything with an event; the page is UTF-8."""
+    record = run("perfect-storm", seed=3).to_json()
+    for event in record["history"]["events"]:
+        event["facts"]["said"] = "half \ud800"
+        event["user"] = "\udfff"
+    again = read_run(json.dumps(record).encode())
+    assert again.events[0].facts["said"] == "half \ud800"
+    assert "half \\ud800" in check(report_page(again)).text
+    assert report_page(again).encode()
+
+
 def test_a_saved_run_reads_as_it_was() -> None:
     played = run("stress-test", seed=3)
     again = read_run(json.dumps(played.to_json()).encode())

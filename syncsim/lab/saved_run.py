@@ -105,7 +105,9 @@ def _check(record: Mapping[str, JSON], what: str) -> None:
     """Types of everything that is shown; pydantic is loaded only where a file is read."""
     from pydantic import TypeAdapter, ValidationError
 
-    plain = json.dumps(record)  # strict in JSON: a list may be a tuple, a text is no number
+    # Strict in JSON: a list may be a tuple, a text is no number. A solution may have said half a
+    # surrogate pair, which is no UTF-8; it is a text all the same.
+    plain = json.dumps(record, ensure_ascii=False).encode("utf-8", "replace")
     try:
         TypeAdapter(_Saved).validate_json(plain, strict=True)
         TypeAdapter(Setting).validate_json(plain, strict=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from syncsim.contract import JSON
+from syncsim.events.live_log import printable
 from syncsim.lab.checkers.conduct import COOLDOWN_S
 from syncsim.lab.figures import percentile
 from syncsim.ui.charts import SLOWEST_MS
@@ -116,7 +117,7 @@ class _Timeline:
             told = f"{row.label}: {step.name}, {step.status}, {length_ms:.1f} ms"
             yield (
                 f'<rect class="{_FILLS[kind]}" x="{x:.1f}" y="{top + 10}" width="{width:.1f}" '
-                f'height="16"><title>{escape(told)}</title></rect>'
+                f'height="16"><title>{escape(printable(told))}</title></rect>'
             )
             if kind == "wait" and width > 48:
                 yield text(x + 5, top + 22, f"↻ {length_ms:.0f} ms", "on-fill")

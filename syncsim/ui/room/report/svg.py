@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from syncsim.events.live_log import printable
 from syncsim.ui.happenings import cut
 from syncsim.ui.sequence_svg import escape
 
@@ -72,7 +73,7 @@ def text(x: float, y: float, words: str, tone: str = "ink", *, anchor: str = "st
     """Words in the colour of a meaning."""
     return (
         f'<text class="t-{tone}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">'
-        f"{escape(words)}</text>"
+        f"{escape(printable(words))}</text>"
     )
 
 
@@ -83,7 +84,7 @@ def name(label: str, top: float) -> str:
 
 def mark(x: float, y: float, tone: str, told: str, *, square: bool = False) -> str:
     """A point: a cross for what failed, a square for the job, else a circle."""
-    title = f"<title>{escape(told)}</title>"
+    title = f"<title>{escape(printable(told))}</title>"
     if tone == "conflict":
         path = f"M{x - 5:.1f} {y - 5:.1f}l10 10m0 -10l-10 10"
         return f'<path class="cross" d="{path}">{title}</path>'
