@@ -284,6 +284,8 @@ def broken(**changes: Any) -> bytes:
         (broken(history__events__0__at="5"), "/history/events/0/at"),
         (broken(history__commits__0__document=[]), "/history/commits/0/document"),
         (broken(history__commits__0__more=1), "unexpected keyword argument"),
+        (broken(history__commits__0__document={"name": "\ud800"}), "/history/commits/0/document"),
+        (broken(history__operations__0__changes={"n": 10**30}), "/history/operations/0/changes"),
         (broken(findings=[{"code": "D1"}]), "/findings/0/kind"),
         (
             broken(
@@ -298,6 +300,16 @@ def broken(**changes: Any) -> bytes:
 def test_what_is_no_saved_run_is_refused_with_the_place(body: bytes, said: str) -> None:
     with pytest.raises(ValueError, match=re.escape(said)):
         read_run(body)
+
+
+def test_an_edited_id_that_is_no_text_can_be_shown() -> None:
+    record = run("perfect-storm", seed=3).to_json()
+    (typed,) = [
+        o for o in record["history"]["operations"] if o.get("changes") and o["user"] == "ann"
+    ]
+    typed["changes"] = {"fields": record["history"]["commits"][0]["document"]["fields"]}
+    typed["changes"]["fields"][0] = {**typed["changes"]["fields"][0], "id": 5}
+    assert check(report_page(read_run(json.dumps(record).encode())))
 
 
 def test_half_a_surrogate_pair_can_be_saved_read_and_shown() -> None:
