@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -19,16 +20,17 @@ from syncsim.lab.result import Run
 from syncsim.lab.runner import run
 from syncsim.lab.saved_run import read_run
 from syncsim.lab.scenarios import SCENARIOS, catalogue
-from syncsim.ui.room.page import SECTIONS, figure_rows, report_page
-from syncsim.ui.room.page_log import MOST_LINES, SCRIPT
-from syncsim.ui.room.pictures import (
+from syncsim.ui.room.record import Record
+from syncsim.ui.room.report.log import MOST_LINES, SCRIPT
+from syncsim.ui.room.report.page import SECTIONS, figure_rows, report_page
+from syncsim.ui.room.report.pictures import (
     MOST_ROWS,
     Picture,
     job_picture,
     latency_picture,
     retry_picture,
 )
-from syncsim.ui.room.record import Record
+from syncsim.ui.room.timing.moments import moments
 from tests.lab_solutions import BlindPut, RudeJob
 from tests.sequence_parts import failure
 from tests.test_sequence_html import ALLOWED, HOSTILE, Reader
@@ -97,6 +99,14 @@ def test_a_page_has_verdict_figures_log_conflicts_versions_and_pictures() -> Non
     assert "merged with 1 version by" in text
     assert f"syncsim replay perfect-storm {played.token}" in text
     assert text.count("The same as a table") == 3
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_no_heading_skips_a_level(scenario: str) -> None:
+    read = check(report_page(saved(scenario)))
+    levels = [int(tag[1]) for tag, _ in read.elements if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
 
 
 def test_a_failed_run_says_what_was_found_and_how_to_have_it_again() -> None:
@@ -187,9 +197,9 @@ def test_the_retry_picture_has_a_lane_a_wait_and_its_nominal_length() -> None:
 def test_the_job_picture_shows_a_band_the_skip_and_the_run_after_it() -> None:
     picture = job_picture(Record.of(saved("background-job-respect")))
     words = [row[2] for row in picture.rows]
-    assert words[0] == "✓ committed"
-    assert words[1].startswith("○ Skipped - recent user update")
-    assert words[2] == "✓ processed"
+    assert words[:2] == ["☆ created", "✓ committed"]
+    assert words[2].startswith("○ Skipped - recent user update")
+    assert words[3] == "✓ processed"
     assert 'class="band"' in picture.svg
 
 
@@ -198,6 +208,16 @@ def test_a_job_that_writes_within_the_cooldown_is_marked() -> None:
     picture = job_picture(Record.of(rude))
     assert "✗ wrote within the cooldown" in [row[2] for row in picture.rows]
     assert 'class="cross"' in picture.svg
+
+
+def test_the_picture_of_the_job_is_judged_like_the_chart() -> None:
+    """A commit exactly at the end of the cooldown is polite, although a float falls short of it."""
+    played = saved("background-job-respect")
+    commits = [replace(c, at=1_700_000_000.3) for c in played.history.commits[:2]]
+    commits.append(replace(played.history.commits[-1], at=1_700_000_000.3 + 4.9999999))
+    record = Record((), commits)
+    assert [moment.what for moment in moments(record)] == ["created", "commit", "wrote"]
+    assert job_picture(record).rows[-1][2] == "✓ processed"
 
 
 def test_percentiles_that_fall_together_have_one_line() -> None:
@@ -216,9 +236,22 @@ def test_every_picture_can_be_drawn_of_any_beginning_of_a_run(picture: Any) -> N
         assert "nan" not in drawn.svg
 
 
+@pytest.mark.parametrize("at", [1e308, -1e308, 0.0])
+def test_times_that_no_calendar_has_can_be_drawn(at: float) -> None:
+    """A solution may say any finite time with an event, and a saved run may have been edited."""
+    record = run("perfect-storm", seed=3).to_json()
+    for event in record["history"]["events"][::7]:
+        event["at"] = at
+    record["history"]["commits"][-1]["at"] = at
+    page = report_page(read_run(json.dumps(record).encode()))
+    check(page)
+    assert 'width="nan"' not in page
+    assert "infinity" not in page
+
+
 def test_a_page_needs_none_of_the_libraries_for_notebooks() -> None:
     """So that a plain installation can write one."""
-    code = "import syncsim.ui.room.page, sys, json; print(json.dumps(sorted(sys.modules)))"
+    code = "import syncsim.ui.room.report.page, sys, json; print(json.dumps(sorted(sys.modules)))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in json.loads(out.stdout)}
     assert not loaded & {"plotly", "pandas", "ipywidgets", "anywidget", "IPython"}
@@ -251,6 +284,8 @@ def broken(**changes: Any) -> bytes:
         (broken(history__events__0__at="5"), "/history/events/0/at"),
         (broken(history__commits__0__document=[]), "/history/commits/0/document"),
         (broken(history__commits__0__more=1), "unexpected keyword argument"),
+        (broken(history__commits__0__document={"name": "\ud800"}), "/history/commits/0/document"),
+        (broken(history__operations__0__changes={"n": 10**30}), "/history/operations/0/changes"),
         (broken(findings=[{"code": "D1"}]), "/findings/0/kind"),
         (
             broken(
@@ -265,6 +300,28 @@ def broken(**changes: Any) -> bytes:
 def test_what_is_no_saved_run_is_refused_with_the_place(body: bytes, said: str) -> None:
     with pytest.raises(ValueError, match=re.escape(said)):
         read_run(body)
+
+
+def test_an_edited_id_that_is_no_text_can_be_shown() -> None:
+    record = run("perfect-storm", seed=3).to_json()
+    (typed,) = [
+        o for o in record["history"]["operations"] if o.get("changes") and o["user"] == "ann"
+    ]
+    typed["changes"] = {"fields": record["history"]["commits"][0]["document"]["fields"]}
+    typed["changes"]["fields"][0] = {**typed["changes"]["fields"][0], "id": 5}
+    assert check(report_page(read_run(json.dumps(record).encode())))
+
+
+def test_half_a_surrogate_pair_can_be_saved_read_and_shown() -> None:
+    """A solution may say anything with an event; the page is UTF-8."""
+    record = run("perfect-storm", seed=3).to_json()
+    for event in record["history"]["events"]:
+        event["facts"]["said"] = "half \ud800"
+        event["user"] = "\udfff"
+    again = read_run(json.dumps(record).encode())
+    assert again.events[0].facts["said"] == "half \ud800"
+    assert "half \\ud800" in check(report_page(again)).text
+    assert report_page(again).encode()
 
 
 def test_a_saved_run_reads_as_it_was() -> None:

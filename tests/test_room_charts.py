@@ -17,13 +17,14 @@ from syncsim.lab.broken.rude_job import build as build_rude_job
 from syncsim.lab.result import Run
 from syncsim.lab.runner import run
 from syncsim.ui.drawing import typed
-from syncsim.ui.room import chart_table
 from syncsim.ui.room.figures import CHARTS, MOST_POINTS
-from syncsim.ui.room.job_axis import job_axis, moments
 from syncsim.ui.room.record import Record
-from syncsim.ui.room.retries import attempts, retries
-from syncsim.ui.room.speed import MOST_SLOTS, answers, latency, slot_s, throughput
-from syncsim.ui.room.trace_view import trace_of, waterfall
+from syncsim.ui.room.timing import chart_table
+from syncsim.ui.room.timing.job_axis import job_axis
+from syncsim.ui.room.timing.moments import moments
+from syncsim.ui.room.timing.retries import attempts, retries
+from syncsim.ui.room.timing.speed import MOST_SLOTS, answers, latency, slot_s, throughput
+from syncsim.ui.room.timing.trace_view import trace_of, waterfall
 from syncsim.ui.timeline import MOST_LANES
 from tests.test_charts import HOSTILE, Log, storm, texts
 
@@ -329,3 +330,15 @@ def test_a_fact_of_another_type_harms_no_chart() -> None:
     told = [Event.of(n, kind, float(n), "ann", "a", None, facts) for n, kind in enumerate(kinds)]
     for draw, _ in CHARTS.values():
         assert chart_table.sentence(draw(Record(tuple(told)), "a"))
+
+
+@pytest.mark.parametrize("text", ["<b>" * 100_000, "1" * 300_000, "half a pair: \ud800"])
+def test_what_a_solution_says_at_length_is_cut_and_can_be_sent(text: str) -> None:
+    """As a reason, an error, a name: ten megabytes of it are no page."""
+    facts = {"reason": text, "error": text, "message": text, "version": text}
+    kinds = [kind for kind in Event.KINDS if kind.startswith(("update.", "job."))]
+    told = [Event.of(n, kind, float(n), text, "a", "form", facts) for n, kind in enumerate(kinds)]
+    for draw, _ in CHARTS.values():
+        figure = draw(Record(tuple(told)), "a")
+        assert len(figure.to_json().encode()) < 300_000
+        assert len(chart_table.table(figure).encode()) < 300_000

@@ -18,15 +18,22 @@ from hypothesis import strategies as st
 from syncsim import run
 from syncsim.contract import ABSENT
 from syncsim.errors import OutcomeUnknownError, StoreUnavailableError, UsageError
-from syncsim.ui.room.conflict_panel import ConflictPanel
-from syncsim.ui.room.conflict_view import BOTH_PRESERVED, conflict_rows, conflict_view
-from syncsim.ui.room.look import GROUNDS, INKS
+from syncsim.lab.history import Commit
+from syncsim.ui.room.past.conflict_panel import ConflictPanel
+from syncsim.ui.room.past.conflict_view import (
+    BOTH_PRESERVED,
+    MOST_CARDS,
+    conflict_rows,
+    conflict_view,
+    summary,
+)
+from syncsim.ui.room.past.look import GROUNDS, INKS
+from syncsim.ui.room.past.resolutions import resolutions
+from syncsim.ui.room.past.store_past import NO_STORE, StorePast
+from syncsim.ui.room.past.value_cells import LONG, change_cell, value_cell
+from syncsim.ui.room.past.word_marks import marked, marked_short, marked_text, marks
 from syncsim.ui.room.record import Record
-from syncsim.ui.room.resolutions import resolutions
-from syncsim.ui.room.store_past import NO_STORE, StorePast
-from syncsim.ui.room.value_cells import LONG, change_cell, value_cell
-from syncsim.ui.room.word_marks import marked, marked_short, marked_text, marks
-from tests.room_parts import HOSTILE, Story, seen
+from tests.past_parts import HOSTILE, Story, seen
 from tests.template_examples import good
 
 BROKEN = Path(__file__).parent.parent / "syncsim" / "lab" / "broken"
@@ -217,8 +224,24 @@ def test_a_lost_update_is_shown_where_the_solution_recorded_nothing() -> None:
     words = seen(conflict_view(record)).words
     assert "lost without a record" in words
     assert "wrote back" in words
+    assert "3 changes lost without a record" in seen(summary(resolutions(record))).words
+    assert "without a conflict" not in words
     lost = [row for row in conflict_rows(record) if row["fate"] == "set back"]
     assert all(row["result"] == row["before"] != row["earlier"] for row in lost)
+
+
+def test_a_long_summary_says_how_far_it_looked() -> None:
+    """What nobody recorded is looked for in the newest versions only, and that is said."""
+    versions = [Commit(1, "form", "1", None, None, "ann", 1.0, good())]
+    for number in range(2, MOST_CARDS + 6):
+        document = {**good(), "name" if number % 2 else "description": f"mine, {number}"}
+        of_one = str(number), str(number - 1), None, "ben", float(number), document
+        versions.append(Commit(number, "form", *of_one, f"u{number}", {"base": "1"}))
+    record = Record((), versions)
+    assert len([one for one in resolutions(record) if one.has_met]) > MOST_CARDS
+    words = seen(summary(resolutions(record))).words
+    assert f"lost without a record in the newest {MOST_CARDS}" in words
+    assert "without a conflict" not in words
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -389,3 +412,10 @@ def test_every_ink_can_be_read_on_its_ground(name: str, which: int) -> None:
 
 def test_the_template_of_these_tests_is_what_they_say() -> None:
     assert good()["fields"][3]["id"] == "share"
+
+
+def test_looking_back_makes_no_store(tmp_path: Path) -> None:
+    """A typing error in a URL is said, and leaves no empty file behind."""
+    with pytest.raises(UsageError, match=r"typo\.db does not exist"):
+        StorePast(f"sqlite:///{tmp_path}/typo.db")
+    assert list(tmp_path.iterdir()) == []

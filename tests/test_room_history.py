@@ -8,6 +8,7 @@ import json
 import threading
 from base64 import b64decode
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,15 @@ from syncsim import run
 from syncsim.errors import StoreUnavailableError, SyncError
 from syncsim.events.kinds import Event
 from syncsim.ui.charts import as_frame, version_history
-from syncsim.ui.room.audit import audit_rows
-from syncsim.ui.room.diff_view import diff_rows, diff_view
-from syncsim.ui.room.history_panel import HistoryPanel
-from syncsim.ui.room.history_view import history_view
+from syncsim.ui.room.past.audit import audit_rows
+from syncsim.ui.room.past.diff_view import diff_rows, diff_view
+from syncsim.ui.room.past.history_panel import HistoryPanel
+from syncsim.ui.room.past.history_view import history_view
+from syncsim.ui.room.past.store_past import NO_STORE, StorePast
+from syncsim.ui.room.past.tables import csv_text, download_link, html_table, json_text
+from syncsim.ui.room.past.version_line import MOST_SHOWN, version_line
 from syncsim.ui.room.record import Record
-from syncsim.ui.room.store_past import NO_STORE, StorePast
-from syncsim.ui.room.tables import csv_text, download_link, html_table, json_text
-from syncsim.ui.room.version_line import MOST_SHOWN, version_line
-from tests.room_parts import HOSTILE, Story, seen
+from tests.past_parts import HOSTILE, Story, seen
 from tests.template_examples import good
 
 
@@ -281,8 +282,9 @@ def test_export_offers_the_whole_trail_as_a_file(story: Story) -> None:
     panel.show(story.record)
     for form, name in (("CSV", "audit.csv"), ("JSON", "audit.json")):
         panel.buttons[f"Export {form}"].click()
-        assert f'download="{name}"' in panel._link.value
-        assert seen_link(panel._link.value) == panel.export(form)
+        assert panel.wait()
+        assert f'download="{name}"' in panel.exports.link.value
+        assert seen_link(panel.exports.link.value) == panel.export(form)
     assert json.loads(panel.export("JSON")) == panel.rows()
     rows = list(csv.DictReader(io.StringIO(panel.export("CSV"))))
     assert [row["version"] for row in rows] == [row["version"] for row in panel.rows()]
@@ -325,3 +327,67 @@ def test_what_others_wrote_is_text(story: Story, name: str) -> None:
     assert typed in seen(history_view(story.record)).words
     rows = list(csv.reader(io.StringIO(panel.export("CSV"))))
     assert not [cell for row in rows for cell in row if cell.startswith(("=", "+", "-", "@"))]
+
+
+def test_a_click_on_export_returns_before_the_file_is_made(story: Story) -> None:
+    """Ten thousand versions take seconds: the page goes on, and what went wrong is said."""
+    panel = HistoryPanel()
+    panel.show(story.record)
+    may_go_on = threading.Event()
+    rows = panel.rows()
+
+    def slow_rows() -> list[dict[str, Any]]:
+        assert may_go_on.wait(10)
+        return rows
+
+    panel.exports._rows = slow_rows
+    panel.buttons["Export JSON"].click()
+    assert "Making the file" in panel.exports.link.value
+    may_go_on.set()
+    assert panel.wait()
+    assert json.loads(seen_link(panel.exports.link.value)) == rows
+
+    def broken_rows() -> list[dict[str, Any]]:
+        raise ValueError("<b>no rows</b>")
+
+    panel.exports._rows = broken_rows
+    panel.buttons["Export CSV"].click()
+    assert panel.wait()
+    assert 'role="alert"' in panel.exports.link.value
+    assert "&lt;b&gt;no rows" in panel.exports.link.value
+
+
+def test_a_rollback_that_ends_when_its_store_is_gone_offers_no_other(story: Story) -> None:
+    may_go_on = threading.Event()
+
+    def rollback(template_id: str, version: str) -> Any:
+        assert may_go_on.wait(10)
+        return story.sync.rollback(template_id, version, user="rae")
+
+    story.edit("ben", lambda d: d.update(name="New"))
+    panel = HistoryPanel(rollback)
+    panel.show(story.record)
+    panel.buttons["Roll back..."].click()
+    panel.buttons["Confirm rollback"].click()
+    panel.allow(None)
+    may_go_on.set()
+    assert panel.wait()
+    assert panel.buttons["Roll back..."].disabled
+
+
+def test_a_trail_of_endless_texts_is_a_short_page() -> None:
+    """As an edited file has them; what is saved has the reasons whole."""
+    text = "<b>" * 100_000
+    facts = {"reason": text, "error": text, "message": text}
+    detail = {"kind": text, "restored": text}
+    versions = [
+        replace(one, by=text, detail=detail)
+        for one in Record.of(run("perfect-storm", seed=7)).versions
+    ]
+    events = [
+        Event.of(1, "job.skipped", 1.0, text, None, versions[0].template_id, facts),
+        Event.of(2, "update.failed", 2.0, text, "u", versions[0].template_id, facts),
+    ]
+    record = Record(events, versions)
+    assert len(history_view(record)) < 100_000
+    assert text in json_text(audit_rows(record))

@@ -15,9 +15,9 @@ from syncsim.errors import UsageError
 from syncsim.lab.history import Commit
 from syncsim.merging import diff, merge, overlay, same
 from syncsim.merging.crediting import value_at
+from syncsim.ui.room.past.resolutions import Resolution, resolutions
+from syncsim.ui.room.past.restoring import Lost, changes_to_restore, is_restored, lost_values
 from syncsim.ui.room.record import Record
-from syncsim.ui.room.resolutions import Resolution, resolutions
-from syncsim.ui.room.restoring import Lost, changes_to_restore, is_restored, lost_values
 from tests.edit_scripts import Sides, templates
 from tests.template_examples import changed, good
 
@@ -182,3 +182,20 @@ def test_a_blind_overwrite_can_be_restored_too(number: int) -> None:
     restored = overlay(later, changes_to_restore(later, value))
     assert [row.path for row in diff(later, restored)] == [value.path]
     assert restored["fields"][number]["label"] == "Lost"
+
+
+@pytest.mark.parametrize("parents", [("1", "2", "3"), ("3", "1", "2"), (None, "3", "2")])
+def test_a_version_that_claims_to_descend_from_itself_ends_the_search(parents: Any) -> None:
+    """A saved run may have been edited: a parent is an earlier version, or not known."""
+    document = good()
+    versions = [
+        Commit(n, "form", str(n), parent, None, "ann", float(n), document, None, {"base": "zz"})
+        for n, parent in enumerate(parents, 1)
+    ]
+    told = [
+        Commit(9, "form", "9", "3", None, "ben", 9.0, document, "u", {"base": "1"}),
+        Commit(10, "form", "10", "9", None, "ben", 9.0, document, "u", {"base": "9"}),
+    ]
+    found = resolutions(Record((), [*versions, *told]))
+    assert found[-1].base == told[0]
+    assert [one.leaves for one in found] == [()] * len(found)

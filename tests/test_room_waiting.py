@@ -8,9 +8,9 @@ import pytest
 
 from syncsim.lab.runner import run
 from syncsim.template.samples import sample
-from syncsim.ui.room.chart_table import rows
 from syncsim.ui.room.record import Record
-from syncsim.ui.room.waiting import (
+from syncsim.ui.room.timing.chart_table import rows
+from syncsim.ui.room.timing.waiting import (
     Pending,
     pending,
     pending_of,

@@ -34,7 +34,7 @@ def report(run_file: RunFile, html: Page, verbose: Verbose = False) -> int:
         raise UsageError("--html", str(html), "a file other than that of the run")
     run = read_run(body, f"the saved run {command_io.one_line(run_file)}")
 
-    from syncsim.ui.room.page import report_page
+    from syncsim.ui.room.report.page import report_page
 
     command_io.write_file(html, report_page(run).encode())
     command_io.say(f"the page is in {html}")

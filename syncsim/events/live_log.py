@@ -34,11 +34,15 @@ _SKIP_REASON = re.compile(r"Skipped - ([^(]*[^( ])")
 
 def render(event: Event, *, zone: tzinfo | None = None) -> str:
     """The event as one line of the live log, in local time unless a `zone` is given."""
+    return f"[{clock_time(event.at, zone)}] {message(event)}"
+
+
+def clock_time(at: float, zone: tzinfo | None = None) -> str:
+    """`14:34:56` of seconds since the epoch, local by default; dashes if no calendar has it."""
     try:
-        at = datetime.fromtimestamp(event.at, zone).strftime("%H:%M:%S")
-    except (OverflowError, ValueError, OSError):  # a time that no calendar has
-        at = "--:--:--"
-    return f"[{at}] {message(event)}"
+        return datetime.fromtimestamp(at, zone).strftime("%H:%M:%S")
+    except (OverflowError, ValueError, OSError):
+        return "--:--:--"
 
 
 def message(event: Event) -> str:

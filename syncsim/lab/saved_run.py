@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any, Final
 
+import orjson
 from typing_extensions import TypedDict  # pydantic wants this one before Python 3.12
 
 from syncsim.contract import JSON
@@ -101,11 +102,25 @@ def _said(error: ValueError) -> str:
     return str(error) if isinstance(error, json.JSONDecodeError) else type(error).__name__
 
 
+def _check_documents(history: Mapping[str, JSON], what: str) -> None:
+    """No store takes a text that is no UTF-8, or a number of more than 64 bits."""
+    for kind, key in (("commits", "document"), ("operations", "changes")):
+        for place, one in enumerate(history[kind]):
+            try:
+                orjson.dumps(one.get(key))
+            except TypeError as error:
+                expected = f"{_EXPECTED} ({error})"
+                where = f"/history/{kind}/{place}/{key} in {what}"
+                raise UsageError(where, one[key], expected) from None
+
+
 def _check(record: Mapping[str, JSON], what: str) -> None:
     """Types of everything that is shown; pydantic is loaded only where a file is read."""
     from pydantic import TypeAdapter, ValidationError
 
-    plain = json.dumps(record)  # strict in JSON: a list may be a tuple, a text is no number
+    # Strict in JSON: a list may be a tuple, a text is no number. A solution may have said half a
+    # surrogate pair, which is no UTF-8; it is a text all the same.
+    plain = json.dumps(record, ensure_ascii=False).encode("utf-8", "replace")
     try:
         TypeAdapter(_Saved).validate_json(plain, strict=True)
         TypeAdapter(Setting).validate_json(plain, strict=True)
@@ -115,6 +130,7 @@ def _check(record: Mapping[str, JSON], what: str) -> None:
         expected = f"{_EXPECTED} ({fault['msg'].lower()})"
         found = "missing" if fault["type"] == "missing" else fault["input"]
         raise UsageError(f"{place} in {what}", found, expected) from None
+    _check_documents(record["history"], what)
     codes = {*TITLES, "note", "inconclusive"}
     for finding in map(Finding.from_json, record["findings"]):
         if finding.code not in codes:

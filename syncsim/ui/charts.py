@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from syncsim.contract import BACKGROUND, JSON, Revision
+from syncsim.events.live_log import clock_time
 from syncsim.freshness import CacheState
 from syncsim.lab.figures import percentile
 from syncsim.lab.history import Commit, History
@@ -231,7 +231,7 @@ def _version_cells(version: Version, began: float) -> list[JSON]:
 
 
 def _version_text(version: Version, kind: str) -> str:
-    at = datetime.fromtimestamp(version.at).strftime("%H:%M:%S")
+    at = clock_time(version.at)
     lost = f", {counted(_overridden(version), 'value')} overridden" if _overridden(version) else ""
     return f"{typed(version.version)}: {kind} by {typed(person(version.by))} at {at}{lost}"
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from syncsim.contract import JSON
 from syncsim.errors import MissingExtraError, UsageError
 from syncsim.events.live_log import printable
+from syncsim.template.document import MAX_NAME
 
 if TYPE_CHECKING:
     import pandas
@@ -53,6 +54,9 @@ LOOKS: Final[Mapping[str, Look]] = {
 }
 INK: Final = "#222222"
 
+MOST_CHARS: Final = 2_000
+"""Characters of a text in a chart's table; the events have it whole."""
+
 
 # -- text as typed ---------------------------------------------------------------------------------
 
@@ -68,13 +72,16 @@ def escaped(text: str) -> str:
 
 def typed(text: str, limit: int = 32) -> str:
     """A name or a short text for a chart: on one line, cut at `limit` characters, escaped."""
-    line = printable(text)
-    return escaped(line if len(line) <= limit else line[: limit - 1] + "…")
+    return escaped(_cut(printable(text), limit))
 
 
 def person(user: str, background: str = "Background") -> str:
-    """How a user is called in a chart, not escaped; the reserved name of the job gets a capital."""
-    return background if user == "background" else user
+    """How a user is called in a chart, not escaped; the reserved name of the job gets a capital.
+
+    A name that is longer than any user may have, as only a broken solution or an edited file gives
+    one, is cut.
+    """
+    return background if user == "background" else _cut(user, MAX_NAME)
 
 
 def counted(number: int, thing: str) -> str:
@@ -109,7 +116,7 @@ def new_figure(
     escaped; they are numbers, texts, None, or lists of numbers.
     """
     figure = graph_objects().Figure()
-    cells = [[escaped(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
+    cells = [[_in_json(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
     figure.update_layout(
         title={"text": title, "font": {"size": 16}, "x": 0, "xref": "paper", "y": 0.97},
         template="plotly_white",
@@ -129,6 +136,15 @@ def new_figure(
         figure.update_xaxes(visible=False)
         figure.update_yaxes(visible=False)
     return figure
+
+
+def _in_json(cell: str) -> str:
+    """The text escaped, a very long one cut; what UTF-8 cannot hold is an escape."""
+    return escaped(_cut(cell, MOST_CHARS).encode("utf-8", "backslashreplace").decode())
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def lanes(figure: go.Figure, labels: Sequence[str]) -> None:
@@ -156,11 +172,24 @@ def as_frame(figure: go.Figure) -> pandas.DataFrame:
         import pandas
     except ImportError:
         raise MissingExtraError("viz", "as_frame()") from None
+    columns, rows = table_of(figure)
+    return pandas.DataFrame(rows, columns=columns)
+
+
+def table_of(figure: go.Figure) -> tuple[list[str], list[list[JSON]]]:
+    """The columns and rows a chart is drawn from, texts as they were typed; without pandas.
+
+    `UsageError` for a figure that is none of these charts.
+    """
     meta = figure.layout.meta
     if not isinstance(meta, dict) or set(meta) != {"columns", "rows"}:
-        raise UsageError("figure", figure.layout.title.text, "a chart of syncsim.ui.charts")
+        raise UsageError(
+            "figure",
+            figure.layout.title.text,
+            "a chart of syncsim.ui.charts or of the control room",
+        )
     rows = [
         [html.unescape(cell) if isinstance(cell, str) else cell for cell in row]
         for row in meta["rows"]
     ]
-    return pandas.DataFrame(rows, columns=meta["columns"])
+    return list(meta["columns"]), rows

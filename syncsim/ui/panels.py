@@ -7,13 +7,12 @@ sign and a word, colour repeats it; white cards with dark words can be read on a
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from html import escape
 from typing import Final
 
 from syncsim.events import kinds
 from syncsim.events.kinds import Event
-from syncsim.events.live_log import detail, printable, render
+from syncsim.events.live_log import clock_time, detail, printable, render
 from syncsim.lab.result import Run
 from syncsim.ui.drawing import INK, LOOKS, Look
 from syncsim.ui.standing import Standing
@@ -41,6 +40,7 @@ _LOOK_OF_EVENT: Final[Mapping[type[Event], Look]] = {
     kinds.Failed: LOOKS["conflict"],
     kinds.RetryScheduled: LOOKS["retry"],
     kinds.Committed: LOOKS["committed"],
+    kinds.RollbackCommitted: LOOKS["committed"],
     kinds.JobSkipped: LOOKS["idle"],
     kinds.CacheInvalidated: LOOKS["stale"],
 }
@@ -64,7 +64,7 @@ def status(standing: Standing, activity: str) -> str:
 def status_facts(standing: Standing) -> dict[str, str]:
     """The current state by name, each value in words and not escaped."""
     at = standing.updated_at
-    last = "" if at is None else f"{_time(at)} by {standing.updated_by}"
+    last = "" if at is None else f"{clock_time(at)} by {standing.updated_by}"
     ended = standing.succeeded + standing.failed
     return {
         "Template version": standing.version or "none yet",
@@ -124,7 +124,7 @@ def verdict(title: str, run: Run) -> str:
     updates, retries, conflicts = told["updates"], told["retries"], told["conflicts"]
     cache, job, slowest_ms = told["cache"], told["background"], told["latency_ms"]["max"]
     refused = [o.failure.name for o in run.history.operations if o.failure is not None]
-    look, word = _verdict_of(run)
+    look, word = verdict_of(run)
     facts = {
         "Updates": f"{updates['succeeded']} of {updates['attempted']} succeeded",
         "Retries": str(retries["total"]) + _waits(retries["delays_ms"]),
@@ -182,7 +182,8 @@ def refused(button: str, run: Run) -> str:
     return alert(f"{button}: {last.user} got {last.failure.name}", last.failure.message, todo)
 
 
-def _verdict_of(run: Run) -> tuple[Look, str]:
+def verdict_of(run: Run) -> tuple[Look, str]:
+    """The look and the word of a verdict."""
     if run.passed:
         return LOOKS["committed"], "PASSED"
     return (LOOKS["idle"], "INCONCLUSIVE") if run.inconclusive else (LOOKS["conflict"], "FAILED")
@@ -207,7 +208,3 @@ def _share(rate: float | None, part: int, things: str, whole: int) -> str:
 def _waits(delays_ms: Iterable[Iterable[float]]) -> str:
     told = ", ".join(f"{ms:.0f}" for delays in delays_ms for ms in delays)
     return f" after {told} ms" if told else ""
-
-
-def _time(at: float) -> str:
-    return datetime.fromtimestamp(at).strftime("%H:%M:%S")

@@ -105,8 +105,8 @@ def svg(diagram: Diagram, width: int = WIDTH) -> str:
 
 
 def escape(text: str) -> str:
-    """The text as it was typed, in any place of the markup."""
-    return html.escape(text, quote=True)
+    """The text as typed, in any place of the markup; what UTF-8 cannot hold, as an escape."""
+    return html.escape(text.encode("utf-8", "backslashreplace").decode(), quote=True)
 
 
 class _Drawing:

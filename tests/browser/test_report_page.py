@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from syncsim.lab.runner import run
 from syncsim.lab.saved_run import read_run
-from syncsim.ui.room.page import SECTIONS, report_page
+from syncsim.ui.room.report.page import SECTIONS, report_page
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

@@ -39,7 +39,7 @@ class Deviation:
 
 def pointer(path: Path) -> str:
     """The path as a JSON Pointer: `/fields/email/label`."""
-    return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path)
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
 
 
 def same(a: JSON, b: JSON) -> bool:

@@ -32,12 +32,12 @@ except ImportError:
     raise MissingExtraError("viz", "the control room") from None
 
 from syncsim.ui.pressing import Buttons, below
-from syncsim.ui.room.conflict_panel import ConflictPanel
 from syncsim.ui.room.feed import Feed
 from syncsim.ui.room.figures import FiguresPanel
-from syncsim.ui.room.history_panel import HistoryPanel
 from syncsim.ui.room.keeping import Keeping
 from syncsim.ui.room.live import Live
+from syncsim.ui.room.past.conflict_panel import ConflictPanel
+from syncsim.ui.room.past.history_panel import HistoryPanel
 from syncsim.ui.room.record import Record
 from syncsim.ui.room.replay import Replay
 from syncsim.ui.room.selectors import Selectors

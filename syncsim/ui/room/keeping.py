@@ -13,9 +13,9 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from syncsim.ui.plays import Order
+from syncsim.ui.room.past.store_past import NO_STORE, StorePast
 from syncsim.ui.room.record import Record
 from syncsim.ui.room.stage import Played
-from syncsim.ui.room.store_past import NO_STORE, StorePast
 
 T = TypeVar("T")
 

@@ -18,6 +18,11 @@ from syncsim.lab.result import Run
 Version: TypeAlias = Revision | Commit
 
 
+def number_of(version: Version) -> int:
+    """Its place in its template's history, from 1: a parent has a lower one."""
+    return version.number if isinstance(version, Commit) else version.revision
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """`events` in order; `versions` of all templates they tell of, oldest first; `run` if judged.

@@ -14,8 +14,9 @@ from syncsim.events.live_log import printable
 from syncsim.lab.findings import INCONCLUSIVE, NOTE, TITLES, Finding
 from syncsim.lab.result import Run
 from syncsim.ui.drawing import counted
-from syncsim.ui.room.look import STYLE as LOOK_STYLE
-from syncsim.ui.room.look import toned
+from syncsim.ui.panels import verdict_of
+from syncsim.ui.room.past.look import STYLE as LOOK_STYLE
+from syncsim.ui.room.past.look import toned
 
 STYLE: Final = f"""{LOOK_STYLE}<style>
 .sync-verdicts {{ display: flex; flex-wrap: wrap; gap: 8px; align-items: flex-start; }}
@@ -33,9 +34,8 @@ SHOWN: Final = 8
 
 def verdict_word(run: Run) -> tuple[str, str, str]:
     """The tone, sign and word of a verdict."""
-    if run.passed:
-        return "committed", "✓", "PASSED"
-    return ("idle", "○", "INCONCLUSIVE") if run.inconclusive else ("conflict", "✗", "FAILED")
+    look, word = verdict_of(run)
+    return look.word, look.sign, word
 
 
 def verdict_card(title: str, run: Run) -> str:

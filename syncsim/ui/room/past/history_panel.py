@@ -9,21 +9,22 @@ from typing import Any, Final
 
 from syncsim.contract import JSON, Outcome
 from syncsim.errors import MissingExtraError
+from syncsim.events.live_log import clock_time
 from syncsim.merging import diff
 from syncsim.ui import panels
 from syncsim.ui.drawing import counted, person
-from syncsim.ui.room.audit import audit_rows, kind_of
-from syncsim.ui.room.conflict_view import clock_time
-from syncsim.ui.room.diff_view import diff_rows, diff_view, tally
-from syncsim.ui.room.errands import Errands, failure
-from syncsim.ui.room.history_view import audit_table, templates, versions_of
-from syncsim.ui.room.look import STYLE, toned
+from syncsim.ui.room.past.audit import audit_rows, kind_of
+from syncsim.ui.room.past.diff_view import diff_rows, diff_view, tally
+from syncsim.ui.room.past.errands import Errands, failure
+from syncsim.ui.room.past.exports import Exports
+from syncsim.ui.room.past.history_view import audit_table, templates, versions_of
+from syncsim.ui.room.past.look import STYLE, toned
+from syncsim.ui.room.past.resolutions import chosen, holdings
+from syncsim.ui.room.past.store_past import NO_STORE
+from syncsim.ui.room.past.tables import html_table
+from syncsim.ui.room.past.version_line import version_line
+from syncsim.ui.room.past.word_marks import visible
 from syncsim.ui.room.record import Record, Version
-from syncsim.ui.room.resolutions import chosen, holdings
-from syncsim.ui.room.store_past import NO_STORE
-from syncsim.ui.room.tables import csv_text, download_link, html_table, json_text
-from syncsim.ui.room.version_line import version_line
-from syncsim.ui.room.word_marks import visible
 
 try:
     import ipywidgets  # type: ignore[import-untyped]
@@ -85,11 +86,11 @@ class HistoryPanel:
 
     def export(self, form: str) -> str:
         """The audit trail as text, `CSV` or `JSON`."""
-        return csv_text(self.rows()) if form == "CSV" else json_text(self.rows())
+        return self.exports.text(form)
 
     def wait(self, timeout_s: float = 10.0) -> bool:
         """Block until the last click is carried out; False after `timeout_s`."""
-        return self._errands.wait(timeout_s)
+        return self._errands.wait(timeout_s) and self.exports.wait(timeout_s)
 
     def allow(self, rollback: RollBack | None, *, why_not: str = NO_STORE) -> None:
         """Use another store from now on, or none: the run that is shown is another one."""
@@ -141,19 +142,18 @@ class HistoryPanel:
             "Roll back...": self._ask,
             "Confirm rollback": self._confirmed,
             "Cancel": self._cancel,
-            "Export CSV": lambda: self._exported("CSV"),
-            "Export JSON": lambda: self._exported("JSON"),
         }
         for name, click in clicks.items():
             button = ipywidgets.Button(description=name, layout={"width": "auto"})
             button.on_click(lambda _, click=click: click())
             self.buttons[name] = button
         self.buttons["Confirm rollback"].button_style = "warning"
-        self._line, self._diff, self._message, self._audit, self._link = (
-            ipywidgets.HTML(layout={"width": "auto"}) for _ in range(5)
+        self._line, self._diff, self._message, self._audit = (
+            ipywidgets.HTML(layout={"width": "auto"}) for _ in range(4)
         )
-        asking = [self.buttons[name] for name in ("Roll back...", "Confirm rollback", "Cancel")]
-        export = [self.buttons[name] for name in ("Export CSV", "Export JSON")]
+        asking = list(self.buttons.values())
+        self.exports = Exports("audit", self.rows)
+        self.buttons |= self.exports.buttons
         self.widget = ipywidgets.VBox(
             [
                 ipywidgets.HTML(STYLE + panels.STYLE),
@@ -163,7 +163,7 @@ class HistoryPanel:
                 self._diff,
                 ipywidgets.Box([self.target, *asking], layout=_WRAPPING),
                 self._message,
-                ipywidgets.Box([*export, self._link], layout=_WRAPPING),
+                ipywidgets.Box([*self.exports.widgets], layout=_WRAPPING),
                 self._audit,
             ]
         )
@@ -227,10 +227,13 @@ class HistoryPanel:
         table = audit_table(self._record, self.template.value or None)
         self._audit.value = f'<div class="sync-past">{table}</div>'
 
-    def _draw_buttons(self) -> None:
+    def _draw_ask(self) -> None:
         ask = self.buttons["Roll back..."]
         ask.disabled = self._rollback is None or len(self._versions()) < 2
         ask.tooltip = self._why_not if self._rollback is None else "Asks before anything is written"
+
+    def _draw_buttons(self) -> None:
+        self._draw_ask()
         for name in ("Confirm rollback", "Cancel"):
             self.buttons[name].layout.display = "none" if self._asked is None else ""
         if self._rollback is None:
@@ -255,6 +258,7 @@ class HistoryPanel:
             return
         with self._lock:
             if change["owner"] is self.template:
+                self.exports.forget()
                 self._quietly(self.b, (), None)
                 self._list()
             if change["owner"] in (self.template, self.target):
@@ -300,15 +304,12 @@ class HistoryPanel:
             done = toned("committed", "✓", escape(visible(told)))
             self._message.value = f'<div class="sync-past" role="status">{done}</div>'
         finally:
-            self.buttons["Roll back..."].disabled = False
+            with self._lock:
+                self._draw_ask()
 
     def _failed(self, error: Exception) -> None:
         told = "Not rolled back", "Whether it was rolled back is not known"
         self._message.value = failure(*told, error)
-
-    def _exported(self, form: str) -> None:
-        link = download_link(f"audit.{form.lower()}", self.export(form))
-        self._link.value = f'<span class="sync-past">{link}</span>'
 
 
 def _told(target: Version, versions: list[Version]) -> str:

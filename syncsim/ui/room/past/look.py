@@ -16,12 +16,7 @@ GROUNDS: Final = ("#ffffff", "#212121")
 
 INKS: Final[Mapping[str, tuple[str, str]]] = {
     "ink": (INK, "#e8e8e8"),
-    "committed": (LOOKS["committed"].ink, "#4ccba3"),
-    "merged": (LOOKS["merged"].ink, "#6db9f2"),
-    "retry": (LOOKS["retry"].ink, "#f0b840"),
-    "conflict": (LOOKS["conflict"].ink, "#ff9d6b"),
-    "stale": (LOOKS["stale"].ink, "#e6a8cc"),
-    "idle": (LOOKS["idle"].ink, "#b8b8b8"),
+    **{word: (look.ink, look.pale) for word, look in LOOKS.items()},
 }
 
 
@@ -38,7 +33,7 @@ STYLE: Final = f"""<style>
 body[data-jp-theme-light="false"] .sync-past {{ {_properties(1)} }}
 @media (prefers-color-scheme: dark) {{
   body:not([data-jp-theme-light]) .sync-past {{ {_properties(1)} }} }}
-.sync-past h4 {{ margin: 0 0 4px; font-size: 14px; }}
+.sync-past :is(h3, h4) {{ margin: 0 0 4px; font-size: 14px; }}
 .sync-past p {{ margin: 0 0 4px; }}
 .sync-scroll {{ overflow-x: auto; max-width: 100%; }}
 .sync-past table {{ border-collapse: collapse; width: 100%; margin: 4px 0; color: inherit; }}

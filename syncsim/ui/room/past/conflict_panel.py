@@ -12,16 +12,17 @@ from syncsim.contract import JSON, Outcome
 from syncsim.errors import MissingExtraError
 from syncsim.ui import panels
 from syncsim.ui.drawing import person
-from syncsim.ui.room.conflict_view import MOST_CARDS, conflict_rows, conflict_view
-from syncsim.ui.room.errands import Errands, failure
-from syncsim.ui.room.look import STYLE, toned
+from syncsim.ui.room.past.conflict_view import MOST_CARDS, conflict_rows, conflict_view
+from syncsim.ui.room.past.errands import Errands, failure
+from syncsim.ui.room.past.exports import Exports
+from syncsim.ui.room.past.look import STYLE, toned
+from syncsim.ui.room.past.resolutions import Resolution, chosen, holdings, resolutions
+from syncsim.ui.room.past.restoring import Lost, is_restored, lost_values
+from syncsim.ui.room.past.store_past import NO_STORE
+from syncsim.ui.room.past.tables import MOST_ROWS, html_table
+from syncsim.ui.room.past.value_cells import value_cell
+from syncsim.ui.room.past.word_marks import visible
 from syncsim.ui.room.record import Record, Version
-from syncsim.ui.room.resolutions import Resolution, chosen, holdings, resolutions
-from syncsim.ui.room.restoring import Lost, is_restored, lost_values
-from syncsim.ui.room.store_past import NO_STORE
-from syncsim.ui.room.tables import MOST_ROWS, csv_text, download_link, html_table, json_text
-from syncsim.ui.room.value_cells import value_cell
-from syncsim.ui.room.word_marks import visible
 
 try:
     import ipywidgets  # type: ignore[import-untyped]
@@ -31,6 +32,9 @@ except ImportError:
 ALL: Final = ""
 MOST_CHOICES: Final = 200
 MOST_BUTTONS: Final = 20
+
+Restore = Callable[[Lost], Outcome]
+"""Commits a lost value again as a new version, as `StorePast.restore` does."""
 
 
 class ConflictPanel:
@@ -43,7 +47,7 @@ class ConflictPanel:
 
     def __init__(
         self,
-        restore: Callable[[Lost], Outcome] | None = None,
+        restore: Restore | None = None,
         *,
         why_not: str = NO_STORE,
         changed: Callable[[], None] | None = None,
@@ -68,19 +72,18 @@ class ConflictPanel:
         self._as_table = ipywidgets.Checkbox(
             description="as a table", indent=False, layout={"width": "auto"}
         )
-        self._export = {
-            name: ipywidgets.Button(description=f"Export {name}", layout={"width": "auto"})
-            for name in ("CSV", "JSON")
-        }
-        self._link, self._view, self._message = (
-            ipywidgets.HTML(layout={"width": "auto"}) for _ in range(3)
-        )
+        self.exports = Exports("conflicts", self.rows)
+        self._view, self._message = (ipywidgets.HTML(layout={"width": "auto"}) for _ in range(2))
         self._restores = ipywidgets.VBox()
         self.widget = ipywidgets.VBox(
             [
                 ipywidgets.HTML(STYLE + panels.STYLE),
                 ipywidgets.Box(
-                    [self._choice, self._as_table, *self._export.values(), self._link],
+                    [
+                        self._choice,
+                        self._as_table,
+                        *self.exports.widgets,
+                    ],
                     layout={"flex_flow": "row wrap", "align_items": "center"},
                 ),
                 self._message,
@@ -90,8 +93,6 @@ class ConflictPanel:
         )
         self._choice.observe(self._chose, names="value")
         self._as_table.observe(self._chose, names="value")
-        for name, button in self._export.items():
-            button.on_click(lambda _, name=name: self._exported(name))
         self._draw()
 
     @property
@@ -104,7 +105,7 @@ class ConflictPanel:
         """What the panel shows, and what it says."""
         return str(self._message.value) + str(self._view.value)
 
-    def allow(self, restore: Callable[[Lost], Outcome] | None, *, why_not: str = NO_STORE) -> None:
+    def allow(self, restore: Restore | None, *, why_not: str = NO_STORE) -> None:
         """Use another store from now on, or none: the run that is shown is another one."""
         with self._lock:
             self._restore, self._why_not = restore, why_not
@@ -134,11 +135,11 @@ class ConflictPanel:
 
     def export(self, form: str) -> str:
         """The table as text, `CSV` or `JSON`."""
-        return csv_text(self.rows()) if form == "CSV" else json_text(self.rows())
+        return self.exports.text(form)
 
     def wait(self, timeout_s: float = 10.0) -> bool:
         """Block until the last click is carried out; False after `timeout_s`."""
-        return self._errands.wait(timeout_s)
+        return self._errands.wait(timeout_s) and self.exports.wait(timeout_s)
 
     # -- drawing -----------------------------------------------------------------------------------
 
@@ -226,24 +227,20 @@ class ConflictPanel:
     def _chose(self, _: object) -> None:
         if self._is_listing:
             return
-        self._link.value = ""
+        self.exports.forget()
         self._draw()
 
-    def _exported(self, form: str) -> None:
-        link = download_link(f"conflicts.{form.lower()}", self.export(form))
-        self._link.value = f'<span class="sync-past">{link}</span>'
-
     def _clicked(self, button: Any, lost: Lost) -> None:
-        if self._restore is None:
+        restore = self._restore
+        if restore is None:
             return
         button.disabled, button.description = True, "Restoring..."
-        self._errands.run(lambda: self._carry_out(button, lost), self._changed)
+        self._errands.run(lambda: self._carry_out(restore, button, lost), self._changed)
 
-    def _carry_out(self, button: Any, lost: Lost) -> None:
-        assert self._restore is not None
+    def _carry_out(self, restore: Restore, button: Any, lost: Lost) -> None:
         button_text = "Restore"
         try:
-            outcome = self._restore(lost)
+            outcome = restore(lost)
             button_text = "Restored"
             did = "is back in" if outcome.status == "committed" else "was there already in"
             told = f"{lost.label} {did} version {outcome.version}"

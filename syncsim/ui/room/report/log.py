@@ -10,24 +10,14 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
-from syncsim.events import kinds
 from syncsim.events.kinds import Event
 from syncsim.events.live_log import detail, printable, render
-from syncsim.ui.drawing import LOOKS, Look, person
+from syncsim.ui.drawing import person
+from syncsim.ui.panels import look_of
 from syncsim.ui.sequence_svg import escape
 
 MOST_LINES: Final = 2000
 """Lines of the newest events; how many came before is told."""
-
-_LOOK_OF: Final[Sequence[tuple[type[Event], Look]]] = (
-    (kinds.Conflicted, LOOKS["conflict"]),
-    (kinds.Faulted, LOOKS["conflict"]),
-    (kinds.Failed, LOOKS["conflict"]),
-    (kinds.RetryScheduled, LOOKS["retry"]),
-    (kinds.Committed, LOOKS["committed"]),
-    (kinds.RollbackCommitted, LOOKS["committed"]),
-    (kinds.CacheInvalidated, LOOKS["stale"]),
-)
 
 
 def log_section(events: Sequence[Event]) -> Iterator[str]:
@@ -77,7 +67,7 @@ def _option(value: str, text: str) -> str:
 
 
 def _line(event: Event) -> str:
-    look = next((its for kind, its in _LOOK_OF if isinstance(event, kind)), None)
+    look = look_of(event)
     tone, sign = ("ink", "·") if look is None else (look.word, look.sign)
     facts = detail(event)
     return (

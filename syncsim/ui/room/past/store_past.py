@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Self
 
 from syncsim.contract import Outcome
 from syncsim.errors import UsageError
+from syncsim.store.address import masked, parse_address
 from syncsim.template import check_user
+from syncsim.ui.room.past.restoring import Lost, changes_to_restore
 from syncsim.ui.room.record import Record
-from syncsim.ui.room.restoring import Lost, changes_to_restore
-from syncsim.wiring import connect
+from syncsim.wiring import connect, default_url
 
 if TYPE_CHECKING:
     from syncsim.connection import Connection
@@ -33,7 +34,8 @@ class StorePast:
 
     `user` is who restores and rolls back. `connection`: one that is open already, for a store that
     is not reached by a URL; it stays open. Caches are in a temporary folder of its own.
-    `UsageError` for `memory://`, which a second connection would find empty, and as `connect`.
+    `UsageError` for a store that is not there, as looking back makes none; for `memory://`, which a
+    second connection would find empty; and as `connect`.
     """
 
     def __init__(
@@ -42,6 +44,13 @@ class StorePast:
         check_user(user)
         if connection is None and url is not None and url.startswith("memory"):
             raise UsageError("store URL", url, "a file, as memory ends with who opened it")
+        if connection is None:
+            url = default_url() if url is None else url
+            path = parse_address(url).path
+            if not path.exists():
+                raise UsageError(
+                    "store URL", masked(url), f"a store that is there: {path} does not exist"
+                )
         self.user = user
         self._folder: TemporaryDirectory[str] | None = None
         if connection is None:

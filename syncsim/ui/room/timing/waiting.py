@@ -12,8 +12,8 @@ from syncsim.events import kinds
 from syncsim.events.kinds import Event
 from syncsim.events.live_log import printable
 from syncsim.ui.drawing import INK, LOOKS, Look, counted, new_figure, person
-from syncsim.ui.room.chart_table import as_table
 from syncsim.ui.room.record import Record
+from syncsim.ui.room.timing.chart_table import as_table
 from syncsim.ui.timeline import QUEUE
 
 if TYPE_CHECKING:

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Final, TypeAlias
 
-import orjson
-
 from syncsim.contract import JSON
-from syncsim.ui.room.word_marks import visible
+from syncsim.ui.room.html_table import html_table as as_html
 
 Rows: TypeAlias = Sequence[Mapping[str, JSON]]
 
@@ -41,15 +40,8 @@ def html_table(
     shown = rows[-MOST_ROWS:]
     total = len(rows) if total is None else total
     more = f" (the last {len(shown)} of {total})" if len(shown) < total else ""
-    heads = "".join(f'<th scope="col">{_text(name)}</th>' for name in rows[0])
-    body = "".join(
-        f"<tr>{''.join(f'<td>{_text(cell)}</td>' for cell in row.values())}</tr>" for row in shown
-    )
-    name = escape(caption + more)
-    return (
-        f'<div class="sync-scroll" tabindex="0" role="group" aria-label="{name}"><table>'
-        f"<caption>{name}</caption><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
+    cells = [list(row.values()) for row in shown]
+    return as_html(list(rows[0]), cells, caption + more, box="sync-scroll")
 
 
 def csv_text(rows: Rows) -> str:
@@ -68,8 +60,9 @@ def csv_text(rows: Rows) -> str:
 
 
 def json_text(rows: Rows) -> str:
-    """All rows as a JSON list of objects, indented."""
-    return orjson.dumps([dict(row) for row in rows], option=orjson.OPT_INDENT_2).decode()
+    """All rows as a JSON list of objects, indented; half a surrogate pair is an escape in it."""
+    text = json.dumps([dict(row) for row in rows], indent=2, ensure_ascii=False)
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def download_link(file_name: str, text: str) -> str:
@@ -90,7 +83,3 @@ def _harmless(cell: JSON) -> JSON:
     if isinstance(cell, str) and cell.lstrip(" ").startswith(_FORMULAS):
         return f"'{cell}"
     return cell
-
-
-def _text(cell: JSON) -> str:
-    return "" if cell is None else escape(visible(str(cell)))

@@ -9,17 +9,23 @@ HTML needs `look.STYLE` once a page. All that a template, a user or a solution w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from html import escape
 from typing import Final
 
 from syncsim.contract import JSON
+from syncsim.events.live_log import clock_time
 from syncsim.ui.drawing import counted, person
-from syncsim.ui.room.look import toned
+from syncsim.ui.room.past.look import toned
+from syncsim.ui.room.past.resolutions import FATES, Fate, Leaf, Resolution, chosen
+from syncsim.ui.room.past.value_cells import (
+    UNCHANGED,
+    change_cell,
+    json_text,
+    moved_cell,
+    value_cell,
+)
+from syncsim.ui.room.past.word_marks import marked_text, visible
 from syncsim.ui.room.record import Record, Version
-from syncsim.ui.room.resolutions import FATES, Fate, Leaf, Resolution, chosen
-from syncsim.ui.room.value_cells import UNCHANGED, change_cell, json_text, moved_cell, value_cell
-from syncsim.ui.room.word_marks import marked_text, visible
 
 MOST_CARDS: Final = 5
 """Updates that the view shows in full when none is selected, the newest first."""
@@ -32,40 +38,54 @@ MOST_NAMED: Final = 4
 BOTH_PRESERVED: Final = "✅ Both changes preserved"
 
 
-def conflict_view(record: Record, selected: str | None = None) -> str:
+def conflict_view(record: Record, selected: str | None = None, *, level: int = 4) -> str:
     """How the selected update was resolved, as HTML; without one, the newest that met others.
 
-    `selected`: the id of an update, as its events bear it, an operation's or a version.
+    `selected`: the id of an update, as its events bear it, an operation's or a version. `level` is
+    that of the headings: one below what the view stands under.
     """
     found = chosen(record, selected)
     if not found:
-        return _card("Conflicts", f"<p>{toned('idle', '○', _nothing(record, selected))}</p>")
+        return _card("Conflicts", f"<p>{toned('idle', '○', _nothing(record, selected))}</p>", level)
     if selected:
-        return "".join(resolution_card(one) for one in found)
+        return "".join(resolution_card(one, level=level) for one in found)
     newest = found[::-1]
     more = len(newest) - MOST_CARDS
     rest = f"<p>{more} earlier ones: select an update, or see the table.</p>" if more > 0 else ""
-    return _card("Conflicts", f"<p>{summary(found)}</p>{rest}") + "".join(
-        resolution_card(one) for one in newest[:MOST_CARDS]
+    return _card("Conflicts", f"<p>{summary(found)}</p>{rest}", level) + "".join(
+        resolution_card(one, level=level) for one in newest[:MOST_CARDS]
     )
 
 
 def summary(found: Sequence[Resolution]) -> str:
-    """How many versions met others and what became of that, as HTML."""
+    """How many versions met others and what became of that, as HTML.
+
+    What was lost without a record is looked for in the newest `MOST_CARDS`, which are shown below;
+    of those before them it says only what they recorded.
+    """
     met = [one for one in found if one.has_met]
     if not met:
         return toned("idle", "○", "No version has met another: each was made against the head")
+    shown = met[-MOST_CARDS:]
+    unsaid = [len(one.of("set back")) for one in shown]
     overridden = sum(len(one.conflicts) for one in met)
     clean = sum(not one.conflicts for one in met)
+    clean -= sum(not one.conflicts and bool(lost) for one, lost in zip(shown, unsaid, strict=True))
+    is_all = len(shown) == len(met)
     told = [f"{counted(len(met), 'version')} met changes that others had committed since:"]
     if clean:
-        told.append(toned("merged", "⊕", f"{clean} without a conflict"))
+        words = f"{clean} without a conflict" if is_all else f"{clean} recorded no conflict"
+        told.append(toned("merged", "⊕", words))
     if overridden:
         told.append(toned("conflict", "✗", f"{counted(overridden, 'value')} overridden"))
+    if any(unsaid):
+        where = "" if is_all else f" in the newest {len(shown)}"
+        lost = f"{counted(sum(unsaid), 'change')} lost without a record{where}"
+        told.append(toned("conflict", "✗", lost))
     return " ".join(told)
 
 
-def resolution_card(one: Resolution) -> str:
+def resolution_card(one: Resolution, *, level: int = 4) -> str:
     """One version: who made it against what, whom it met, and every place either side changed."""
     shown = one.leaves[:MOST_LEAVES]
     groups = "".join(_group(one, fate, [x for x in shown if x.fate == fate]) for fate in FATES)
@@ -78,7 +98,7 @@ def resolution_card(one: Resolution) -> str:
         else ""
     )
     title = f"{_who(one.version)}: {escape(visible(one.version.version))}"
-    return _card(title, f"<p>{_told(one)}</p><p>{verdict(one)}</p>{table}", is_html=True)
+    return _card(title, f"<p>{_told(one)}</p><p>{verdict(one)}</p>{table}", level)
 
 
 def verdict(one: Resolution) -> str:
@@ -256,14 +276,5 @@ def _nothing(record: Record, selected: str | None) -> str:
     return "Nothing has been committed yet" if not record.versions else "Nothing has been changed"
 
 
-def _card(title: str, inner: str, *, is_html: bool = False) -> str:
-    heading = title if is_html else escape(title)
-    return f'<section class="sync-past"><h4>{heading}</h4>{inner}</section>'
-
-
-def clock_time(at: float) -> str:
-    """The local time of day; a time that no calendar has is told as such."""
-    try:
-        return datetime.fromtimestamp(at).strftime("%H:%M:%S")
-    except (OverflowError, ValueError, OSError):
-        return "--:--:--"
+def _card(title: str, inner: str, level: int) -> str:
+    return f'<section class="sync-past"><h{level}>{title}</h{level}>{inner}</section>'

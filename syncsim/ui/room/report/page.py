@@ -1,7 +1,7 @@
 """A run as one page to attach to an interview or a lesson: all that is known of it, in one file.
 
 It needs nothing but itself: no address, light and dark, it prints, and it can be read without its
-one script (`page_log`), which the page names by its digest, so that no other can run. Whatever
+one script (`log`), which the page names by its digest, so that no other can run. Whatever
 users, templates and solutions wrote is text.
 """
 
@@ -18,12 +18,14 @@ from syncsim.contract import JSON
 from syncsim.events.live_log import printable
 from syncsim.lab.findings import TITLES
 from syncsim.lab.result import Run
-from syncsim.ui.drawing import LOOKS, Look, counted
-from syncsim.ui.room.audit import audit_rows, count_of
-from syncsim.ui.room.conflict_view import conflict_view
-from syncsim.ui.room.page_log import SCRIPT, log_section
-from syncsim.ui.room.page_style import STYLE
-from syncsim.ui.room.pictures import (
+from syncsim.ui.drawing import counted
+from syncsim.ui.panels import verdict_of
+from syncsim.ui.room.html_table import html_table
+from syncsim.ui.room.past.audit import audit_rows, count_of
+from syncsim.ui.room.past.conflict_view import conflict_view
+from syncsim.ui.room.record import Record
+from syncsim.ui.room.report.log import SCRIPT, log_section
+from syncsim.ui.room.report.pictures import (
     MOST_ROWS,
     RETRY_LEGEND,
     Picture,
@@ -31,7 +33,7 @@ from syncsim.ui.room.pictures import (
     latency_picture,
     retry_picture,
 )
-from syncsim.ui.room.record import Record
+from syncsim.ui.room.report.style import STYLE
 from syncsim.ui.sequence import sequence
 from syncsim.ui.sequence_html import diagram_figure, leaf_tables
 from syncsim.ui.sequence_svg import WIDTH, escape
@@ -52,11 +54,11 @@ SECTIONS: Final[Mapping[str, str]] = {
 def report_page(run: Run) -> str:
     """The page as text. Long runs show the newest lines of the log and the first rows of tables."""
     record, told = Record.of(run), run.summary()
-    look, word = _verdict(run)
+    look, word = verdict_of(run)
     parts = {
-        "figures": _table(("figure", "measured", "mark", "met"), figure_rows(told)),
+        "figures": _table(("figure", "measured", "mark", "met"), figure_rows(told), "Figures"),
         "log": log_section(run.events),
-        "conflicts": (conflict_view(record, None),),
+        "conflicts": (conflict_view(record, level=3),),
         "history": _history(record),
         "retries": _picture(retry_picture(record), _RETRY_KEY),
         "latency": _picture(latency_picture(record)),
@@ -99,12 +101,6 @@ _POLICY: Final = (
 
 
 # -- verdict and figures ---------------------------------------------------------------------------
-
-
-def _verdict(run: Run) -> tuple[Look, str]:
-    if run.passed:
-        return LOOKS["committed"], "PASSED"
-    return (LOOKS["idle"], "INCONCLUSIVE") if run.inconclusive else (LOOKS["conflict"], "FAILED")
 
 
 def _setting(told: Mapping[str, JSON]) -> str:
@@ -236,6 +232,7 @@ def _history(record: Record) -> Iterator[str]:
     yield from _table(
         columns,
         [[_when(row["when"]), *(row[name] for name in _AUDIT)] for row in reversed(rows)],
+        "Audit trail, the newest first",
     )
     left_out = count_of(record) - len(rows)
     if left_out:
@@ -256,7 +253,7 @@ def _picture(picture: Picture, key: str = "") -> Iterator[str]:
         yield f'<figure><div class="wide" tabindex="0">{picture.svg}</div>{key}</figure>'
     if picture.rows:
         yield "<details><summary>The same as a table</summary>"
-        yield from _table(picture.columns, picture.rows)
+        yield from _table(picture.columns, picture.rows, picture.title)
         yield "</details>"
 
 
@@ -285,21 +282,11 @@ def _sequence(run: Run) -> Iterator[str]:
     yield "</div>"
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[JSON]]) -> Iterator[str]:
-    """The rows as typed; the first column heads its row. None is shown as a dash."""
-    heads = "".join(f'<th scope="col">{escape(column)}</th>' for column in columns)
-    yield f'<div class="wide"><table><thead><tr>{heads}</tr></thead><tbody>'
-    for row in rows[:MOST_ROWS]:
-        first, *cells = (escape(_cell(cell)) for cell in row)
-        rest = "".join(f"<td>{cell}</td>" for cell in cells)
-        yield f'<tr><th scope="row">{first}</th>{rest}</tr>'
-    yield "</tbody></table></div>"
+def _table(columns: Sequence[str], rows: Sequence[Sequence[JSON]], caption: str) -> Iterator[str]:
+    """The first rows as typed; the first column heads its row."""
+    yield html_table(columns, rows[:MOST_ROWS], caption, box="wide", names_rows=True)
     if len(rows) > MOST_ROWS:
         yield f'<p class="soft">{len(rows) - MOST_ROWS:,} more rows are left out here.</p>'
-
-
-def _cell(value: JSON) -> str:
-    return "-" if value in (None, "") else printable(str(value))
 
 
 def _shown(text: str) -> str:

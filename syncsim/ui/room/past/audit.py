@@ -7,6 +7,7 @@ skipped, unchanged. Nothing in it is ever taken away; a rollback is one more row
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Final
 
 from syncsim import errors
 from syncsim.contract import JSON
@@ -14,9 +15,13 @@ from syncsim.events import kinds
 from syncsim.events.kinds import Event
 from syncsim.merging import diff
 from syncsim.ui.drawing import counted, person
-from syncsim.ui.room.diff_view import in_words
+from syncsim.ui.happenings import cut
+from syncsim.ui.room.past.diff_view import in_words
+from syncsim.ui.room.past.resolutions import Resolution, resolutions
 from syncsim.ui.room.record import Record, Version
-from syncsim.ui.room.resolutions import Resolution, resolutions
+
+MOST_KIND: Final = 40
+"""Characters of a kind that a solution made up."""
 
 
 def audit_rows(
@@ -60,7 +65,7 @@ def kind_of(version: Version) -> str:
     if version.parent is None:
         return "created"
     told = version.detail.get("kind") if isinstance(version.detail, dict) else None
-    return told if isinstance(told, str) and told else "update"
+    return cut(told, MOST_KIND) if isinstance(told, str) and told else "update"
 
 
 def _version_row(version: Version, one: Resolution | None) -> dict[str, JSON]:

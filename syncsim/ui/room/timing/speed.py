@@ -24,6 +24,9 @@ MOST_SLOTS: Final = 60
 MOST_POINTS: Final = 300
 """Updates drawn one by one, the newest; percentiles and tables count all of them."""
 
+LONGEST_S: Final = 1e12
+"""Longer than any record lasts; times that a solution made up reach no further."""
+
 PERCENTILES: Final = (50, 95, 99)
 _SLOTS_S: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800)
 
@@ -76,10 +79,14 @@ def answers(record: Record) -> list[Answer]:
             continue
         start = began.get(event.update_id or "")
         said_s: float | None = event.latency_s  # type: ignore[attr-defined]
-        took_s = said_s if said_s is not None else None if start is None else event.at - start
-        took_ms = None if took_s is None else max(took_s, 0.0) * 1000
+        took_s = None if start is None else _passed_s(start, event.at)
+        if said_s is not None:
+            took_s = _passed_s(0.0, said_s)
         told.append(
-            Answer(event.update_id, event.user or "?", result, max(event.at - first, 0.0), took_ms)
+            Answer(
+                *(event.update_id, event.user or "?", result, _passed_s(first, event.at)),
+                None if took_s is None else took_s * 1000,
+            )
         )
     return told
 
@@ -209,7 +216,11 @@ def throughput(record: Record, selected: str | None = None) -> go.Figure:
 
 def _lasted_s(record: Record) -> float:
     times = [event.at for event in record.events]
-    return max(times) - min(times) if times else 0.0
+    return _passed_s(min(times), max(times)) if times else 0.0
+
+
+def _passed_s(begin: float, end: float) -> float:
+    return min(max(end - begin, 0.0), LONGEST_S)
 
 
 def _slots(told: Sequence[Answer], length_s: float) -> dict[int, list[Answer]]:

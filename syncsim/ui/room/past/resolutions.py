@@ -17,7 +17,7 @@ from syncsim.events import kinds
 from syncsim.merging import Change, diff, same
 from syncsim.merging.crediting import value_at
 from syncsim.merging.display import label
-from syncsim.ui.room.record import Record, Version
+from syncsim.ui.room.record import Record, Version, number_of
 
 Fate: TypeAlias = Literal["overridden", "taken back", "set back", "preserved"]
 """`overridden`: two changed it, the later one's value is kept; `taken back`: the earlier one's, as
@@ -68,11 +68,16 @@ class Steps:
         self._known = known
         self._changes: dict[tuple[str, str], tuple[Change, ...]] = {}
 
+    def parent(self, one: Version) -> Version | None:
+        """What it was written over; None where that is not known, or is no earlier version."""
+        found = self._known.get((one.template_id, one.parent or ""))
+        return found if found is not None and number_of(found) < number_of(one) else None
+
     def changes(self, one: Version) -> tuple[Change, ...]:
         """From its parent to the version; none where the parent is not known."""
         key = (one.template_id, one.version)
         if key not in self._changes:
-            parent = self._known.get((one.template_id, one.parent or ""))
+            parent = self.parent(one)
             self._changes[key] = () if parent is None else diff(parent.document, one.document)
         return self._changes[key]
 
@@ -265,19 +270,25 @@ def resolutions(record: Record) -> list[Resolution]:
     for one in record.versions:
         if one.parent is None:
             continue
-        parent = known.get((one.template_id, one.parent))
+        parent = steps.parent(one)
         told = _detail(one).get("base") or bases.get(_of(one))
         base = known.get((one.template_id, told)) if isinstance(told, str) else parent
-        between: list[Version] = []
-        above = parent
-        while above is not None and base is not None and above.version != base.version:
-            between.append(above)
-            above = known.get((one.template_id, above.parent or ""))
-        if above is None:  # the base is no ancestor that the record holds
-            base, between = None, []
+        between = None if base is None else _since(base, parent, steps)
+        if between is None:
+            base = None
         document: Any = ABSENT if parent is None else parent.document
-        found.append(Resolution(one, base, between[::-1], document, steps))
+        found.append(Resolution(one, base, between or (), document, steps))
     return found
+
+
+def _since(base: Version, parent: Version | None, steps: Steps) -> list[Version] | None:
+    """What came after the base up to the parent, oldest first; None if it is no ancestor of it."""
+    between: list[Version] = []
+    above = parent
+    while above is not None and number_of(above) > number_of(base):
+        between.append(above)
+        above = steps.parent(above)
+    return between[::-1] if above is not None and above.version == base.version else None
 
 
 def chosen(record: Record, selected: str | None) -> list[Resolution]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from syncsim.ui.room.audit import audit_rows, count_of
-from syncsim.ui.room.diff_view import diff_view
+from syncsim.ui.room.past.audit import audit_rows, count_of
+from syncsim.ui.room.past.diff_view import diff_view
+from syncsim.ui.room.past.resolutions import chosen
+from syncsim.ui.room.past.tables import MOST_ROWS, html_table
+from syncsim.ui.room.past.version_line import version_line
 from syncsim.ui.room.record import Record, Version
-from syncsim.ui.room.resolutions import chosen
-from syncsim.ui.room.tables import MOST_ROWS, html_table
-from syncsim.ui.room.version_line import version_line
 
 PAGE_COLUMNS = ("when", "who", "what", "why", "version", "base", "conflicts")
 """Columns of the audit trail on a page; the files have them all."""

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from syncsim.contract import JSON
-from syncsim.errors import UsageError
-from syncsim.events.live_log import printable
-from syncsim.ui.drawing import counted
+from syncsim.ui.drawing import counted, table_of
+from syncsim.ui.room.html_table import html_table
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go  # type: ignore[import-untyped]
@@ -43,13 +41,8 @@ def rows(figure: go.Figure) -> list[dict[str, JSON]]:
 
     `UsageError` for a figure that is none of these charts.
     """
-    meta = figure.layout.meta
-    if not isinstance(meta, dict) or set(meta) != {"columns", "rows"}:
-        raise UsageError("figure", figure.layout.title.text, "a chart of syncsim.ui")
-    return [
-        {name: _as_typed(cell) for name, cell in zip(meta["columns"], row, strict=True)}
-        for row in meta["rows"]
-    ]
+    columns, cells = table_of(figure)
+    return [dict(zip(columns, row, strict=True)) for row in cells]
 
 
 def sentence(figure: go.Figure) -> str:
@@ -98,36 +91,14 @@ def as_table(
 ) -> str:
     """Rows as an HTML table in a box that scrolls; `caption` and cells are plain text."""
     shown = [name for name in columns if name != "update_id"]
-    head = "".join(f'<th scope="col">{html.escape(_heading(name))}</th>' for name in shown)
-    body = "".join(_row(row, shown, selected) for row in told)
-    name = html.escape(printable(caption))
-    return (
-        f'<div class="syncsim-table" role="region" tabindex="0" aria-label="{name}">'
-        f"<table><caption>{name}</caption>"
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    places = range(len(told) if selected is not None else 0)
+    return html_table(
+        [_heading(name) for name in shown],
+        [[row[name] for name in shown] for row in told],
+        caption,
+        box="syncsim-table",
+        chosen=[place for place in places if told[place].get("update_id") == selected],
     )
-
-
-def cell(value: JSON) -> str:
-    """A value as plain text for a cell: an absent one is empty, numbers are short."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.3f}".rstrip("0").rstrip(".")
-    if isinstance(value, list):
-        return ", ".join(cell(one) or "?" for one in value)
-    return printable(str(value))
-
-
-def _row(row: Mapping[str, JSON], columns: list[str], selected: str | None) -> str:
-    is_selected = selected is not None and row.get("update_id") == selected
-    cells = [html.escape(cell(row[name])) for name in columns]
-    if is_selected and cells:
-        cells[0] = f"▶ {cells[0]}"
-    marks = ' class="syncsim-selected" aria-current="true"' if is_selected else ""
-    return f"<tr{marks}>" + "".join(f"<td>{one}</td>" for one in cells) + "</tr>"
 
 
 def _heading(name: str) -> str:
@@ -140,7 +111,3 @@ def _heading(name: str) -> str:
 
 def _plain(text: str) -> str:
     return html.unescape(_TAG.sub(" ", text.replace("<br>", ": "))).strip()
-
-
-def _as_typed(value: JSON) -> JSON:
-    return html.unescape(value) if isinstance(value, str) else value

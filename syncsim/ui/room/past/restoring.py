@@ -20,8 +20,8 @@ from syncsim.merging.identity import (
     split,
     step,
 )
+from syncsim.ui.room.past.resolutions import Resolution
 from syncsim.ui.room.record import Version
-from syncsim.ui.room.resolutions import Resolution
 
 
 @dataclass(frozen=True, slots=True)

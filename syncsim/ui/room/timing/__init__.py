@@ -1,0 +1,1 @@
+"""When things happened: retries, queue, trace, latency, throughput, the job; charts and tables."""
