@@ -38,6 +38,7 @@ from syncsim.ui.room.figures import FiguresPanel
 from syncsim.ui.room.history_panel import HistoryPanel
 from syncsim.ui.room.keeping import Keeping
 from syncsim.ui.room.live import Live
+from syncsim.ui.room.live_versions import LiveVersions
 from syncsim.ui.room.record import Record
 from syncsim.ui.room.replay import Replay
 from syncsim.ui.room.selectors import Selectors
@@ -73,6 +74,7 @@ class ControlRoom(ipywidgets.VBox):  # type: ignore[misc]
         self._wishes: SimpleQueue[Callable[[], object]] = SimpleQueue()
         self._stage = Stage()
         self._keeping = Keeping()
+        self._versions = LiveVersions()
         self._alarm = self._selected = self._notice = ""
         self._is_replaying = False
         self._drawn: tuple[int, str] | None = None
@@ -153,6 +155,7 @@ class ControlRoom(ipywidgets.VBox):  # type: ignore[misc]
         self._buttons.give_up()
         self.replay.close()
         self._shelf.close()
+        self._versions.close()
         self._keeping.close()
         for widget in below(self):
             widget.close()
@@ -227,6 +230,7 @@ class ControlRoom(ipywidgets.VBox):  # type: ignore[misc]
         match news:
             case Event():
                 self._stage.see(news)
+                self._versions.see(news)
                 playing = self._stage.playing
                 if playing is not None and playing[0].on == "threads":
                     self._feed.put(news)
@@ -236,6 +240,9 @@ class ControlRoom(ipywidgets.VBox):  # type: ignore[misc]
                 self._forget()
             case Ended(button, order, result):
                 self._stage.end()
+                if not isinstance(result, Run):
+                    self._stage.versions = self._versions.read(self._clock.now(), at_once=True)
+                self._versions.close()
                 if isinstance(result, Run):
                     url = None if order is None else self._keeping.url(order)
                     self._add(button, result, url, is_replay=result.token is not None)
@@ -248,6 +255,8 @@ class ControlRoom(ipywidgets.VBox):  # type: ignore[misc]
         now = self._clock.now()
         self._alarm = self._notice = ""
         self._stage.begin(order, now)
+        self._versions.begin(self._keeping.url(order))
+        self._keeping.forbid(self._conflicts, self._history)
         self._offer()
         if order.on == "threads":
             self._is_replaying = False
@@ -365,6 +374,8 @@ class ControlRoom(ipywidgets.VBox):  # type: ignore[misc]
         done, total = self._player.done if playing is not None else (0, 0)
         self._progress.value = done / total if total else 0.0
         self._progress.layout.visibility = "hidden" if playing is None else "visible"
+        if playing is not None:
+            self._stage.versions = self._versions.read(now)
         record = self.record
         if self._is_replaying and playing is None:
             self._replay_until(record)
