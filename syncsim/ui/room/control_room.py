@@ -39,6 +39,7 @@ from syncsim.ui.room.history_panel import HistoryPanel
 from syncsim.ui.room.keeping import Keeping
 from syncsim.ui.room.live import Live
 from syncsim.ui.room.live_versions import LiveVersions
+from syncsim.ui.room.look import GROUNDS, INKS
 from syncsim.ui.room.record import Record
 from syncsim.ui.room.replay import Replay
 from syncsim.ui.room.selectors import Selectors
@@ -95,6 +96,7 @@ class ControlRoom(ipywidgets.VBox):  # type: ignore[misc]
             ],
             layout={"width": "100%", "overflow": "hidden"},
         )
+        self.add_class("syncsim-room")
         self._draw(self._clock.now())
         self._player = Player("syncsim-room")
         self._thread = threading.Thread(
@@ -347,7 +349,7 @@ class ControlRoom(ipywidgets.VBox):  # type: ignore[misc]
             min=0, max=1, layout={"width": "100%", "height": "8px", "margin": "2px 0"}
         )
         self._error = ipywidgets.HTML(layout={"width": "auto", "margin": "0"})
-        self.live = Live()
+        self.live = Live(opened_at=self._clock.now() * 1000)
         self._feed = Feed(self.live)
         self.live.observe(self._selected_one, names="selected")
         self.replay = Replay(self._moved)
@@ -410,7 +412,20 @@ class ControlRoom(ipywidgets.VBox):  # type: ignore[misc]
 
 
 _WRAPPING: Final = {"flex_flow": "row wrap", "align_items": "center", "width": "100%"}
-_STYLE: Final = "<style>.syncsim-error { margin: 2px 0; }</style>"
+_DARK: Final = '[data-jp-theme-light="false"] .syncsim-room'
+_PALE_ARROW: Final = (
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 18 18'%3E"
+    "%3Cpath fill='%23e8e8e8' d='M5.2 6.9 9 10.7l3.8-3.8 1.2 1.2-5 5-5-5z'/%3E%3C/svg%3E"
+)
+_STYLE: Final = f"""<style>
+.syncsim-room .syncsim-error {{ margin: 2px 0; }}
+{_DARK} .syncsim {{ color: {INKS["ink"][1]}; background: {GROUNDS[1]}; }}
+{_DARK} .syncsim-error {{ border-color: {INKS["conflict"][1]}; }}
+{_DARK} .syncsim-error b {{ color: {INKS["conflict"][1]} !important; }}
+.syncsim-room .widget-checkbox label {{ display: flex; align-items: center; height: 100%; }}
+.syncsim-room .widget-checkbox input {{ margin-top: 0; margin-bottom: 0; }}
+{_DARK} {{ --jp-widgets-dropdown-arrow: url("{_PALE_ARROW}"); }}
+</style>"""
 
 
 def _users(shown: Played | None) -> tuple[str, ...]:
