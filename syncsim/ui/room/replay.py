@@ -24,7 +24,7 @@ class Replay:
             options=[("nothing yet", NONE)],
             description="Shown",
             tooltip="Which run the panels show",
-            layout={"width": "330px", "max_width": "100%"},
+            layout={"width": "330px", "max_width": "100%", "margin": "2px 0"},
             style={"description_width": "80px"},
         )
         self.play = ipywidgets.Play(
