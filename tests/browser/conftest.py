@@ -18,7 +18,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-from playwright.sync_api import Browser, Error, Page, WebSocket, sync_playwright
+from playwright.sync_api import Browser, Error, Page, Request, WebSocket, sync_playwright
 
 PROJECT = Path(__file__).parents[2]
 COPIED = ("syncsim", "notebooks", "data", "pyproject.toml")
@@ -26,6 +26,9 @@ START_S = 60
 OF_JUPYTERLAB = re.compile(r"attachment:|ERR_UNKNOWN_URL_SCHEME")
 """What JupyterLab itself complains of: a picture attached to a cell is asked for under a scheme of
 its own, a moment before it is shown."""
+
+LEFT = "net::ERR_ABORTED"
+"""What became of a request whose page was left."""
 
 TOLD = pytest.StashKey[list[str]]()
 QUIET = (
@@ -149,9 +152,13 @@ class Visit:
         page.on("request", lambda request: self._note(request.url, address))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("console", lambda said: said.type == "error" and self._complain(said.text))
-        page.on("requestfailed", lambda request: self._complain(f"failed: {request.url}"))
+        page.on("requestfailed", self._failed)
         page.on("response", lambda it: it.status >= 400 and self._complain(f"{it.status} {it.url}"))
         page.on("websocket", lambda socket: self._weigh(socket, address))
+
+    def _failed(self, request: Request) -> None:
+        if request.failure != LEFT:
+            self._complain(f"failed: {request.url} ({request.failure})")
 
     def _complain(self, text: str) -> None:
         if not OF_JUPYTERLAB.search(text):

@@ -151,17 +151,21 @@ class ControlRoom(ipywidgets.VBox):  # type: ignore[misc]
         """
         if self._closing.is_set():
             return
+        self.end()
+        self.replay.close()
+        self._shelf.close()
+        for widget in below(self):
+            widget.close()
+        super().close()
+
+    def end(self) -> None:
+        """End the threads and delete the room's files; what the page shows stays as it is."""
         self._closing.set()
         self._player.close(5 * FRAME_S)
         self._thread.join(5 * FRAME_S)
         self._buttons.give_up()
-        self.replay.close()
-        self._shelf.close()
         self._versions.close()
         self._keeping.close()
-        for widget in below(self):
-            widget.close()
-        super().close()
 
     def __repr__(self) -> str:
         count = len(self._stage.played)
