@@ -332,6 +332,15 @@ def test_who_plays_at_the_end_sees_it_from_the_beginning(room: ControlRoom) -> N
     assert room.record.events == ()
 
 
+def test_the_slider_hears_of_a_run_before_what_a_page_links_it_to(room: ControlRoom) -> None:
+    """The other way about, a page told the slider's old value back, and event 0 was shown."""
+    heard: list[Any] = []
+    for widget in (room.replay.play, room.replay.slider):
+        widget.observe(lambda change: heard.append(change["owner"]), names="value")
+    press(room, "Single Update", "Trigger All")
+    assert heard == [room.replay.slider, room.replay.play] * 2
+
+
 def test_an_earlier_run_can_be_shown_again(room: ControlRoom) -> None:
     press(room, "Single Update", "Trigger All")
     room.replay.run.value = 0
@@ -467,9 +476,11 @@ def test_the_notebook_is_committed_clean_and_shows_a_picture() -> None:
     for cell in notebook["cells"]:
         assert not cell.get("outputs")
         assert cell.get("execution_count") is None
-    assert len(text) < 200_000
+    assert len(text) < 250_000
     first = notebook["cells"][0]
     assert "Run > Run All Cells" in "".join(first["source"])
     assert "attachment:control-room.png" in "".join(first["source"])
     png = b64decode(first["attachments"]["control-room.png"]["image/png"])
     assert png.startswith(b"\x89PNG")
+    assert png == (ROOT / "docs" / "control-room.png").read_bytes()
+    assert len(png) < 200_000

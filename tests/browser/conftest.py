@@ -6,22 +6,31 @@ The package and its notebooks are copied first, because JupyterLab saves what it
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-from playwright.sync_api import Browser, Error, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Page, Request, WebSocket, sync_playwright
 
 PROJECT = Path(__file__).parents[2]
 COPIED = ("syncsim", "notebooks", "data", "pyproject.toml")
 START_S = 60
+OF_JUPYTERLAB = re.compile(r"attachment:|ERR_UNKNOWN_URL_SCHEME")
+"""What JupyterLab itself complains of: a picture attached to a cell is asked for under a scheme of
+its own, a moment before it is shown."""
+
+LEFT = "net::ERR_ABORTED"
+"""What became of a request whose page was left."""
+
+TOLD = pytest.StashKey[list[str]]()
 QUIET = (
     "--disable-background-networking",
     "--disable-component-update",
@@ -103,15 +112,66 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[TOLD] = []
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """What was measured, whether or not output is captured."""
+    if lines := config.stash[TOLD]:
+        terminalreporter.section("measured in the browser")
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def tell(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], None]:
+    """Put a line of figures at the end of what pytest prints, and into a file of the test."""
+
+    def told(line: str) -> None:
+        request.config.stash[TOLD].append(line)
+        with (tmp_path / "measured.md").open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
+
+    return told
+
+
 class Visit:
-    """A page, with what it asked of other hosts and what it complained about."""
+    """A page, with what it asked of other hosts and what it complained about.
+
+    `wire_bytes` is what went over its websockets, both ways.
+    """
 
     def __init__(self, page: Page, address: str) -> None:
         self.page = page
         self.foreign: list[str] = []
         self.complaints: list[str] = []
+        self.wire_bytes = 0
         page.on("request", lambda request: self._note(request.url, address))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("console", lambda said: said.type == "error" and self._complain(said.text))
+        page.on("requestfailed", self._failed)
+        page.on("response", lambda it: it.status >= 400 and self._complain(f"{it.status} {it.url}"))
+        page.on("websocket", lambda socket: self._weigh(socket, address))
+
+    def _failed(self, request: Request) -> None:
+        if request.failure != LEFT:
+            self._complain(f"failed: {request.url} ({request.failure})")
+
+    def _complain(self, text: str) -> None:
+        if not OF_JUPYTERLAB.search(text):
+            self.complaints.append(text)
+
+    def _weigh(self, socket: WebSocket, address: str) -> None:
+        self._note(socket.url, address)
+
+        def add(frame: str | bytes) -> None:
+            self.wire_bytes += len(frame)
+
+        socket.on("framereceived", add)
+        socket.on("framesent", add)
 
     def _note(self, url: str, address: str) -> None:
         # JupyterLab asks for a picture attached to a cell under its own scheme, before it shows it.
@@ -119,16 +179,20 @@ class Visit:
         if not url.startswith(ours):
             self.foreign.append(url)
 
-    def open(self, address: str, notebook: str) -> None:
-        """Show a notebook in JupyterLab and wait for its kernel."""
-        self.page.goto(f"{address}/lab/tree/notebooks/{notebook}?token=for-the-test&reset")
+    def open(self, address: str, notebook: str, view: str = "lab") -> None:
+        """Show a notebook in JupyterLab and wait for its kernel; "doc" is one document alone."""
+        self.page.goto(f"{address}/{view}/tree/notebooks/{notebook}?token=for-the-test&reset")
         self.page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=60_000)
         self.page.get_by_text("| Idle").wait_for(timeout=60_000)
 
     def run_all(self) -> None:
         """Run > Run All Cells, as a person does it."""
-        self.page.get_by_role("menuitem", name="Run", exact=True).click()
-        self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        self.choose("Run", "Run All Cells")
+
+    def choose(self, menu: str, item: str) -> None:
+        """An item of the menu bar."""
+        self.page.get_by_role("menuitem", name=menu, exact=True).click()
+        self.page.get_by_role("menuitem", name=item, exact=True).click()
 
     def errors(self) -> list[str]:
         """What cells show as errors."""

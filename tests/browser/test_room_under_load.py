@@ -12,7 +12,7 @@ import json
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -258,15 +258,14 @@ def loaded(page: Page, rate: int) -> Figures:
 
 @pytest.mark.parametrize("rate", [100, 1000])
 def test_the_panels_keep_their_budgets(
-    rate: int, page: Page, visit: Visit, capsys: pytest.CaptureFixture[str]
+    rate: int, page: Page, visit: Visit, tell: Callable[[str], None]
 ) -> None:
     """Thirty seconds of events, clicked meanwhile; a second attempt where the first one missed."""
     missed: list[str] = []
     for _ in range(ATTEMPTS):
         figures = loaded(page, rate)
         missed = figures.missed()
-        with capsys.disabled():
-            print(f"\n{HEADER}\n{figures.line()} {'; '.join(missed)}")
+        tell(f"{HEADER}\n{figures.line()} {'; '.join(missed)}")
         if not missed:
             break
     assert missed == []

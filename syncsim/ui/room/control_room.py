@@ -36,8 +36,10 @@ from syncsim.ui.room.feed import Feed
 from syncsim.ui.room.figures import FiguresPanel
 from syncsim.ui.room.keeping import Keeping
 from syncsim.ui.room.live import Live
+from syncsim.ui.room.live_versions import LiveVersions
 from syncsim.ui.room.past.conflict_panel import ConflictPanel
 from syncsim.ui.room.past.history_panel import HistoryPanel
+from syncsim.ui.room.past.look import GROUNDS, INKS
 from syncsim.ui.room.record import Record
 from syncsim.ui.room.replay import Replay
 from syncsim.ui.room.selectors import Selectors
@@ -73,6 +75,7 @@ class ControlRoom(ipywidgets.VBox):  # type: ignore[misc]
         self._wishes: SimpleQueue[Callable[[], object]] = SimpleQueue()
         self._stage = Stage()
         self._keeping = Keeping()
+        self._versions = LiveVersions()
         self._alarm = self._selected = self._notice = ""
         self._is_replaying = False
         self._drawn: tuple[int, str] | None = None
@@ -93,6 +96,7 @@ class ControlRoom(ipywidgets.VBox):  # type: ignore[misc]
             ],
             layout={"width": "100%", "overflow": "hidden"},
         )
+        self.add_class("syncsim-room")
         self._draw(self._clock.now())
         self._player = Player("syncsim-room")
         self._thread = threading.Thread(
@@ -147,16 +151,21 @@ class ControlRoom(ipywidgets.VBox):  # type: ignore[misc]
         """
         if self._closing.is_set():
             return
+        self.end()
+        self.replay.close()
+        self._shelf.close()
+        for widget in below(self):
+            widget.close()
+        super().close()
+
+    def end(self) -> None:
+        """End the threads and delete the room's files; what the page shows stays as it is."""
         self._closing.set()
         self._player.close(5 * FRAME_S)
         self._thread.join(5 * FRAME_S)
         self._buttons.give_up()
-        self.replay.close()
-        self._shelf.close()
+        self._versions.close()
         self._keeping.close()
-        for widget in below(self):
-            widget.close()
-        super().close()
 
     def __repr__(self) -> str:
         count = len(self._stage.played)
@@ -227,6 +236,7 @@ class ControlRoom(ipywidgets.VBox):  # type: ignore[misc]
         match news:
             case Event():
                 self._stage.see(news)
+                self._versions.see(news)
                 playing = self._stage.playing
                 if playing is not None and playing[0].on == "threads":
                     self._feed.put(news)
@@ -236,6 +246,9 @@ class ControlRoom(ipywidgets.VBox):  # type: ignore[misc]
                 self._forget()
             case Ended(button, order, result):
                 self._stage.end()
+                if not isinstance(result, Run):
+                    self._stage.versions = self._versions.read(self._clock.now(), at_once=True)
+                self._versions.close()
                 if isinstance(result, Run):
                     url = None if order is None else self._keeping.url(order)
                     self._add(button, result, url, is_replay=result.token is not None)
@@ -248,6 +261,8 @@ class ControlRoom(ipywidgets.VBox):  # type: ignore[misc]
         now = self._clock.now()
         self._alarm = self._notice = ""
         self._stage.begin(order, now)
+        self._versions.begin(self._keeping.url(order))
+        self._keeping.forbid(self._conflicts, self._history)
         self._offer()
         if order.on == "threads":
             self._is_replaying = False
@@ -338,7 +353,7 @@ class ControlRoom(ipywidgets.VBox):  # type: ignore[misc]
             min=0, max=1, layout={"width": "100%", "height": "8px", "margin": "2px 0"}
         )
         self._error = ipywidgets.HTML(layout={"width": "auto", "margin": "0"})
-        self.live = Live()
+        self.live = Live(opened_at=self._clock.now() * 1000)
         self._feed = Feed(self.live)
         self.live.observe(self._selected_one, names="selected")
         self.replay = Replay(self._moved)
@@ -365,6 +380,8 @@ class ControlRoom(ipywidgets.VBox):  # type: ignore[misc]
         done, total = self._player.done if playing is not None else (0, 0)
         self._progress.value = done / total if total else 0.0
         self._progress.layout.visibility = "hidden" if playing is None else "visible"
+        if playing is not None:
+            self._stage.versions = self._versions.read(now)
         record = self.record
         if self._is_replaying and playing is None:
             self._replay_until(record)
@@ -399,7 +416,20 @@ class ControlRoom(ipywidgets.VBox):  # type: ignore[misc]
 
 
 _WRAPPING: Final = {"flex_flow": "row wrap", "align_items": "center", "width": "100%"}
-_STYLE: Final = "<style>.syncsim-error { margin: 2px 0; }</style>"
+_DARK: Final = '[data-jp-theme-light="false"] .syncsim-room'
+_PALE_ARROW: Final = (
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 18 18'%3E"
+    "%3Cpath fill='%23e8e8e8' d='M5.2 6.9 9 10.7l3.8-3.8 1.2 1.2-5 5-5-5z'/%3E%3C/svg%3E"
+)
+_STYLE: Final = f"""<style>
+.syncsim-room .syncsim-error {{ margin: 2px 0; }}
+{_DARK} .syncsim {{ color: {INKS["ink"][1]}; background: {GROUNDS[1]}; }}
+{_DARK} .syncsim-error {{ border-color: {INKS["conflict"][1]}; }}
+{_DARK} .syncsim-error b {{ color: {INKS["conflict"][1]} !important; }}
+.syncsim-room .widget-checkbox label {{ display: flex; align-items: center; height: 100%; }}
+.syncsim-room .widget-checkbox input {{ margin-top: 0; margin-bottom: 0; }}
+{_DARK} {{ --jp-widgets-dropdown-arrow: url("{_PALE_ARROW}"); }}
+</style>"""
 
 
 def _users(shown: Played | None) -> tuple[str, ...]:

@@ -19,6 +19,11 @@ from syncsim.ui.room.stage import Played
 
 T = TypeVar("T")
 
+STILL_PLAYED = (
+    "This run has not come to its end, so nothing is written to its store from here. "
+    "Values can be restored and versions rolled back when it is over."
+)
+
 
 class Keeping:
     """Gives live runs a file that outlasts them, and writes to it afterwards."""
@@ -39,6 +44,11 @@ class Keeping:
         """Where its templates are when it has been played; None where they are gone."""
         is_gone = order.on == "simulation" or (order.store or "memory").startswith("memory")
         return None if is_gone else order.store
+
+    def forbid(self, conflicts: Any, history: Any) -> None:
+        """Have these panels write nowhere: what they show is being played."""
+        for panel in (conflicts, history):
+            panel.allow(None, why_not=STILL_PLAYED)
 
     def allow(self, played: Played, conflicts: Any, history: Any) -> None:
         """Have these panels write to where the run's templates are, or say why they cannot."""

@@ -6,6 +6,7 @@ const ROW_PX = 18;
 const KEEP = 10000;
 const SPARE = 6; // rows drawn beyond each edge of what can be seen
 const SVG = "http://www.w3.org/2000/svg";
+const NEW_MS = 10000; // a page is brought to panels that were opened less than this ago
 const CALM_ROWS = 10; // more rows at once than this are not read aloud
 
 function el(tag, attributes = {}, ...children) {
@@ -481,6 +482,7 @@ export default () => {
       const looks = model.get("looks");
       let frame = 0;
       let saving = 0;
+      let opening = 0;
       const redraw = () => {
         frame ||= requestAnimationFrame(draw);
       };
@@ -498,6 +500,14 @@ export default () => {
         frame = 0;
         for (const panel of panels) panel.draw();
       }
+      // Run All ends at the last cell: whoever ran it wants to see what it opened.
+      const bringUp = (openedAt) => {
+        const age = Date.now() - openedAt;
+        if (age < 0 || age > NEW_MS) return;
+        opening = requestAnimationFrame(() => {
+          place.closest(".jp-OutputArea-output")?.scrollIntoView({ block: "start" });
+        });
+      };
       const marked = () => log.mark(model.get("selected"));
       const ticking = setInterval(() => {
         status.tick();
@@ -512,8 +522,10 @@ export default () => {
       book.listeners.add(redraw);
       sized.observe(log.pane);
       redraw();
+      bringUp(model.get("opened_at"));
       return () => {
         cancelAnimationFrame(frame);
+        cancelAnimationFrame(opening);
         clearTimeout(saving);
         clearInterval(ticking);
         sized.disconnect();

@@ -85,7 +85,8 @@ class Live(anywidget.AnyWidget):
     """The panels on a page; every method may be called from any thread and sends one message.
 
     `selected` is the id of the update whose row was clicked last, "" for none: observe it, or set
-    it. Messages cost the same whether a page is open or not.
+    it. Messages cost the same whether a page is open or not. `opened_at`, in milliseconds since the
+    epoch: a page that shows the panels within seconds after it scrolls to the output they are in.
     """
 
     _esm = _HERE.with_suffix(".js").read_text("utf-8")
@@ -94,6 +95,7 @@ class Live(anywidget.AnyWidget):
     selected = traitlets.Unicode("").tag(sync=True)
     looks = traitlets.Dict().tag(sync=True)
     state = traitlets.Dict().tag(sync=True)
+    opened_at = traitlets.Float(0.0).tag(sync=True)
 
     _tail: deque[Row]
     _total: int

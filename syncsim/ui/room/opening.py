@@ -22,12 +22,14 @@ def control_room(**settings: Any) -> ControlRoom:
     Raises `UsageError` for what cannot be chosen.
     """
     chosen = Selectors(**settings)
-    _close_all()
+    while _open:
+        _open.pop().close()
     _open.append(ControlRoom(chosen))
     return _open[-1]
 
 
 @atexit.register
-def _close_all() -> None:
+def _end_all() -> None:
+    """A page whose kernel ends has forgotten its widgets: told to close them, it would complain."""
     while _open:
-        _open.pop().close()
+        _open.pop().end()

@@ -24,7 +24,7 @@ class Replay:
             options=[("nothing yet", NONE)],
             description="Shown",
             tooltip="Which run the panels show",
-            layout={"width": "330px", "max_width": "100%"},
+            layout={"width": "330px", "max_width": "100%", "margin": "2px 0"},
             style={"description_width": "80px"},
         )
         self.play = ipywidgets.Play(
@@ -65,7 +65,11 @@ class Replay:
         return bool(self.slider.value >= self.slider.max)
 
     def offer(self, labels: Sequence[str], chosen: int | None, events: int) -> None:
-        """These runs, the `chosen` one of them with so many events, all of which are shown."""
+        """These runs, the `chosen` one of them with so many events, all of which are shown.
+
+        The slider goes first: a page that hears of the other one's new value sets the slider to it
+        and would tell us so, late enough to undo the next offer.
+        """
         self._is_offering = True
         try:
             numbered = [(f"{place + 1}. {label}", place) for place, label in enumerate(labels)]
@@ -74,10 +78,11 @@ class Replay:
             if list(self.run.options) != numbered:
                 self.run.options = numbered
             self.run.value = NONE if chosen is None else chosen
-            for widget in (self.play, self.slider):
-                with widget.hold_trait_notifications():
-                    widget.max = events
-                    widget.value = events
+            for widget in (self.slider, self.play):
+                if chosen is not None or not labels:
+                    with widget.hold_trait_notifications():
+                        widget.max = events
+                        widget.value = events
                 widget.disabled = not events
         finally:
             self._is_offering = False

@@ -91,12 +91,12 @@ class Selectors:
             selector.tooltip = _TOOLTIPS[name]
             selector.layout.width = "auto"
             selector.layout.margin = "1px 4px"
-            selector.style.description_width = "80px"
+            selector.style.description_width = "auto"
         self.by_name["Solution"].observe(self._chose_solution, names="value")
         self.widget = ipywidgets.GridBox(
             list(self.by_name.values()),
             layout={
-                "grid_template_columns": "repeat(auto-fill, minmax(200px, 1fr))",
+                "grid_template_columns": "repeat(auto-fill, minmax(250px, 1fr))",
                 "width": "100%",
             },
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -18,7 +19,7 @@ from syncsim.events.kinds import Event
 from syncsim.lab.findings import Finding
 from syncsim.lab.result import Run
 from syncsim.ui.plays import Order
-from syncsim.ui.room.record import Record
+from syncsim.ui.room.record import Record, Version
 
 MOST_EVENTS: Final = 10_000
 
@@ -43,7 +44,10 @@ class Played:
 
 
 class Stage:
-    """`see` events, `begin` and `end` runs; `shown` is the run that panels show, if one is."""
+    """`see` events, `begin` and `end` runs; `shown` is the run that panels show, if one is.
+
+    `versions` are those of what is being played, as far as somebody has read them.
+    """
 
     def __init__(self) -> None:
         self.forget()
@@ -54,6 +58,7 @@ class Stage:
         self.played: list[Played] = []
         self.shown: Played | None = None
         self.playing: tuple[Order, float] | None = None
+        self.versions: Sequence[Version] = ()
         self._events_now: deque[Event] = deque(maxlen=MOST_EVENTS)
         self._cut = (Record(), 0, Record())
 
@@ -66,6 +71,7 @@ class Stage:
         """An order is taken up; `at` in seconds since the epoch."""
         self.playing = (order, at)
         self.shown = None
+        self.versions = ()
         self._events_now.clear()
 
     def end(self) -> None:
@@ -90,7 +96,7 @@ class Stage:
         Asked again for the same, it gives the same object.
         """
         if self.shown is None:
-            return Record(tuple(self._events_now))
+            return Record(tuple(self._events_now), self.versions)
         whole = self.shown.record
         kept, its_k, record = self._cut
         if kept is not whole or its_k != k:

@@ -21,6 +21,7 @@ from syncsim.ui.room.past.look import toned
 STYLE: Final = f"""{LOOK_STYLE}<style>
 .sync-verdicts {{ display: flex; flex-wrap: wrap; gap: 8px; align-items: flex-start; }}
 .sync-verdicts > article.sync-past {{ flex: 1 1 300px; max-width: 560px; margin: 0; }}
+.sync-verdicts > div.sync-past {{ flex: 1; margin: 0; }}
 .sync-verdicts dl {{ display: grid; grid-template-columns: auto 1fr; gap: 0 10px; margin: 2px 0; }}
 .sync-verdicts dt {{ color: var(--sync-idle); font-weight: normal; padding: 0;
   float: none; width: auto; }}

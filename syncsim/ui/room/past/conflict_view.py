@@ -1,6 +1,6 @@
 """The conflict view: before, what each side made of it, and the result; field by field. Pure.
 
-    Before  | User A's change | User B's change | Result        ✅ Both changes preserved
+    Before  | User A's change | User B's change | Result        ✓ Both changes preserved
     Before  | Earlier, not kept | Later, kept   | Result        ✗ 1 value overridden
 
 HTML needs `look.STYLE` once a page. All that a template, a user or a solution wrote is text.
@@ -35,7 +35,7 @@ MOST_LEAVES: Final = 60
 
 MOST_NAMED: Final = 4
 
-BOTH_PRESERVED: Final = "✅ Both changes preserved"
+BOTH_PRESERVED: Final = "✓ Both changes preserved"
 
 
 def conflict_view(record: Record, selected: str | None = None, *, level: int = 4) -> str:
