@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from syncsim.contract import Outcome
+from syncsim.contract import Environment, Outcome, TemplateSync
 from syncsim.errors import StoreUnavailableError, UsageError, VersionConflictError
 from syncsim.lab import runner, workers
 from syncsim.lab.edits import Edit
@@ -31,6 +31,7 @@ from syncsim.lab.scenarios import (
     Update,
     UpdateWithVersion,
 )
+from syncsim.service import build
 from tests import lab_solutions
 from tests.lab_solutions import Careful
 
@@ -282,6 +283,40 @@ def test_a_storm_in_which_nobody_meets_anybody_is_inconclusive_and_not_passed() 
     assert played.inconclusive
     assert not played.passed
     assert played.summary()["inconclusive"] is True
+
+
+@pytest.mark.parametrize(("alone", "tries", "passed"), [(2, 3, True), (9, 3, False)])
+def test_a_real_storm_in_which_nobody_met_anybody_is_played_again(
+    alone: int, tries: int, passed: bool
+) -> None:
+    """In the first `alone` tries an update is made to wait until the one before has ended."""
+    built: list[None] = []
+    line = threading.Lock()
+
+    def build_patient(env: Environment) -> TemplateSync:
+        built.append(None)
+        inner = build(env)
+        if len(built) > alone:
+            return inner
+
+        class OneByOne:
+            def __getattr__(self, name: str) -> Any:
+                return getattr(inner, name)
+
+            def update_template(self, *args: Any, **kwargs: Any) -> Outcome:
+                with line:
+                    return inner.update_template(*args, **kwargs)
+
+            def run_background_job(self, template_id: str) -> Outcome:
+                with line:
+                    return inner.run_background_job(template_id)
+
+        return OneByOne()  # type: ignore[return-value]
+
+    played = run("perfect-storm", users=8, solution=build_patient, on="threads", store="memory")
+    assert len(built) == tries
+    assert played.passed is passed
+    assert passed or kinds(played) == {"no-contention"}
 
 
 @pytest.mark.real

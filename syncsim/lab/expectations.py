@@ -15,6 +15,9 @@ from syncsim.lab.findings import INCONCLUSIVE, NOTE, Finding
 from syncsim.lab.history import Operation
 from syncsim.lab.scenarios import Expectations, Part
 
+NO_CONTENTION: Final = "no-contention"
+"""The kind of finding that says that a storm proved nothing, for nobody met anybody."""
+
 _GRAIN_MS: Final = 1e-6
 
 
@@ -49,7 +52,7 @@ def judge_expectations(
     if expect.needs_conflict and not _contended(ledger, updates):
         yield Finding(
             INCONCLUSIVE,
-            "no-contention",
+            NO_CONTENTION,
             f"no swap lost among {len(updates)} updates: nobody met anybody, so nothing was "
             "proved; use more users, more --work-ms, or run again",
         )
