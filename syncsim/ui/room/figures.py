@@ -237,7 +237,8 @@ class FiguresPanel:
 _WRAPPING: Final = {"flex_flow": "row wrap", "align_items": "center", "width": "100%"}
 _STYLE: Final = """<style>
 .syncsim-chart > * { width: 100%; max-width: 100%; margin: 0; }
-.syncsim-chart:empty::before { content: "Drawing the chart..."; color: var(--jp-ui-font-color2, #555); }
+.syncsim-chart:empty::before { content: "Drawing the chart...";
+  color: var(--jp-ui-font-color2, #555); }
 </style>"""
 
 
