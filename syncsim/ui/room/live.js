@@ -6,7 +6,7 @@ const ROW_PX = 18;
 const KEEP = 10000;
 const SPARE = 6; // rows drawn beyond each edge of what can be seen
 const SVG = "http://www.w3.org/2000/svg";
-const NEW_MS = 10000; // a page is brought to panels that were opened less than this ago
+const NEW_MS = 10000; // panels opened just now are scrolled to
 const CALM_ROWS = 10; // more rows at once than this are not read aloud
 
 function el(tag, attributes = {}, ...children) {
@@ -500,14 +500,8 @@ export default () => {
         frame = 0;
         for (const panel of panels) panel.draw();
       }
-      // Run All ends at the last cell: whoever ran it wants to see what it opened.
-      const bringUp = (openedAt) => {
-        const age = Date.now() - openedAt;
-        if (age < 0 || age > NEW_MS) return;
-        opening = requestAnimationFrame(() => {
-          place.closest(".jp-OutputArea-output")?.scrollIntoView({ block: "start" });
-        });
-      };
+      const bringUp = () => place.closest(".jp-OutputArea-output")?.scrollIntoView();
+      const age = Date.now() - model.get("opened_at");
       const marked = () => log.mark(model.get("selected"));
       const ticking = setInterval(() => {
         status.tick();
@@ -522,7 +516,7 @@ export default () => {
       book.listeners.add(redraw);
       sized.observe(log.pane);
       redraw();
-      bringUp(model.get("opened_at"));
+      if (age >= 0 && age < NEW_MS) opening = requestAnimationFrame(bringUp);
       return () => {
         cancelAnimationFrame(frame);
         cancelAnimationFrame(opening);
