@@ -16,13 +16,13 @@ from syncsim.contract import JSON, Clock
 from syncsim.environment import SystemClock
 from syncsim.errors import MissingExtraError, UsageError
 from syncsim.ui import charts, panels
-from syncsim.ui.room import chart_table
-from syncsim.ui.room.job_axis import job_axis
 from syncsim.ui.room.record import Record
-from syncsim.ui.room.retries import attempts, retries
-from syncsim.ui.room.speed import latency, throughput
-from syncsim.ui.room.trace_view import waterfall
-from syncsim.ui.room.waiting import pending, queue_length, queue_list
+from syncsim.ui.room.timing import chart_table
+from syncsim.ui.room.timing.job_axis import job_axis
+from syncsim.ui.room.timing.retries import attempts, retries
+from syncsim.ui.room.timing.speed import latency, throughput
+from syncsim.ui.room.timing.trace_view import waterfall
+from syncsim.ui.room.timing.waiting import pending, queue_length, queue_list
 
 try:
     import anywidget
