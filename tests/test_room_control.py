@@ -476,7 +476,7 @@ def test_the_notebook_is_committed_clean_and_shows_a_picture() -> None:
     for cell in notebook["cells"]:
         assert not cell.get("outputs")
         assert cell.get("execution_count") is None
-    assert len(text) < 250_000
+    assert len(text) < 100_000
     first = notebook["cells"][0]
     assert "Run > Run All Cells" in "".join(first["source"])
     assert "attachment:control-room.png" in "".join(first["source"])

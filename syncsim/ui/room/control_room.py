@@ -17,7 +17,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
 from syncsim.environment import SystemClock
-from syncsim.errors import MissingExtraError, UsageError
+from syncsim.errors import MissingExtraError, StoreUnavailableError, UsageError
 from syncsim.events.kinds import Event
 from syncsim.lab.findings import Finding
 from syncsim.lab.result import Run
@@ -56,6 +56,7 @@ TICK_S: Final = 1.0
 """While something plays, how far it is is told this often: a screen reader reads it aloud."""
 
 _logger = logging.getLogger(__name__)
+_ABOUT_A_SETTING: Final = (UsageError, StoreUnavailableError)
 _SETTING: Final = "Change this setting, then press the button again."
 _UNEXPECTED: Final = (
     "Nothing is running any more. Press the button again, or Reset; the traceback is in the log "
@@ -332,7 +333,7 @@ class ControlRoom(ipywidgets.VBox):  # type: ignore[misc]
 
     def _fail(self, what: str, error: Exception) -> None:
         _logger.debug("shown: %r", error)
-        todo = _SETTING if isinstance(error, UsageError) else _UNEXPECTED
+        todo = _SETTING if isinstance(error, _ABOUT_A_SETTING) else _UNEXPECTED
         self._alarm = panels.alert(f"{what}: {type(error).__name__}", str(error), todo)
 
     # -- the widgets -------------------------------------------------------------------------------
