@@ -209,6 +209,13 @@ def test_a_store_that_cannot_be_had_is_named(room: ControlRoom, mode: str) -> No
     assert room.runs[0].passed
 
 
+def test_a_store_in_a_folder_that_is_not_there_asks_for_another_setting(room: ControlRoom) -> None:
+    choose(room, Mode=LIVE, Store_URL="sqlite:////no/such/folder/x.db")
+    press(room, "Single Update")
+    assert "the folder /no/such/folder does not exist" in words(room.alert)
+    assert "Change this setting" in words(room.alert)
+
+
 def test_what_cannot_be_chosen_is_refused_before_the_room_opens() -> None:
     before = our_threads()
     for settings in (
