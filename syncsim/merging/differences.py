@@ -71,8 +71,9 @@ def _rows(a: JSON, b: JSON, keys: KeyMap) -> list[_Row]:
 def _collect(rows: list[_Row], path: Path, at: Position, before: JSON, after: JSON) -> None:
     """Add the rows of two values that differ."""
     if isinstance(before, dict) and isinstance(after, dict):
-        for key in sorted([key for key in {**before, **after} if _differ(before, after, key)]):
-            _descend(rows, path, at, key, before.get(key, ABSENT), after.get(key, ABSENT))
+        for key in sorted({**before, **after}):
+            if _differ(before, after, key):
+                _descend(rows, path, at, key, before.get(key, ABSENT), after.get(key, ABSENT))
         return
     if isinstance(before, list) and isinstance(after, list):
         attributes = attributes_at(at)
