@@ -31,8 +31,19 @@ def stopped_at(kind: str, scenario: str, **settings: Any) -> tuple[Run, Stop]:
     return run(scenario, stop=stop, on_event=heard, **settings), stop
 
 
+_left: set[threading.Thread] = set()
+
+
+@pytest.fixture(autouse=True)
+def _what_other_tests_left() -> None:
+    """Threads that a test of hanging runs had to leave are not ours to end."""
+    _left.clear()
+    _left.update(threading.enumerate())
+
+
 def threads_of(*names: str) -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name in names]
+    """Threads of these names that this test has started."""
+    return [t for t in threading.enumerate() if t.name in names and t not in _left]
 
 
 def test_a_run_on_threads_is_cut_short_and_not_judged() -> None:
