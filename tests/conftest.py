@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 
 import pytest
 from hypothesis import settings
@@ -23,6 +24,17 @@ collect_ignore = [] if find_spec("playwright") else ["browser"]
 def pytest_configure(config: pytest.Config) -> None:
     if config.option.markexpr == "browser" and collect_ignore:
         raise pytest.UsageError("-m browser needs the browser extra: pip install -e '.[browser]'")
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """One line about the tests in a browser, where they are not what was asked for."""
+    if "browser" in config.option.markexpr.replace("not browser", ""):
+        return None
+    found = which("chromium") or which("chromium-browser")
+    missing = [] if found else ["apt-get install chromium"]
+    missing += ["pip install -e '.[browser]'"] if collect_ignore else []
+    first = f"here is no browser to test in; first {' and '.join(missing)}, " if missing else ""
+    return f"tests/browser is not run: {first}pytest -m browser tests/browser"
 
 
 @pytest.fixture(autouse=True)
