@@ -6,7 +6,6 @@ run.
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from syncsim.errors import UsageError
 from syncsim.events.kinds import Event
 from syncsim.lab.findings import Finding
 from syncsim.lab.result import Run
+from syncsim.lab.saved_run import read_run
 from syncsim.ui.plays import Order
 from syncsim.ui.room.record import Record, Version
 
@@ -113,11 +113,8 @@ class Stage:
 def saved_run(path: str | PathLike[str]) -> Run:
     """A run as `syncsim run --save` wrote it; `UsageError` for what cannot be read as one."""
     try:
-        record = json.loads(Path(path).read_text("utf-8"))
+        body = Path(path).read_bytes()
     except OSError as error:
         why = f"the path of a file that can be read ({error.strerror})"
         raise UsageError("the saved run", str(path), why) from error
-    except ValueError as error:
-        why = "a file of JSON, as `syncsim run --save FILE` writes it"
-        raise UsageError("the saved run", str(path), why) from error
-    return Run.from_json(record)
+    return read_run(body, f"the saved run {path}")
