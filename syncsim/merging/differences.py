@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from syncsim.contract import ABSENT, JSON
 from syncsim.merging.identity import (
     TEMPLATE_KEYS,
     KeyMap,
-    Path,
     Position,
     Token,
     attributes_at,
     by_id,
     compile_keys,
-    pointer,
+    escaped,
     same,
     same_if_shallow,
     segment,
@@ -26,7 +25,9 @@ from syncsim.merging.ordering import moved
 from syncsim.merging.refusing import only_json
 
 Kind: TypeAlias = Literal["added", "removed", "changed", "moved"]
-_Row: TypeAlias = tuple[Path, Kind, JSON, JSON]
+_Row: TypeAlias = tuple[str, Kind, JSON, JSON]
+
+_CONTAINERS: Final = (dict, list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,12 @@ def diff(a: JSON, b: JSON, *, keys: KeyMap = TEMPLATE_KEYS) -> tuple[Change, ...
     element is one row; so is any change of a list whose elements lack an id of their own.
     Nesting and `UsageError` as in `merge`.
     """
-    return tuple(Change(pointer(path), *row) for path, *row in _rows(a, b, keys))
+    return tuple(Change(*row) for row in _rows(a, b, keys))
 
 
 def changed_paths(base: JSON, other: JSON, *, keys: KeyMap = TEMPLATE_KEYS) -> tuple[str, ...]:
     """The deepest paths at which `other` differs from `base`; the order of elements aside."""
-    return tuple(pointer(path) for path, kind, *_ in _rows(base, other, keys) if kind != "moved")
+    return tuple([path for path, kind, _, _ in _rows(base, other, keys) if kind != "moved"])
 
 
 def _rows(a: JSON, b: JSON, keys: KeyMap) -> list[_Row]:
@@ -64,54 +65,59 @@ def _rows(a: JSON, b: JSON, keys: KeyMap) -> list[_Row]:
     rows: list[_Row] = []
     with only_json(a, b):
         if not same(a, b):
-            _collect(rows, (), at, a, b)
+            _collect(rows, "", at, a, b)
     return rows
 
 
-def _collect(rows: list[_Row], path: Path, at: Position, before: JSON, after: JSON) -> None:
+def _collect(rows: list[_Row], path: str, at: Position, before: JSON, after: JSON) -> None:
     """Add the rows of two values that differ."""
     if isinstance(before, dict) and isinstance(after, dict):
-        for key in sorted({**before, **after}):
-            if _differ(before, after, key):
-                _descend(rows, path, at, key, before.get(key, ABSENT), after.get(key, ABSENT))
+        for key in sorted(_unlike(before, after)):
+            _descend(rows, path, at, key, before.get(key, ABSENT), after.get(key, ABSENT))
         return
     if isinstance(before, list) and isinstance(after, list):
         attributes = attributes_at(at)
         was, now = by_id(before, attributes), by_id(after, attributes)
         if was is not None and now is not None:
-            for token in {**was, **now}:
-                if _differ(was, now, token):
-                    old, new = was.get(token, ABSENT), now.get(token, ABSENT)
-                    _descend(rows, path, at, segment(token), old, new)
+            for token in _unlike(was, now):
+                old, new = was.get(token, ABSENT), now.get(token, ABSENT)
+                _descend(rows, path, at, segment(token), old, new)
             if list(was) != list(now):
                 rows.extend(_moves(path, list(was), list(now)))
             return
     rows.append((path, _kind(before, after), before, after))
 
 
-def _differ(was: dict[Any, JSON], now: dict[Any, JSON], key: Any) -> bool:
-    old, new = was.get(key, ABSENT), now.get(key, ABSENT)
-    return old is not new and not same_if_shallow(old, new)
+def _unlike(was: dict[Any, JSON], now: dict[Any, JSON]) -> list[Any]:
+    """The keys under which the two differ; most values are the same object or text in both."""
+    keys = [
+        key
+        for key, old in was.items()
+        if (new := now.get(key, ABSENT)) is not old
+        and (old != new if type(old) is str else not same_if_shallow(old, new))
+    ]
+    return keys if was.keys() >= now.keys() else keys + [key for key in now if key not in was]
 
 
-def _descend(rows: list[_Row], path: Path, at: Position, name: str, old: JSON, new: JSON) -> None:
+def _descend(rows: list[_Row], path: str, at: Position, name: str, old: JSON, new: JSON) -> None:
     """One key or element further down; two scalars that differ have nothing below them."""
-    if isinstance(old, dict | list) and isinstance(new, dict | list):
-        _collect(rows, (*path, name), step(at, name), old, new)
+    place = f"{path}/{escaped(name)}"
+    if isinstance(old, _CONTAINERS) and isinstance(new, _CONTAINERS):
+        _collect(rows, place, step(at, name), old, new)
     else:
-        rows.append(((*path, name), _kind(old, new), old, new))
+        rows.append((place, _kind(old, new), old, new))
 
 
 def _kind(before: JSON, after: JSON) -> Kind:
     return "added" if before is ABSENT else "removed" if after is ABSENT else "changed"
 
 
-def _moves(path: Path, before: list[Token], after: list[Token]) -> Iterator[_Row]:
+def _moves(path: str, before: list[Token], after: list[Token]) -> Iterator[_Row]:
     shared = set(before).intersection(after)
     was = [token for token in before if token in shared]
     now = [token for token in after if token in shared]
     for token in moved(was, now) if was != now else ():
-        place = (*path, segment(token))
+        place = f"{path}/{escaped(segment(token))}"
         yield place, "moved", _followed(before, token), _followed(after, token)
 
 

@@ -206,11 +206,15 @@ def segment(token: Token) -> str:
 
 
 def pointer(path: Sequence[str]) -> str:
-    """The path as a JSON Pointer (RFC 6901), with `~` and `/` escaped; the root is empty."""
-    text = "/".join(path)
-    if "~" in text or text.count("/") >= len(path):
-        return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path)
-    return "/" + text if path else ""
+    """The path as a JSON Pointer (RFC 6901); the root is empty."""
+    return "".join(["/" + escaped(part) for part in path])
+
+
+def escaped(part: str) -> str:
+    """One part of a JSON Pointer, with `~` and `/` escaped."""
+    if "~" in part or "/" in part:
+        return part.replace("~", "~0").replace("/", "~1")
+    return part
 
 
 def split(text: str) -> Path:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import combinations
+from operator import is_
 from typing import Final
 
 from syncsim.contract import ABSENT, JSON
@@ -39,10 +40,12 @@ def mend(three_way: ThreeWay, base: JSON, earlier: JSON, later: JSON, merged: JS
     documents = (base, earlier, later, merged)
     if not all(isinstance(document, dict) for document in documents):
         return merged
-    mended = _mend_fields(three_way, *(_elements(document, "fields") for document in documents))
+    mended = _mend_fields(three_way, *[_elements(document, "fields") for document in documents])
     if mended is not None:
         merged = {**merged, "fields": mended}
-    sections = (_elements(document, "sections") for document in documents)
+    sections = [_elements(document, "sections") for document in documents]
+    if _all_one(sections):
+        return merged
     restored = _restore_sections(three_way, _elements(merged, "fields"), *sections)
     return merged if restored is None else {**merged, "sections": restored}
 
@@ -58,8 +61,9 @@ def _mend_fields(
     merged: list[JSON],
 ) -> list[JSON] | None:
     """The merged fields with the broken ones mended; None if none was broken."""
-    whole = {id(field) for side in (earlier, later) for field in side}
-    broken = [i for i, field in enumerate(merged) if id(field) not in whole and not _valid(field)]
+    whole = {*map(id, earlier), *map(id, later)}
+    places = [i for i, field in enumerate(map(id, merged)) if field not in whole]
+    broken = [i for i in places if not _valid(merged[i])]
     if not broken:
         return None
     was, first, second = (by_id(side, ("id",)) for side in (base, earlier, later))
@@ -187,6 +191,12 @@ def _restore_sections(
 def _elements(document: JSON, key: str) -> list[JSON]:
     elements = document.get(key)
     return elements if isinstance(elements, list) else []
+
+
+def _all_one(lists: list[list[JSON]]) -> bool:
+    """Whether all of them hold the same objects in the same order."""
+    first, *others = lists
+    return all(len(other) == len(first) and all(map(is_, first, other)) for other in others)
 
 
 def _with(mapping: JSON, key: str, value: JSON) -> JSON:
