@@ -561,7 +561,7 @@ def test_the_writer_is_not_waited_for(store: SQLiteStore, asked: list[object]) -
 def test_the_writer_keeps_a_bounded_number_of_heads(store: SQLiteStore) -> None:
     for number in range(MAX_HEADS + 10):
         store.create(f"t{number}", document(), by="ann")
-    assert len(store._file.writer()._tips) <= MAX_HEADS + 1
+    assert len(store._file.writer().tips) <= MAX_HEADS + 1
     assert store.head("t0") == store.head("t0")
 
 

@@ -70,30 +70,36 @@ class Reader:
 class Writer:
     """The connection that writes, and what it knows of heads because it wrote them itself.
 
-    Its mark stays for its own commits and changes for those of all other connections. So what it
-    committed is the head for as long as it shows the mark that it showed in that transaction, in
-    which nobody else could commit. Used by one thread at a time.
+    Its mark stays for its own commits and changes for those of all other connections. So while it
+    shows the mark that it showed when it was last asked, nobody else has committed since, and what
+    it committed since is the head. Used by one thread at a time.
+
+    `tips`: what it committed last, by template. Each was the head then, and may be no more;
+    `own_tips` leaves only those that are.
     """
 
-    __slots__ = ("_cursor", "_mark", "_tips", "connection", "execute")
+    __slots__ = ("_cursor", "_mark", "connection", "execute", "tips")
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
         self._cursor = connection.cursor()
         self.execute = self._cursor.execute
         self._mark: tuple[int] | None = None
-        self._tips: dict[str, Tip] = {}
+        self.tips: dict[str, Tip] = {}
 
     def own_tips(self) -> dict[str, Tip]:
-        """The heads that were committed here, by template; for a committed transaction to add to.
-
-        None of them is left as soon as anybody else has committed anything.
-        """
+        """The heads that were committed here, by template; none if anybody else has committed."""
         mark = self.execute(MARK).fetchone()
-        if mark != self._mark or len(self._tips) > MAX_HEADS:
-            self._tips = {}
+        if mark != self._mark:
+            self.tips = {}
             self._mark = mark
-        return self._tips
+        return self.tips
+
+    def wrote(self, tips: dict[str, Tip]) -> None:
+        """Take note of what was committed here."""
+        if len(self.tips) > MAX_HEADS:
+            self.tips = {}
+        self.tips.update(tips)
 
     def close(self) -> None:
         """Roll back and close.

@@ -6,14 +6,15 @@ Not for network file systems, where SQLite's log does not work.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from syncsim.contract import JSON, Clock, Document, Head, Revision, Row
+from syncsim.contract import Clock, Head, Revision, Row
 from syncsim.errors import VersionConflictError
 from syncsim.store.address import Synchronous, parse_address
+from syncsim.store.appending import append
 from syncsim.store.freshness_marks import Reader
-from syncsim.store.records import AuditEntry, Record
+from syncsim.store.records import AuditEntry, Record, Tip
 from syncsim.store.sqlite_file import SQLiteFile
 from syncsim.store.statements import AUDIT, FIND, HISTORY, REVISION, TEMPLATES
 from syncsim.store.write_transaction import WriteTransaction
@@ -35,37 +36,6 @@ class SQLiteStore(VersionedWrites):
         self.synchronous: Final[Synchronous] = address.synchronous
         self.path: Final = address.path
         self._file = SQLiteFile(address)
-
-    def compare_and_swap(
-        self,
-        template_id: str,
-        expected_version: str,
-        document: Document,
-        *,
-        by: str,
-        update_id: str | None = None,
-        detail: JSON = None,
-        timeout_s: float | None = None,
-    ) -> Row:
-        """As promised by `VersionedWrites`; a swap that can only lose does not wait for its turn.
-
-        With others writing, the head is looked at before the line is joined: versions never come
-        back, so an older one has lost already. Of 200 writers released at once 199 lose, and each
-        of them would have held up the winner of the next round.
-        """
-        if self._file.lock.is_taken:
-            actual = self.head(template_id).version
-            if actual != expected_version and not self._has_committed(update_id):
-                raise VersionConflictError(template_id, expected_version, actual)
-        return super().compare_and_swap(
-            template_id,
-            expected_version,
-            document,
-            by=by,
-            update_id=update_id,
-            detail=detail,
-            timeout_s=timeout_s,
-        )
 
     def templates(self) -> Sequence[str]:
         """The ids of all templates, sorted."""
@@ -114,8 +84,25 @@ class SQLiteStore(VersionedWrites):
     def _transaction(self, template_id: str, timeout_s: float | None) -> WriteTransaction:
         return WriteTransaction(self._file, template_id, timeout_s)
 
-    def _has_committed(self, update_id: str | None) -> bool:
-        return update_id is not None and self.find_update(update_id) is not None
+    def _append_at_once(
+        self,
+        template_id: str,
+        expected_version: str,
+        update_id: str,
+        following: Callable[[Tip], Record],
+    ) -> Record | None:
+        """As promised by `VersionedWrites`; a swap that can only lose does not wait for its turn.
+
+        With others writing, the head is looked at before the line is joined: versions never come
+        back, so an older one has lost already. Of 200 writers released at once 199 lose, and each
+        of them would have held up the winner of the next round.
+        """
+        if not self._file.lock.is_taken:
+            return append(self._file, template_id, expected_version, following)
+        actual = self.head(template_id).version
+        if actual != expected_version and self.find_update(update_id) is None:
+            raise VersionConflictError(template_id, expected_version, actual)
+        return None
 
     def _newest(self, query: str, template_id: str, limit: int | None) -> list[Record]:
         check_limit(limit)

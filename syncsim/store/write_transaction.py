@@ -34,7 +34,6 @@ class WriteTransaction:
         "_lock",
         "_new_ids",
         "_template_id",
-        "_tips",
         "_wait_s",
         "_wrote",
     )
@@ -56,7 +55,6 @@ class WriteTransaction:
         try:
             self._cursor = self._file.writer()
             until_free(self._begin, deadline - monotonic())
-            self._tips = self._cursor.own_tips()
         except BaseException as error:
             self._file.drop_writer()  # an interrupt may have come after the BEGIN
             self._lock.release()
@@ -94,7 +92,7 @@ class WriteTransaction:
     def tip(self, template_id: str) -> Tip | None:
         """What the next commit stands on; None where there is no such template."""
         if type(template_id) is str:  # what can be no id, the driver will refuse
-            known = self._wrote.get(template_id) or self._tips.get(template_id)
+            known = self._wrote.get(template_id) or self._own_tips().get(template_id)
             if known is not None:
                 return known
         row = self._run(TIP, (template_id,)).fetchone()
@@ -122,6 +120,13 @@ class WriteTransaction:
     def _begin(self) -> None:
         self._cursor.execute(BEGIN)
 
+    def _own_tips(self) -> dict[str, Tip]:
+        try:
+            return self._cursor.own_tips()
+        except sqlite3.Error as error:
+            self._file.drop_writer()
+            raise self._failure(error) from error
+
     def _run(self, statement: str, parameters: Sequence[Any]) -> sqlite3.Cursor:
         try:
             return self._cursor.execute(statement, parameters)
@@ -137,9 +142,12 @@ class WriteTransaction:
             self._file.drop_writer()
             if not self._took_effect(error):
                 raise self._failure(error) from error
+        except BaseException:  # an interrupt: it may have committed, and would not know its tip
+            self._file.drop_writer()
+            raise
         else:
             if self._wrote:
-                self._tips.update(self._wrote)
+                self._cursor.wrote(self._wrote)
                 self._file.own_commits += 1
 
     def _took_effect(self, error: sqlite3.Error) -> bool:

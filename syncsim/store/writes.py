@@ -70,6 +70,19 @@ class VersionedWrites(ABC):
         already: a `change` must not write.
         """
 
+    def _append_at_once(
+        self,
+        template_id: str,
+        expected_version: str,
+        update_id: str,
+        following: Callable[[Tip], Record],
+    ) -> Record | None:
+        """The swap without a transaction, where a store can do it; None, and nothing was written.
+
+        May raise `VersionConflictError` where it sees that the swap is lost.
+        """
+        return None
+
     def create(self, template_id: str, document: Document, *, by: str) -> Row:
         """Write the first version; raises `TemplateExistsError` where there is one."""
         check_template_id(template_id)
@@ -115,10 +128,18 @@ class VersionedWrites(ABC):
         """
         check_author(by, update_id)
         body = encode(document, template_id)
+
+        def following(tip: Tip) -> Record:
+            return successor(tip, template_id, body, by, self._now(), update_id, detail)
+
+        if update_id is not None:
+            at_once = self._append_at_once(template_id, expected_version, update_id, following)
+            if at_once is not None:
+                return at_once.row()
         with self._transaction(template_id, timeout_s) as transaction:
             tip = transaction.tip(template_id)
             if tip is not None and tip.version == expected_version:
-                record = successor(tip, template_id, body, by, self._now(), update_id, detail)
+                record = following(tip)
                 if transaction.append(record):
                     return record.row()
             # Not swapped, so the id decides; a swap has looked at it, and costs no query for it.

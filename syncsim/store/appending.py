@@ -1,0 +1,55 @@
+"""The swap in one statement, for a writer that knows the version it swaps for.
+
+A revision lies at a place that follows from its template and its number, and a place holds one
+revision: it is the primary key. What was the head once, as revision n, is the head for as long as
+place n + 1 is free. So to put the next revision there *is* the compare-and-swap, and no transaction
+need be opened to look at the head first.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+
+from syncsim.store.records import Record, Tip
+from syncsim.store.sqlite_errors import is_busy
+from syncsim.store.sqlite_file import SQLiteFile
+from syncsim.store.statements import APPEND
+
+
+def append(
+    file: SQLiteFile, template_id: str, expected_version: str, following: Callable[[Tip], Record]
+) -> Record | None:
+    """The commit `following` made of the tip, in the file; None where it takes a transaction.
+
+    It does where this process does not know `expected_version` as a tip of its own, where others
+    are writing, and where the statement fails: a commit in vain is made again and judged there,
+    which its update id, not to be None, makes harmless.
+    """
+    lock = file.lock
+    if lock.is_taken or not lock.acquire(0.0):
+        return None
+    try:
+        writer = file.writer()
+        tip = writer.tips.get(template_id)
+        if tip is None or tip.version != expected_version:
+            return None
+        record = following(tip)
+        file.check_usable()
+        try:
+            if writer.execute(APPEND, record).rowcount == 0:
+                return None  # the update id was used before
+        except sqlite3.IntegrityError:
+            return None  # the place is taken: somebody has committed
+        except BaseException as error:
+            if isinstance(error, sqlite3.Error) and is_busy(error):
+                return None
+            file.drop_writer()  # it may have committed, and would not know its tip any more
+            if isinstance(error, sqlite3.Error | UnicodeEncodeError | OverflowError):
+                return None
+            raise
+        writer.wrote({template_id: record.tip})
+        file.own_commits += 1
+        return record
+    finally:
+        lock.release()

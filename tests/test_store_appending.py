@@ -1,0 +1,167 @@
+"""The swap in one statement: when it is taken, when it is left, and that it never guesses."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from syncsim.contract import Row
+from syncsim.errors import VersionConflictError
+from syncsim.store.sqlite import SQLiteStore
+from tests.store_parts import ID, check_history, count_up, document, in_a_child, opened
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'store.db'}?synchronous=NORMAL"
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[SQLiteStore]:
+    with closing(opened(url)) as store:
+        store.create(ID, document(), by="ann")
+        yield store
+
+
+def swap(store: SQLiteStore, expected: str, name: str, update_id: str | None) -> Row:
+    return store.compare_and_swap(ID, expected, document(name), by="ann", update_id=update_id)
+
+
+@contextmanager
+def watched(store: SQLiteStore) -> Iterator[list[str]]:
+    """The first words of what the writing connection is told meanwhile."""
+    words: list[str] = []
+    connection = store._file.writer().connection
+    connection.set_trace_callback(lambda statement: words.append(statement.split()[0]))
+    yield words
+    connection.set_trace_callback(None)
+
+
+def test_a_swap_for_a_commit_of_ones_own_is_one_statement(store: SQLiteStore) -> None:
+    head = store.head(ID).version
+    with watched(store) as words:
+        row = swap(store, head, "two", "u2")
+    assert words == ["INSERT"]
+    assert store.read(ID).version == row.version
+    assert (row.revision, row.document["name"]) == (2, "two")
+    check_history(store)
+
+
+def test_without_an_update_id_it_takes_a_transaction(store: SQLiteStore) -> None:
+    """A commit whose answer was lost could not be told from somebody else's."""
+    head = store.head(ID).version
+    with watched(store) as words:
+        swap(store, head, "two", None)
+    assert words == ["BEGIN", "PRAGMA", "INSERT", "COMMIT"]
+
+
+def test_a_tip_that_others_have_left_behind_swaps_for_nothing(store: SQLiteStore, url: str) -> None:
+    mine = store.head(ID).version
+    with closing(opened(url)) as other:
+        theirs = swap(other, mine, "theirs", "t")
+    with watched(store) as words, pytest.raises(VersionConflictError) as lost:
+        swap(store, mine, "mine", "m")
+    assert words[0] == "INSERT"
+    assert (lost.value.expected, lost.value.actual) == (mine, theirs.version)
+    assert swap(store, theirs.version, "mine", "m").revision == 3
+    check_history(store)
+
+
+def test_so_it_is_with_a_commit_of_another_process(store: SQLiteStore, url: str) -> None:
+    mine = store.head(ID).version
+    theirs = in_a_child(url, "print(count_up(opened(url)).version)").strip()
+    with pytest.raises(VersionConflictError) as lost:
+        swap(store, mine, "mine", "m")
+    assert lost.value.actual == theirs
+
+
+def test_a_used_update_id_is_answered_whatever_the_version(store: SQLiteStore) -> None:
+    first = store.head(ID).version
+    two = swap(store, first, "two", "u")
+    three = swap(store, two.version, "three", "v")
+    for expected in (first, two.version, three.version):
+        again = swap(store, expected, "other", "u")
+        assert (again.version, again.document["name"]) == (two.version, "two")
+    assert store.head(ID).version == three.version
+
+
+def test_a_line_of_writers_is_not_jumped(store: SQLiteStore) -> None:
+    """While another thread writes, the swap waits or loses as any other does."""
+    head = store.head(ID).version
+    inside, go_on = threading.Event(), threading.Event()
+
+    def change(row: Row) -> Any:
+        inside.set()
+        assert go_on.wait(10)
+        return document("locked")
+
+    writing = threading.Thread(target=lambda: store.update_locked(ID, change, by="ben"))
+    writing.start()
+    assert inside.wait(10)
+    answers: list[object] = []
+
+    def swapping() -> None:
+        try:
+            answers.append(swap(store, head, "mine", "m"))
+        except VersionConflictError as lost:
+            answers.append(lost.expected)
+
+    waiting = threading.Thread(target=swapping)
+    waiting.start()
+    go_on.set()
+    writing.join()
+    waiting.join()
+    assert answers == [head]
+    check_history(store)
+
+
+class Interrupted:
+    """A writing cursor that is interrupted right after a statement has taken effect."""
+
+    def __init__(self, execute: Callable[..., sqlite3.Cursor], word: str) -> None:
+        self.execute = execute
+        self.word = word
+
+    def __call__(self, statement: str, *parameters: Any) -> sqlite3.Cursor:
+        cursor = self.execute(statement, *parameters)
+        if statement.split()[0] == self.word:
+            raise KeyboardInterrupt
+        return cursor
+
+
+@pytest.mark.parametrize("word", ["INSERT", "COMMIT"])
+def test_an_interrupt_after_the_commit_leaves_no_old_tip(store: SQLiteStore, word: str) -> None:
+    """The mark of the writer does not move for its own commits: it would go on in the past."""
+    head = store.head(ID).version
+    writer = store._file.writer()
+    writer.execute = Interrupted(writer.execute, word)  # type: ignore[assignment]
+    ways = {"INSERT": lambda: swap(store, head, "two", "u"), "COMMIT": lambda: count_up(store)}
+    with pytest.raises(KeyboardInterrupt):
+        ways[word]()
+    assert store.head(ID).revision == 2
+    assert store.read(ID).revision == 2
+    assert swap(store, store.head(ID).version, "three", "w").revision == 3
+    check_history(store)
+
+
+def test_a_batch_teaches_the_tip_without_asking_for_the_mark(store: SQLiteStore, url: str) -> None:
+    """What a transaction wrote is known as the head until somebody else commits, not longer."""
+    batch = count_up(store)
+    with watched(store) as words:
+        mine = swap(store, batch.version, "mine", "m")
+    assert words == ["INSERT"]
+    with closing(opened(url)) as other:
+        theirs = swap(other, mine.version, "theirs", "t")
+    last = count_up(store, "k")
+    assert last.revision == theirs.revision + 1
+    assert store.head(ID).version == last.version
+    with closing(opened(url)) as other:
+        newest = swap(other, last.version, "newest", "n")
+    assert store.head(ID).version == newest.version
+    check_history(store)
