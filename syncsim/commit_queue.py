@@ -51,10 +51,14 @@ class Line(deque[Ticket]):
 
 
 class CommitQueue:
-    """One line per template in this process; between processes the store's write lock decides."""
+    """One line per template in this process; between processes the store's write lock decides.
 
-    def __init__(self, env: Environment) -> None:
+    `saw` is told what a batch left as the head, before any of its writers knows of his commit.
+    """
+
+    def __init__(self, env: Environment, saw: Callable[[Row], object] = lambda row: None) -> None:
         self._env = env
+        self._saw = saw
         store = env.store
         self._batches = store if isinstance(store, SupportsBatches) else None
         self._lines: dict[str, Line] = {}
@@ -136,6 +140,9 @@ class CommitQueue:
             raise
         finally:
             line.is_led = False
+        rows = [ticket.answer for ticket in batch if isinstance(ticket.answer, Row)]
+        if rows:
+            self._saw(max(rows, key=lambda row: row.revision))
         for ticket in batch:
             self._env.events.emit(
                 "update.dequeued",

@@ -1,9 +1,10 @@
 """Reads that are never stale: an entry is served only if its version is the store's head, now.
 
 A bounded memory tier for all users above the cache that each has on disk. Nothing here is ever told
-that something changed: every read asks `store.head()`, which is cheap and always the truth, so a
-commit by another process, or one whose writer died before telling anybody, is seen by the next
-read. Sending invalidations could make entries fresh sooner, never make reads right.
+that something changed: before it serves an entry every read asks `store.head()`, which is cheap and
+always the truth, so a commit by another process, or one whose writer died before telling anybody,
+is seen by the next read. Sending invalidations could make entries fresh sooner, never make reads
+right. What this process has seen a later version of is not even asked about.
 """
 
 from __future__ import annotations
@@ -67,6 +68,7 @@ class FreshReads:
         self._emit = events.emit
         self._memory = MemoryTier(capacity, capacity_bytes)
         self._slots = self._memory.slots
+        self._seen: dict[str, int] = {}
         self._has_warned = False
 
     def read(self, template_id: str, user: str, *, view: bool = False) -> Snapshot:
@@ -78,14 +80,18 @@ class FreshReads:
         # The way of nearly all reads takes no lock: one lookup in a dict gives a slot, one look at
         # the slot gives an entry, and entries never change. Whatever other threads do meanwhile,
         # the entry is what the store called its head after this call had begun.
-        head = self._head(template_id)
         slot = self._slots.get((user, template_id))
         entry = None if slot is None else slot.entry
-        if slot is not None and entry is not None and entry.version == head.version:
+        if (
+            slot is not None
+            and entry is not None
+            and entry.revision >= self._seen.get(template_id, 0)
+            and entry.version == self._head(template_id).version
+        ):
             slot.hits += 1
             self._emit("cache.hit", template_id=template_id, user=user, version=entry.version)
         else:
-            entry = self._read_past_memory(template_id, user, entry, head)
+            entry = self._read_past_memory(template_id, user, entry)
         if view:
             return entry.view or entry.make_view()
         return entry.copy()
@@ -95,12 +101,15 @@ class FreshReads:
 
         No read of a user's, so it is neither a hit nor a miss. Raises what `read` raises.
         """
-        head = self._head(template_id)
         slot = self._slots.get((user, template_id))
         entry = None if slot is None else slot.entry
-        if entry is None or not entry.is_head(head):
-            return self._store.read(template_id)
-        return entry
+        if (
+            entry is not None
+            and entry.revision >= self._seen.get(template_id, 0)
+            and entry.is_head(self._head(template_id))
+        ):
+            return entry
+        return self._read_store(template_id)
 
     def remembered(self, template_id: str, user: str, version: str) -> bytes | None:
         """This version's document in canonical bytes, if the user's entry in memory holds it.
@@ -110,6 +119,11 @@ class FreshReads:
         slot = self._slots.get((user, template_id))
         entry = None if slot is None else slot.entry
         return None if entry is None or entry.version != version else entry.body
+
+    def saw(self, row: Row) -> None:
+        """Note that the store holds this, so that entries behind it are known to be old."""
+        if row.revision > self._seen.get(row.template_id, 0):
+            self._note(row)
 
     def learn(self, row: Row, user: str) -> None:
         """After an acknowledged update: the writer's entry becomes what the update committed.
@@ -146,15 +160,14 @@ class FreshReads:
 
     # -- past memory -------------------------------------------------------------------------------
 
-    def _read_past_memory(
-        self, template_id: str, user: str, in_memory: Entry | None, head: Head
-    ) -> Entry:
+    def _read_past_memory(self, template_id: str, user: str, in_memory: Entry | None) -> Entry:
         # The disk is asked, and filled, when memory knows nothing yet: after a restart. Behind a
         # stale entry it could only hold what another process of the same user has read, and asking
         # it costs more than reading the store does.
-        slot = self._memory.slot((user, template_id))
         on_disk, disk_works = None, False
-        if in_memory is None:
+        head = self._head(template_id) if in_memory is None else None
+        slot = self._memory.slot((user, template_id))
+        if head is not None:
             on_disk, disk_works = self._load(template_id, user)
             if on_disk is not None and on_disk.is_head(head):
                 slot.hits += 1
@@ -164,17 +177,30 @@ class FreshReads:
         slot.misses += 1
         reason = "empty" if in_memory is None and on_disk is None else "stale"
         self._emit("cache.miss", template_id=template_id, user=user, reason=reason)
-        entry = Entry.of(self._store.read(template_id), self._now())
+        entry = Entry.of(self._read_store(template_id), self._now())
         if self._remember(user, entry, seen=in_memory, unsaved=not disk_works):
             self._emit("cache.filled", template_id=template_id, user=user, version=entry.version)
             if disk_works:
                 self._save(user, entry, seen=on_disk)
         return entry
 
+    def _read_store(self, template_id: str) -> Row:
+        row = self._store.read(template_id)
+        # Its word counts, even if lower revisions are in it than were seen: then another store has
+        # taken the place of the one that had them.
+        self._note(row)
+        return row
+
+    def _note(self, row: Row) -> None:
+        if len(self._seen) >= CAPACITY:
+            self._seen.clear()
+        self._seen[row.template_id] = row.revision
+
     def _remember(
         self, user: str, entry: Entry, *, seen: Entry | None = None, unsaved: bool = False
     ) -> bool:
         """Put the entry into memory unless that would step back; True if it did."""
+        self.saw(entry)
         is_new, evicted = self._memory.put(user, entry, seen=seen, unsaved=unsaved)
         for other, unsaved_entry in evicted:
             self._save(other, unsaved_entry)

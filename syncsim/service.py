@@ -68,8 +68,8 @@ class SyncService:
         self._cooldown_s = cooldown_s
         self._deadline_s = deadline_s
         self._sights = FirstSights()
-        self._queue = CommitQueue(env)
         self.reads = FreshReads(env.store, env.cache, env.clock, env.events)
+        self._queue = CommitQueue(env, self.reads.saw)
         self._committer = Committer(
             env, self.reads.row, self._queue, retry or RetryPolicy(), deadline_s
         )
@@ -88,6 +88,8 @@ class SyncService:
         if type(user) is not str or user not in self._readers:
             check_user(user, reserved_ok=True)
             self._readers.add(user)
+        if type(template_id) is not str:
+            check_template_id(template_id)
         self._reads += 1
         if self._reads % SAMPLED_READS:
             return self.reads.read(template_id, user, view=view)

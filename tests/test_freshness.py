@@ -52,9 +52,11 @@ class WatchedStore:
     def __init__(self, inner: Any) -> None:
         self.inner = inner
         self.bodies_read = 0
+        self.heads_asked = 0
         self.after_read: Callable[[], object] = lambda: None
 
     def head(self, template_id: str) -> Any:
+        self.heads_asked += 1
         return self.inner.head(template_id)
 
     def read(self, template_id: str) -> Row:
@@ -116,6 +118,45 @@ def test_a_first_read_fills_and_a_second_hits(world: World) -> None:
         ("cache.hit", row.version),
     ]
     assert {(e.user, e.template_id) for e in world.log.read()} == {("ann", "card")}
+
+
+def test_what_is_known_to_be_old_is_not_asked_about(world: World) -> None:
+    """Of the process that committed; another one has to ask."""
+    other = world.another()
+    for reads in (world.reads, other):
+        reads.read("card", "ann")
+    row = world.commit("two")
+    world.reads.learn(row, "ben")
+    world.watched.heads_asked = 0
+    assert world.reads.row("card", "ann").version == row.version
+    assert world.reads.read("card", "ann").version == row.version
+    assert world.watched.heads_asked == 0
+    assert other.read("card", "ann").version == row.version
+    assert world.watched.heads_asked == 1
+
+
+def test_a_store_that_begins_anew_is_believed(world: World) -> None:
+    """A file put in the place of another has lower revisions, which are not old for that."""
+    for number in range(5):
+        world.reads.learn(world.commit(f"n{number}"), "ann")
+    world.store = MemoryStore(clock=world.clock)
+    world.watched.inner = world.store
+    row = world.store.create("card", named("anew"), by="ann")
+    assert world.reads.read("card", "ann").version == row.version
+    world.watched.bodies_read = 0
+    for _ in range(3):
+        assert world.reads.read("card", "ann").document["name"] == "anew"
+    assert world.watched.bodies_read == 0
+
+
+def test_a_bounded_number_of_revisions_is_kept_in_mind(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(syncsim.freshness, "CAPACITY", 3)
+    for number in range(9):
+        world.store.create(f"t{number}", named("one"), by="ann")
+        world.reads.read(f"t{number}", "ann")
+    assert len(world.reads._seen) <= 3
 
 
 def test_each_user_has_a_cache_of_their_own(world: World) -> None:
