@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from syncsim.contract import Row
-from syncsim.errors import VersionConflictError
+from syncsim.errors import StoreUnavailableError, VersionConflictError
 from syncsim.store.sqlite import SQLiteStore
 from tests.store_parts import ID, check_history, count_up, document, in_a_child, opened
 
@@ -121,18 +121,46 @@ def test_a_line_of_writers_is_not_jumped(store: SQLiteStore) -> None:
     check_history(store)
 
 
-class Interrupted:
-    """A writing cursor that is interrupted right after a statement has taken effect."""
+class Breaking:
+    """A writing cursor that breaks right after a statement has taken effect."""
 
-    def __init__(self, execute: Callable[..., sqlite3.Cursor], word: str) -> None:
+    def __init__(
+        self, execute: Callable[..., sqlite3.Cursor], word: str, error: BaseException
+    ) -> None:
         self.execute = execute
         self.word = word
+        self.error = error
 
     def __call__(self, statement: str, *parameters: Any) -> sqlite3.Cursor:
         cursor = self.execute(statement, *parameters)
         if statement.split()[0] == self.word:
-            raise KeyboardInterrupt
+            raise self.error
         return cursor
+
+
+def test_an_answer_that_was_lost_is_found_by_the_update_id(store: SQLiteStore) -> None:
+    """The statement has committed and says it failed: made again, it must not commit twice."""
+    head = store.head(ID).version
+    writer = store._file.writer()
+    lost = Breaking(writer.execute, "INSERT", sqlite3.OperationalError("disk I/O error"))
+    writer.execute = lost  # type: ignore[assignment]
+    row = swap(store, head, "two", "u")
+    assert (row.revision, row.document["name"]) == (2, "two")
+    assert [revision.update_id for revision in store.history(ID)] == ["u", None]
+    assert swap(store, row.version, "three", "v").revision == 3
+    check_history(store)
+
+
+def test_a_file_locked_by_others_is_waited_for_and_no_longer(store: SQLiteStore) -> None:
+    head = store.head(ID).version
+    with closing(sqlite3.connect(store.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreUnavailableError, match="busy"):
+            store.compare_and_swap(
+                ID, head, document("two"), by="ann", update_id="u", timeout_s=0.05
+            )
+    assert swap(store, head, "two", "u").revision == 2
+    check_history(store)
 
 
 @pytest.mark.parametrize("word", ["INSERT", "COMMIT"])
@@ -140,7 +168,8 @@ def test_an_interrupt_after_the_commit_leaves_no_old_tip(store: SQLiteStore, wor
     """The mark of the writer does not move for its own commits: it would go on in the past."""
     head = store.head(ID).version
     writer = store._file.writer()
-    writer.execute = Interrupted(writer.execute, word)  # type: ignore[assignment]
+    broken = Breaking(writer.execute, word, KeyboardInterrupt())
+    writer.execute = broken  # type: ignore[assignment]
     ways = {"INSERT": lambda: swap(store, head, "two", "u"), "COMMIT": lambda: count_up(store)}
     with pytest.raises(KeyboardInterrupt):
         ways[word]()
