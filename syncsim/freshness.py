@@ -1,10 +1,10 @@
 """Reads that are never stale: an entry is served only if its version is the store's head, now.
 
-A bounded memory tier for all users above the cache that each has on disk. Nothing here is ever told
-that something changed: before it serves an entry every read asks `store.head()`, which is cheap and
-always the truth, so a commit by another process, or one whose writer died before telling anybody,
-is seen by the next read. Sending invalidations could make entries fresh sooner, never make reads
-right. What this process has seen a later version of is not even asked about.
+A bounded memory tier for all users above the cache that each has on disk. Nothing here relies on
+being told that something changed: before it serves an entry every read asks `store.head()`, which
+is cheap and always the truth, so a commit by another process, or one whose writer died before
+telling anybody, is seen by the next read. Being told (`saw`) only spares that question: an entry
+behind a revision that this process has seen is old without it.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class FreshReads:
         self._emit = events.emit
         self._memory = MemoryTier(capacity, capacity_bytes)
         self._slots = self._memory.slots
-        self._seen: dict[str, int] = {}
+        self._seen: dict[str, int] = {}  # the last revision seen, by template
         self._has_warned = False
 
     def read(self, template_id: str, user: str, *, view: bool = False) -> Snapshot:

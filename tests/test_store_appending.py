@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 from syncsim.contract import Row
 from syncsim.errors import StoreUnavailableError, VersionConflictError
+from syncsim.store.freshness_marks import Writer
 from syncsim.store.sqlite import SQLiteStore
 from tests.store_parts import ID, check_history, count_up, document, in_a_child, opened
 
@@ -91,9 +93,9 @@ def test_a_used_update_id_is_answered_whatever_the_version(store: SQLiteStore) -
     assert store.head(ID).version == three.version
 
 
-def test_a_line_of_writers_is_not_jumped(store: SQLiteStore) -> None:
-    """While another thread writes, the swap waits or loses as any other does."""
-    head = store.head(ID).version
+@contextmanager
+def written(store: SQLiteStore) -> Iterator[None]:
+    """Another thread has the write lock, and commits when the block ends."""
     inside, go_on = threading.Event(), threading.Event()
 
     def change(row: Row) -> Any:
@@ -104,21 +106,30 @@ def test_a_line_of_writers_is_not_jumped(store: SQLiteStore) -> None:
     writing = threading.Thread(target=lambda: store.update_locked(ID, change, by="ben"))
     writing.start()
     assert inside.wait(10)
-    answers: list[object] = []
+    try:
+        yield
+    finally:
+        go_on.set()
+        writing.join()
 
-    def swapping() -> None:
-        try:
-            answers.append(swap(store, head, "mine", "m"))
-        except VersionConflictError as lost:
-            answers.append(lost.expected)
 
-    waiting = threading.Thread(target=swapping)
-    waiting.start()
-    go_on.set()
-    writing.join()
-    waiting.join()
-    assert answers == [head]
+def test_a_line_of_writers_is_not_jumped(store: SQLiteStore) -> None:
+    """While another thread writes, the swap waits, and loses as any other does."""
+    head = store.head(ID).version
+    with ThreadPoolExecutor(1) as pool:
+        with written(store):
+            swapping = pool.submit(swap, store, head, "mine", "m")
+        with pytest.raises(VersionConflictError):
+            swapping.result(10)
     check_history(store)
+
+
+@pytest.mark.parametrize("update_id", ["m", None])
+def test_a_swap_that_can_only_lose_does_not_wait(store: SQLiteStore, update_id: str | None) -> None:
+    old = store.head(ID).version
+    count_up(store)
+    with written(store), pytest.raises(VersionConflictError):
+        swap(store, old, "mine", update_id)
 
 
 class Breaking:
@@ -176,6 +187,22 @@ def test_an_interrupt_after_the_commit_leaves_no_old_tip(store: SQLiteStore, wor
     assert store.head(ID).revision == 2
     assert store.read(ID).revision == 2
     assert swap(store, store.head(ID).version, "three", "w").revision == 3
+    check_history(store)
+
+
+@pytest.mark.parametrize("by_swap", [True, False])
+def test_so_it_does_between_the_commit_and_its_note(
+    store: SQLiteStore, monkeypatch: pytest.MonkeyPatch, by_swap: bool
+) -> None:
+    def interrupted(self: Writer, tips: object) -> None:
+        raise KeyboardInterrupt
+
+    head = store.head(ID).version
+    with monkeypatch.context() as patch:
+        patch.setattr(Writer, "wrote", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            _ = swap(store, head, "two", "u") if by_swap else count_up(store)
+    assert store.head(ID).revision == 2
     check_history(store)
 
 

@@ -9,36 +9,34 @@ need be opened to look at the head first.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
 
-from syncsim.store.records import Record, Tip
+from syncsim.store.records import Record, Swap
 from syncsim.store.sqlite_errors import is_busy
 from syncsim.store.sqlite_file import SQLiteFile
 from syncsim.store.statements import APPEND
 
 
-def append(
-    file: SQLiteFile, template_id: str, expected_version: str, following: Callable[[Tip], Record]
-) -> Record | None:
-    """The commit `following` made of the tip, in the file; None where it takes a transaction.
+def append(file: SQLiteFile, swap: Swap) -> Record | None:
+    """The commit of this swap, in the file; None where it takes a transaction.
 
-    It does where this process does not know `expected_version` as a tip of its own, where others
-    are writing, and where the statement fails: a commit in vain is made again and judged there,
-    which its update id, not to be None, makes harmless.
+    It does where this process does not know the expected version as a tip of its own, where others
+    are writing, and where the statement fails: then it is made again and judged there, which its
+    update id makes harmless. So it does where there is no update id.
     """
     lock = file.lock
-    if lock.is_taken or not lock.acquire(0.0):
+    if swap.update_id is None or lock.is_taken or not lock.acquire(0.0):
         return None
     try:
         writer = file.writer()
-        tip = writer.tips.get(template_id)
-        if tip is None or tip.version != expected_version:
+        tip = writer.tips.get(swap.template_id)
+        if tip is None or tip.version != swap.expected_version:
             return None
-        record = following(tip)
+        record = swap.following(tip)
         file.check_usable()
         try:
             if writer.execute(APPEND, record).rowcount == 0:
                 return None  # the update id was used before
+            writer.wrote({swap.template_id: record.tip})
         except sqlite3.IntegrityError:
             return None  # the place is taken: somebody has committed
         except BaseException as error:
@@ -48,7 +46,6 @@ def append(
             if isinstance(error, sqlite3.Error | UnicodeEncodeError | OverflowError):
                 return None
             raise
-        writer.wrote({template_id: record.tip})
         file.own_commits += 1
         return record
     finally:

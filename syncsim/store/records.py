@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -115,6 +116,15 @@ class Record(NamedTuple):
             self.update_id,
             detail,
         )
+
+
+class Swap(NamedTuple):
+    """A wish to commit what `following` makes of a tip, if that is `expected_version`."""
+
+    template_id: str
+    expected_version: str
+    update_id: str | None
+    following: Callable[[Tip], Record]
 
 
 def successor(

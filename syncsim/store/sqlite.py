@@ -6,7 +6,7 @@ Not for network file systems, where SQLite's log does not work.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from syncsim.contract import Clock, Head, Revision, Row
@@ -14,7 +14,7 @@ from syncsim.errors import VersionConflictError
 from syncsim.store.address import Synchronous, parse_address
 from syncsim.store.appending import append
 from syncsim.store.freshness_marks import Reader
-from syncsim.store.records import AuditEntry, Record, Tip
+from syncsim.store.records import AuditEntry, Record, Swap
 from syncsim.store.sqlite_file import SQLiteFile
 from syncsim.store.statements import AUDIT, FIND, HISTORY, REVISION, TEMPLATES
 from syncsim.store.write_transaction import WriteTransaction
@@ -84,13 +84,7 @@ class SQLiteStore(VersionedWrites):
     def _transaction(self, template_id: str, timeout_s: float | None) -> WriteTransaction:
         return WriteTransaction(self._file, template_id, timeout_s)
 
-    def _append_at_once(
-        self,
-        template_id: str,
-        expected_version: str,
-        update_id: str,
-        following: Callable[[Tip], Record],
-    ) -> Record | None:
+    def _swap_at_once(self, swap: Swap) -> Record | None:
         """As promised by `VersionedWrites`; a swap that can only lose does not wait for its turn.
 
         With others writing, the head is looked at before the line is joined: versions never come
@@ -98,11 +92,14 @@ class SQLiteStore(VersionedWrites):
         of them would have held up the winner of the next round.
         """
         if not self._file.lock.is_taken:
-            return append(self._file, template_id, expected_version, following)
-        actual = self.head(template_id).version
-        if actual != expected_version and self.find_update(update_id) is None:
-            raise VersionConflictError(template_id, expected_version, actual)
+            return append(self._file, swap)
+        actual = self.head(swap.template_id).version
+        if actual != swap.expected_version and not self._has_committed(swap.update_id):
+            raise VersionConflictError(swap.template_id, swap.expected_version, actual)
         return None
+
+    def _has_committed(self, update_id: str | None) -> bool:
+        return update_id is not None and self.find_update(update_id) is not None
 
     def _newest(self, query: str, template_id: str, limit: int | None) -> list[Record]:
         check_limit(limit)

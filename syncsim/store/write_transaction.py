@@ -138,6 +138,9 @@ class WriteTransaction:
         self._file.check_usable()
         try:
             self._cursor.execute("COMMIT")
+            if self._wrote:
+                self._cursor.wrote(self._wrote)
+                self._file.own_commits += 1
         except sqlite3.Error as error:
             self._file.drop_writer()
             if not self._took_effect(error):
@@ -145,10 +148,6 @@ class WriteTransaction:
         except BaseException:  # an interrupt: it may have committed, and would not know its tip
             self._file.drop_writer()
             raise
-        else:
-            if self._wrote:
-                self._cursor.wrote(self._wrote)
-                self._file.own_commits += 1
 
     def _took_effect(self, error: sqlite3.Error) -> bool:
         """Whether a COMMIT that failed has committed; `OutcomeUnknownError` if nobody can tell."""

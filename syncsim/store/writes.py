@@ -20,7 +20,7 @@ from syncsim.errors import (
     UsageError,
     VersionConflictError,
 )
-from syncsim.store.records import ROOT, Record, Tip, successor
+from syncsim.store.records import ROOT, Record, Swap, Tip, successor
 from syncsim.template import check_template_id, check_update_id, check_user, encode
 
 WRITE_TIMEOUT_S: Final = 2.0
@@ -70,13 +70,7 @@ class VersionedWrites(ABC):
         already: a `change` must not write.
         """
 
-    def _append_at_once(
-        self,
-        template_id: str,
-        expected_version: str,
-        update_id: str,
-        following: Callable[[Tip], Record],
-    ) -> Record | None:
+    def _swap_at_once(self, swap: Swap) -> Record | None:
         """The swap without a transaction, where a store can do it; None, and nothing was written.
 
         May raise `VersionConflictError` where it sees that the swap is lost.
@@ -132,10 +126,9 @@ class VersionedWrites(ABC):
         def following(tip: Tip) -> Record:
             return successor(tip, template_id, body, by, self._now(), update_id, detail)
 
-        if update_id is not None:
-            at_once = self._append_at_once(template_id, expected_version, update_id, following)
-            if at_once is not None:
-                return at_once.row()
+        at_once = self._swap_at_once(Swap(template_id, expected_version, update_id, following))
+        if at_once is not None:
+            return at_once.row()
         with self._transaction(template_id, timeout_s) as transaction:
             tip = transaction.tip(template_id)
             if tip is not None and tip.version == expected_version:
