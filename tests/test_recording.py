@@ -105,6 +105,28 @@ def test_a_call_is_on_record_with_what_it_asked_and_what_it_was_answered(
     assert check(stage.history()) == []
 
 
+def test_a_job_held_up_as_it_is_called_is_not_accused_of_skipping(
+    bench: Callable[..., Bench],
+) -> None:
+    """Between the two clocks of a call its thread may have to wait, and a user commit meanwhile."""
+    stage = bench(build)
+    ann, job = stage.sync("ann"), stage.sync("job")
+    stage.clock.sleep(60.0)
+    order = stage.recorder._tape.order
+
+    def held_up() -> int:
+        stage.recorder._tape.order = order
+        stage.clock.sleep(0.02)
+        ann.update_template(TEMPLATE, {"name": "New"}, user="ann")
+        return order()
+
+    stage.recorder._tape.order = held_up
+    assert job.run_background_job(TEMPLATE).status == "skipped"
+    operation = next(one for one in stage.history().operations if one.kind == "job")
+    assert operation.latency_s == pytest.approx(0.02)
+    assert check(stage.history()) == []
+
+
 def test_an_attempt_lies_within_its_operation_and_names_what_it_met(
     bench: Callable[..., Bench],
 ) -> None:

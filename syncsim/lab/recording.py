@@ -109,6 +109,7 @@ class Recorder:
             return
         number = next(self._numbers)
         changes = {"description": f"{rival.user} {number}, before {operation.id}"}
+        since_s = self._tape.elapsed_s()
         probe = Operation(
             f"{self._prefix}{rival.user}-{number}",
             "probe",
@@ -128,6 +129,7 @@ class Recorder:
             ),
             lambda row: {"ended": "committed", "version": row.version},
             lambda error: {"ended": "failed", "failure": failure(error)},
+            since_s=since_s,
         )
 
 
@@ -230,12 +232,13 @@ class RecordedSync:
         **asked: Any,
     ) -> T:
         operation_id = f"{self._actor}-{next(self._numbers)}"
+        since_s = self._tape.elapsed_s()
         at = self._env.clock.now()
         called = self._tape.order()
         asked["at_rest"] = self._at_rest
         call = Operation(operation_id, kind, user, template_id, called, called_at=at, **asked)
         with self._log.operation(user, operation_id):
-            return self._tape.perform(call, verb, told, self._raised)
+            return self._tape.perform(call, verb, told, self._raised, since_s=since_s)
 
     def _raised(self, error: BaseException) -> dict[str, Any]:
         return {"ended": "failed", "failure": failure(error)}

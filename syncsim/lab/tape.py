@@ -84,13 +84,17 @@ class Tape:
         verb: Callable[[], T],
         told: Callable[[T], dict[str, Any]],
         raised: Callable[[BaseException], dict[str, Any]],
+        *,
+        since_s: float,
     ) -> T:
         """Do `verb` as this operation, `called` just now; what it does meanwhile belongs to it.
 
+        `since_s` is what `elapsed_s` said before `called_at` was taken: a thread may have to wait
+        between the two clocks, and no operation must seem to have returned before it did.
         `told` and `raised` say what of an answer or exception goes on record. An answer that
         `told` cannot read counts as raised. What is ended from outside stays open.
         """
-        call = Call(asked, self.elapsed_s())
+        call = Call(asked, since_s)
         with self._lock:
             self._calls[asked.id] = self._open[asked.id] = call
         self.ids.add(asked.id, asked.id)
