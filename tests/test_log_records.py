@@ -32,7 +32,9 @@ def listening() -> Iterator[Tape]:
 
 def perform(tape: Tape, verb: Callable[[], object], name: str = "ann-1") -> list[Event]:
     """An operation that logs; what has been heard so far."""
-    tape.perform(Operation(name, "update", "ann", "t"), verb, lambda _: {}, lambda _: {})
+    tape.perform(
+        Operation(name, "update", "ann", "t"), verb, lambda _: {}, lambda _: {}, since_s=0.0
+    )
     return tape.events
 
 
