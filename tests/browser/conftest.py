@@ -5,6 +5,7 @@ The package and its notebooks are copied first, because JupyterLab saves what it
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from urllib.request import Request as ToServer
 from urllib.request import urlopen
 
 import pytest
@@ -29,6 +31,10 @@ its own, a moment before it is shown."""
 
 LEFT = "net::ERR_ABORTED"
 """What became of a request whose page was left."""
+
+OF_ANYWIDGET = "[anywidget] Failed to initialize model."
+"""What it says, two seconds later, of a widget that was closed while its module was being loaded:
+the room of an earlier page, which Run All closes while the new page brings it back."""
 
 TOLD = pytest.StashKey[list[str]]()
 QUIET = (
@@ -205,9 +211,21 @@ class Visit:
 
 @pytest.fixture
 def visit(lab: str, chromium: Browser, tmp_path: Path) -> Iterator[Visit]:
-    """A fresh page of 1280 x 800; its picture is kept in the test's folder."""
+    """A fresh page of 1280 x 800 and no kernel yet; its picture is kept in the test's folder."""
     page = chromium.new_page(viewport={"width": 1280, "height": 800})
     yield Visit(page, lab)
     with suppress(Error):
         page.screenshot(path=str(tmp_path / "last.png"))
     page.close()
+    _end_kernels(lab)
+
+
+def _end_kernels(lab: str) -> None:
+    """A page that comes later would find the widgets of this one, and would bring them back."""
+    token = {"Authorization": "token for-the-test"}
+    with urlopen(ToServer(f"{lab}/api/sessions", headers=token), timeout=20) as said:
+        sessions = json.load(said)
+    for one in sessions:
+        ended = ToServer(f"{lab}/api/sessions/{one['id']}", headers=token, method="DELETE")
+        with urlopen(ended, timeout=20):
+            pass

@@ -19,7 +19,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from syncsim.ui.plays import PLAYS
-from tests.browser.conftest import PROJECT, Visit
+from tests.browser.conftest import OF_ANYWIDGET, PROJECT, Visit
 from tests.browser.test_report_page import CONTRASTS
 from tests.browser.test_room_under_load import crowded
 
@@ -55,6 +55,14 @@ CHANGED = """(place) => {
   });
 }"""
 """From the press of a mouse button to the frame after the first change below `place`, in ms."""
+
+SLOW_MODULES = """window.Blob = class extends Blob {
+  constructor(parts, of) {
+    const wait = "await new Promise((done) => setTimeout(done, 1500));\\n";
+    super(of?.type === "text/javascript" ? [wait, ...parts] : parts, of);
+  }
+};"""
+"""A widget's module takes another 1.5 s until it is there."""
 
 SIDEWAYS = """(room) => {
   const edge = room.getBoundingClientRect().right;
@@ -293,6 +301,24 @@ def test_running_again_restarting_and_loading_again_leave_one_room(
         status = page.locator(ROOM).nth(view).locator(".sc-facts")
         expect(status).to_contain_text("100% (1 of 1 updates)", timeout=30_000)
     assert_quiet(visit)
+
+
+def test_run_all_at_once_on_a_reloaded_page_brings_a_room_that_works(
+    visit: Visit, lab: str
+) -> None:
+    """The page is still bringing back the room of before when that is closed."""
+    page = visit.page
+    open_and_run(visit, lab)
+    page.add_init_script(SLOW_MODULES)
+    visit.open(lab, NOTEBOOK, "doc")
+    visit.run_all()
+    ran_all(visit)
+    room = room_of(page)
+    play(room, "Trigger All")
+    expect(room.locator(".sc-row", has_text="SUCCESS").nth(1)).to_be_visible(timeout=30_000)
+    page.wait_for_timeout(2_000)
+    assert set(visit.complaints) <= {OF_ANYWIDGET}
+    assert (visit.errors(), visit.foreign) == ([], [])
 
 
 def assert_two_views(page: Page) -> None:
