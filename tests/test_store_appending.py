@@ -75,6 +75,25 @@ def test_a_tip_that_others_have_left_behind_swaps_for_nothing(store: SQLiteStore
     check_history(store)
 
 
+def test_a_tip_that_a_restored_backup_has_taken_away_swaps_for_nothing(
+    store: SQLiteStore, tmp_path: Path
+) -> None:
+    """SQLite's backup writes into the open file, page by page; the place after the tip is free."""
+    kept = store.head(ID).version
+    with (
+        closing(sqlite3.connect(tmp_path / "backup.db")) as backup,
+        closing(sqlite3.connect(tmp_path / "store.db")) as live,
+    ):
+        live.backup(backup)
+        gone = count_up(store).version
+        backup.backup(live)
+    with pytest.raises(VersionConflictError) as lost:
+        swap(store, gone, "mine", "m")
+    assert (lost.value.expected, lost.value.actual) == (gone, kept)
+    assert swap(store, kept, "mine", "m").revision == 2
+    check_history(store)
+
+
 def test_so_it_is_with_a_commit_of_another_process(store: SQLiteStore, url: str) -> None:
     mine = store.head(ID).version
     theirs = in_a_child(url, "print(count_up(opened(url)).version)").strip()

@@ -3,7 +3,8 @@
 A revision lies at a place that follows from its template and its number, and a place holds one
 revision: it is the primary key. What was the head once, as revision n, is the head for as long as
 place n + 1 is free. So to put the next revision there *is* the compare-and-swap, and no transaction
-need be opened to look at the head first.
+need be opened to look at the head first. That revision n is still there is asked in the statement:
+a backup may have been restored into the file.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import sqlite3
 from syncsim.store.records import Record, Swap
 from syncsim.store.sqlite_errors import is_busy
 from syncsim.store.sqlite_file import SQLiteFile
-from syncsim.store.statements import APPEND
+from syncsim.store.statements import SWAP
 
 
 def append(file: SQLiteFile, swap: Swap) -> Record | None:
@@ -34,11 +35,11 @@ def append(file: SQLiteFile, swap: Swap) -> Record | None:
         record = swap.following(tip)
         file.check_usable()
         try:
-            if writer.execute(APPEND, record).rowcount == 0:
+            if writer.execute(SWAP, record).rowcount == 0:
                 return None  # the update id was used before
             writer.wrote({swap.template_id: record.tip})
         except sqlite3.IntegrityError:
-            return None  # the place is taken: somebody has committed
+            return None  # the place is taken, or its parent gone: somebody has written
         except BaseException as error:
             if isinstance(error, sqlite3.Error) and is_busy(error):
                 return None

@@ -73,6 +73,17 @@ ON CONFLICT (update_id) DO NOTHING
 """
 """No row where the update id was used before; a revision that was there before is an error."""
 
+SWAP: Final = """
+INSERT INTO revision
+  (place, template_id, revision, version, parent, by, at, user_updated_at, update_id, detail, body)
+VALUES
+  (ifnull((SELECT place + 1 FROM revision WHERE version = ?4 AND place =
+             (SELECT number << 32 FROM template WHERE template_id = ?1) + ?2 - 1), 'no parent'),
+   ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+ON CONFLICT (update_id) DO NOTHING
+"""
+"""`APPEND`, and an error too where its parent is not what lies before it: a text is no place."""
+
 HISTORY_OF_1: Final = """
 SELECT template_id, revision, version, parent, by, at, user_updated_at, update_id, detail, body
 FROM revision_1 ORDER BY template_id, revision
