@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
+from syncsim import connect
 from syncsim.contract import Document, Head, Row
+from syncsim.environment import SystemClock
 from syncsim.errors import StoreUnavailableError, UsageError, VersionConflictError
 from syncsim.store import sqlite_file
 from syncsim.store.address import masked, parse_address
@@ -582,3 +584,43 @@ def test_no_query_walks_through_the_history_or_sorts_it(
     steps = [step for *_, step in plan]
     assert any(step.startswith("SEARCH revision") for step in steps)
     assert not [step for step in steps if "SCAN" in step or "TEMP B-TREE" in step]
+
+
+# -- damage inside a sound file --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("body", [b"{bad", b"", b"\xff\xfe", b"null", b"[]", b'{"name":"x"}', "{}"])
+def test_a_body_that_is_not_what_was_committed_is_an_error_of_the_store(
+    tmp_path: Path, body: bytes | str
+) -> None:
+    path = tmp_path / "store.db"
+    with connect(f"sqlite:///{path}", cache=tmp_path / "writer") as sync:
+        first = sync.create_template(ID, document(), user="ann").version
+        sync.update_template(ID, {"name": "two"}, user="ann")
+    with closing(sqlite3.connect(path)) as raw:
+        raw.execute("UPDATE revision SET body = ?", (body,))
+        raw.commit()
+    with connect(f"sqlite:///{path}", cache=tmp_path / "reader") as sync:
+        calls: tuple[Callable[[], object], ...] = (
+            lambda: sync.get_template(ID, user="ann"),
+            lambda: sync.update_template(ID, {"name": "three"}, user="ann"),
+            lambda: sync.rollback(ID, first, user="ann"),
+            lambda: sync.history(ID),
+        )
+        for call in calls:
+            with pytest.raises(StoreUnavailableError, match=f"{path} is damaged: .* '[12]-") as why:
+                call()
+            assert (why.value.template_id, why.value.retryable) == (ID, False)
+    assert SQLiteStore(path, clock=SystemClock()).head(ID).revision == 2
+
+
+def test_a_detail_that_is_no_json_is_damage_too(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    with closing(opened(f"sqlite:///{path}")) as store:
+        store.create(ID, document(), by="ann")
+        with closing(sqlite3.connect(path)) as raw:
+            raw.execute("UPDATE revision SET detail = '{bad'")
+            raw.commit()
+        for read in (store.read, store.history, store.audit):
+            with pytest.raises(StoreUnavailableError, match="is damaged"):
+                read(ID)

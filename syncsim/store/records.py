@@ -67,6 +67,14 @@ class Record(NamedTuple):
     detail: str | None
     body: bytes
 
+    def is_intact(self, *, has_body: bool = True) -> bool:
+        """Whether its body is the one its version was made of, and its detail JSON."""
+        try:
+            decoded(self.detail)
+            return not has_body or self.version == version_token(self.revision, self.body)
+        except (TypeError, ValueError):  # of a column that holds another type, too
+            return False
+
     @property
     def tip(self) -> Tip:
         """This commit as the parent of the next."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from syncsim.contract import Clock, Head, Revision, Row
 from syncsim.errors import VersionConflictError
@@ -15,6 +15,7 @@ from syncsim.store.address import Synchronous, parse_address
 from syncsim.store.appending import append
 from syncsim.store.freshness_marks import Reader
 from syncsim.store.records import AuditEntry, Record, Swap
+from syncsim.store.sqlite_errors import intact
 from syncsim.store.sqlite_file import SQLiteFile
 from syncsim.store.statements import AUDIT, FIND, HISTORY, REVISION, TEMPLATES
 from syncsim.store.write_transaction import WriteTransaction
@@ -46,7 +47,7 @@ class SQLiteStore(VersionedWrites):
         rows = self._file.ask(template_id, Reader.rows, HISTORY, (template_id, 1))
         if not rows:
             raise unknown(template_id)
-        return Record._make(rows[0]).row()
+        return intact(rows[0], self.path).row()
 
     def head(self, template_id: str) -> Head:
         """The head without its document, as of this call, for little more than a PRAGMA.
@@ -63,11 +64,13 @@ class SQLiteStore(VersionedWrites):
 
     def history(self, template_id: str, *, limit: int | None = None) -> Sequence[Revision]:
         """Every committed version, or the newest `limit`; newest first."""
-        return [record.as_revision() for record in self._newest(HISTORY, template_id, limit)]
+        rows = self._newest(HISTORY, template_id, limit)
+        return [intact(row, self.path).as_revision() for row in rows]
 
     def audit(self, template_id: str, limit: int | None = None) -> list[AuditEntry]:
         """Who changed the template when and why, newest first."""
-        return [record.audit_entry() for record in self._newest(AUDIT, template_id, limit)]
+        rows = self._newest(AUDIT, template_id, limit)
+        return [intact(row, self.path, has_body=False).audit_entry() for row in rows]
 
     def revision(self, template_id: str, version: str) -> Revision | None:
         """One version of a template, or None where it never existed."""
@@ -101,17 +104,17 @@ class SQLiteStore(VersionedWrites):
     def _has_committed(self, update_id: str | None) -> bool:
         return update_id is not None and self.find_update(update_id) is not None
 
-    def _newest(self, query: str, template_id: str, limit: int | None) -> list[Record]:
+    def _newest(self, query: str, template_id: str, limit: int | None) -> list[tuple[Any, ...]]:
         check_limit(limit)
         rows = self._file.ask(
             template_id, Reader.rows, query, (template_id, -1 if limit is None else limit)
         )
         if not rows:
             raise unknown(template_id)
-        return [Record._make(row) for row in rows]
+        return rows
 
     def _revision(self, query: str, *key: str) -> Revision | None:
         if not all(map(is_text, key)):
             return None
         rows = self._file.ask(None, Reader.rows, query, key)
-        return Record._make(rows[0]).as_revision() if rows else None
+        return intact(rows[0], self.path).as_revision() if rows else None

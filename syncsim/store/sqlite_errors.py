@@ -6,10 +6,11 @@ import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from syncsim.errors import StoreUnavailableError
 from syncsim.locks import pauses
+from syncsim.store.records import Record
 
 BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL})
 """Somebody else has the lock: try again."""
@@ -102,6 +103,19 @@ def check_place(path: Path) -> None:
         raise
     except OSError as error:  # a name too long, a folder that may not be entered
         raise refused(path, f"cannot be reached ({error.strerror}); choose another") from error
+
+
+def intact(row: tuple[Any, ...], path: Path, *, has_body: bool = True) -> Record:
+    """The commit that a row of table `revision` holds; `StoreUnavailableError` if it is damaged."""
+    record = Record._make(row)
+    if record.is_intact(has_body=has_body):
+        return record
+    raise StoreUnavailableError(
+        record.template_id,
+        f"{path} is damaged: what it holds as version {record.version!r} is not what was "
+        "committed; keep a copy, then restore a backup",
+        retryable=False,
+    )
 
 
 def refused(path: Path, why: str) -> StoreUnavailableError:

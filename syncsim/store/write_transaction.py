@@ -14,7 +14,7 @@ import orjson
 from syncsim.errors import OutcomeUnknownError, StoreUnavailableError
 from syncsim.store.freshness_marks import Reader
 from syncsim.store.records import Record, Tip
-from syncsim.store.sqlite_errors import NOT_COMMITTED, code, unavailable, until_free
+from syncsim.store.sqlite_errors import NOT_COMMITTED, code, intact, unavailable, until_free
 from syncsim.store.sqlite_file import SQLiteFile
 from syncsim.store.statements import APPEND, BEGIN, FIND, FIRST, HISTORY, TIP, USED
 from syncsim.store.writes import WRITE_TIMEOUT_S, busy, nested_write
@@ -81,7 +81,7 @@ class WriteTransaction:
         if update_id is None:
             return None
         row = self._run(FIND, (update_id,)).fetchone()
-        return None if row is None else Record._make(row)
+        return None if row is None else intact(row, self._file.path)
 
     def used(self, update_ids: Iterable[str | None]) -> set[str]:
         """Those of the ids under which something was committed before; None is no id."""
@@ -101,7 +101,7 @@ class WriteTransaction:
     def last(self, template_id: str) -> Record | None:
         """The newest commit; None where there is no such template."""
         row = self._run(HISTORY, (template_id, 1)).fetchone()
-        return None if row is None else Record._make(row)
+        return None if row is None else intact(row, self._file.path)
 
     def append(self, record: Record) -> bool:
         """Make this the newest commit of its template; False if its update id was used before.
