@@ -15,6 +15,7 @@ from syncsim.lab.simulation.explore import explore
 from syncsim.lab.simulation.playground import Playground
 from syncsim.lab.simulation.search import MAX_STUCK
 from syncsim.lab.simulation.simulated_run import Parameters, SimulatedRun, Simulation
+from syncsim.lab.simulation.workers import Worker
 from tests.simulation_parts import Bench, Job
 
 BROKEN = Path(__file__).parents[1] / "syncsim" / "lab" / "broken"
@@ -214,3 +215,21 @@ def test_an_exploration_leaves_no_thread_behind(
     assert [failure.finding.kind for failure in found.failures] == kinds
     assert found.stuck == stuck
     assert set(threading.enumerate()) <= before
+
+
+def test_a_worker_that_is_being_woken_can_be_told_to_leave() -> None:
+    """An interrupt may end a run between the release of a worker's lock and its waking up."""
+    began, gate = threading.Event(), threading.Event()
+
+    def job() -> None:
+        began.set()
+        gate.wait()
+
+    worker = Worker(1)
+    worker.begin(job)
+    assert began.wait(10)
+    worker.wake.release()
+    worker.leave()
+    gate.set()
+    worker.join(10)
+    assert not worker._thread.is_alive()

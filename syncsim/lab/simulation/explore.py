@@ -7,6 +7,7 @@ import multiprocessing
 import pickle
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -198,10 +199,14 @@ def _tally(whole: Share, processes: int, progress: Progress) -> Tally:
     ]
     tally = Tally()
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        for one in pool.map(_search_in_child, shares):
-            tally.add(one)
-            progress(tally.schedules, total)
+    try:
+        with ProcessPoolExecutor(processes, mp_context=context) as pool:
+            for one in pool.map(_search_in_child, shares):
+                tally.add(one)
+                progress(tally.schedules, total)
+    except BrokenProcessPool:
+        alone = "1: a process died, ended by the solution or by a lack of memory"
+        raise UsageError("processes", processes, alone) from None
     return tally
 
 

@@ -9,6 +9,7 @@ import ctypes
 import threading
 from _thread import allocate_lock
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from contextvars import copy_context
 from types import TracebackType
 from typing import Final, Self
@@ -39,7 +40,8 @@ class Worker:
     def leave(self) -> None:
         """Wake the thread, to end it: now if it is free, else after the job at hand."""
         self._leaves = True
-        self.wake.release()
+        with suppress(RuntimeError):  # an interrupted run: it was being woken just then
+            self.wake.release()
 
     def interrupt(self, error: type[BaseException]) -> None:
         """Raise `error` in the thread, which is leaving, when it next executes Python code.
