@@ -120,6 +120,18 @@ def test_as_many_users_as_are_allowed_are_allowed() -> None:
     assert len(scenario("perfect-storm", users=2000).users) == 2000
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "allowed"),
+    [("--updates", "1000000000", "at most 20000"), ("--work-ms", "1e308", "from 0 to 60000")],
+)
+def test_a_run_beyond_all_measure_is_refused_at_once(
+    call: Call, option: str, value: str, allowed: str
+) -> None:
+    code, _, err = call("run", "stress-test", option, value, "--on", "simulation")
+    assert code == 2
+    assert allowed in err
+
+
 def test_a_thousand_findings_of_a_kind_do_not_flood_the_terminal() -> None:
     def found(kind: str, number: int) -> dict[str, Any]:
         return {"code": "D1", "kind": kind, "message": f"number {number}"}
@@ -164,7 +176,37 @@ def test_a_full_disk_behind_standard_output_is_one_line(tmp_path: Path, command:
             text=True,
             env={**os.environ, **environment, "SYNCSIM_STORE_URL": f"sqlite:///{tmp_path}/t.db"},
         )
-    assert (ended.returncode, ended.stderr) == (3, "error: No space left on device\n")
+    reason = "the output cannot be written: No space left on device; choose another place for it"
+    assert (ended.returncode, ended.stderr) == (3, f"error: {reason}\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "closed", "code"),
+    [
+        ("import form.json --id form --user ann", ">&-", 0),
+        ("list --json", ">&- 2>&-", 0),
+        ("import - --id form --user ann", "<&-", 1),
+    ],
+)
+def test_a_closed_stream_is_no_failure(
+    tmp_path: Path, command: str, closed: str, code: int
+) -> None:
+    (tmp_path / "form.json").write_text(json.dumps(sample("contact_card")))
+    project = str(Path(terminal.__file__).parents[2])
+    ended = subprocess.run(
+        ["sh", "-c", f'"$0" -m syncsim {command} {closed}', sys.executable],
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "HOME": str(tmp_path),
+            "PYTHONPATH": project,
+            "SYNCSIM_STORE_URL": f"sqlite:///{tmp_path}/t.db",
+        },
+    )
+    assert (ended.returncode, ended.stderr.count("\n")) == (code, int(code > 0))
+    assert "Traceback" not in ended.stderr
 
 
 def test_a_reason_without_a_file_is_the_reason_alone() -> None:

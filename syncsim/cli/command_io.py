@@ -7,6 +7,7 @@ whatever goes wrong is one line on standard error and an exit code.
 from __future__ import annotations
 
 import codecs
+import errno
 import io
 import json
 import logging
@@ -75,11 +76,14 @@ def read_file(file: str, most: int | None = None) -> bytes:
 
 
 def check_target(file: Path) -> None:
-    """Raise `UsageError` for what cannot become a file: better before the work than after it."""
+    """Raise `UsageError` or `OSError` for what can be no file: before the work, not after it."""
     if file.is_dir():
         raise UsageError("the file", str(file), "one to write to, and this is a folder")
     if not file.absolute().parent.is_dir():
         raise UsageError("the file", str(file), "one in a folder that exists")
+    folder = file.absolute().parent
+    if not os.access(file if file.exists() else folder, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file))
 
 
 def write_file(file: Path, body: bytes) -> None:
@@ -90,16 +94,18 @@ def write_file(file: Path, body: bytes) -> None:
     check_target(file)
     real = file.resolve()  # a link stays a link
     if real.exists() and not real.is_file():
-        real.write_bytes(body)  # to replace /dev/null would be the end of it
-        return
-    unfinished = real.with_name(f".{real.name}.{os.getpid()}")
+        unfinished = real  # to replace /dev/null would be the end of it
+    else:
+        unfinished = real.with_name(f".{real.name}.{os.getpid()}")
     try:
         unfinished.write_bytes(body)
-        unfinished.replace(real)
+        if unfinished != real:
+            unfinished.replace(real)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(file)) from None
     finally:
-        unfinished.unlink(missing_ok=True)
+        if unfinished != real:
+            unfinished.unlink(missing_ok=True)
 
 
 # -- standard streams ------------------------------------------------------------------------------
@@ -137,6 +143,13 @@ def configure_logging(verbose: bool) -> None:
 def _is_not_said_by_the_command(record: logging.LogRecord) -> bool:
     """A verb that failed is the command's error, or its finding: not a warning besides."""
     return getattr(record, "syncsim_kind", None) not in ("update.failed", "job.failed")
+
+
+def stand_in_for_closed_streams() -> None:
+    """What was closed by the caller reads and writes nothing; its number goes to no other file."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
 
 
 def spell_out_what_cannot_be_shown() -> None:
@@ -240,6 +253,6 @@ def _reason(error: Exception) -> str:
     """What is wrong with which file, and what to do; without the number."""
     if isinstance(error, OSError) and error.strerror:
         if error.filename is None:
-            return error.strerror
+            return f"the output cannot be written: {error.strerror}; choose another place for it"
         return f"cannot use {error.filename!r}: {error.strerror}; choose another place for it"
     return str(error)

@@ -27,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     is_ours = arguments is None
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     as_json = "--json" in arguments
+    command_io.stand_in_for_closed_streams()
     command_io.spell_out_what_cannot_be_shown()
     try:
         code = app(arguments, prog_name="syncsim", standalone_mode=False) or 0

@@ -167,19 +167,21 @@ def explore(
             processes=processes,
             progress=progress,
         )
-    failure = explored.first
-    if html is not None and failure is not None:
-        _draw(html, failure.run, scenario, failure.shrunk, solution)
     if as_json:
         command_io.print_json(explored.to_json())
-        return 0 if explored.passed else FAILED
-    console = terminal.open_console()
-    for line in terminal.exploration(scenario, explored):
-        console.print(line, soft_wrap=True)
-    for failure in explored.failures:
-        for line in terminal.failure(failure):
+    else:
+        console = terminal.open_console()
+        for line in terminal.exploration(scenario, explored):
             console.print(line, soft_wrap=True)
-        command_io.tell(f"  {_replay_command(scenario, failure.shrunk, solution)}")
+        for failure in explored.failures:
+            for line in terminal.failure(failure):
+                console.print(line, soft_wrap=True)
+            command_io.tell(f"  {_replay_command(scenario, failure.shrunk, solution)}")
+    if html is not None and explored.first is not None:
+        first = explored.first
+        _draw(html, first.run, scenario, first.shrunk, solution)
+    elif html is not None:
+        command_io.say(f"no schedule failed, so there is no diagram: {html} was not written")
     return 0 if explored.passed else FAILED
 
 

@@ -112,7 +112,7 @@ def _judge_time(operation: Operation, attempts: list[Attempt]) -> Iterator[Findi
         "S1" if is_slow else NOTE,
         "slow" if is_slow else "deadline-missed",
         f"{_who(operation)} took {took_s:.3f} s with {lost} conflicts; "
-        f"{DEADLINE_S:.0f} s are allowed",
+        f"{SLOW_S if is_slow else DEADLINE_S:.0f} s are allowed",
         (operation.id,),
     )
 

@@ -17,6 +17,11 @@ from syncsim.lab.scenarios.steps import DEFAULT_TEMPLATE, Scenario
 MOST_USERS: Final = 2_000
 """Each has a thread of its own; thousands of virtual users are a herd's (`lab.herd`)."""
 
+MOST_UPDATES: Final = 20_000
+"""A run keeps its whole history, some 32 kB an update; a herd of users counts as it goes."""
+
+MOST_WORK_MS: Final = 60_000.0
+
 PROBES: Final[Mapping[str, Usual]] = {**CONFLICT_PROBES, **VERSIONS_PROBES, **ERROR_PROBES}
 """What is asked of solutions and not listed for users."""
 
@@ -32,9 +37,9 @@ def scenario(
 ) -> Scenario:
     """A scenario by name, in its usual size unless told otherwise; `UsageError` for what is none.
 
-    `users` (at most `MOST_USERS`) and `updates` are totals, the updates are dealt out in turn.
-    `work_ms` is time between an attempt's read and its write. The probes of an examination are
-    scenarios, too.
+    `users` (at most `MOST_USERS`) and `updates` (at most `MOST_UPDATES`) are totals, the updates
+    are dealt out in turn. `work_ms` (at most `MOST_WORK_MS`) is time between an attempt's read and
+    its write. The probes of an examination are scenarios, too.
     """
     usual = SCENARIOS.get(name) or PLAIN.get(name) or PROBES.get(name)
     if usual is None:
@@ -45,10 +50,13 @@ def scenario(
         raise UsageError("users", count, most)
     total = usual.updates if updates is None else updates
     total = _at_least_one("updates", count if total is None else total)
+    if total > MOST_UPDATES:
+        most = f"at most {MOST_UPDATES}, as a run keeps its history; syncsim herd has no such limit"
+        raise UsageError("updates", total, most)
     if work_ms is None:
         work_ms = usual.work_ms
-    elif not isinstance(work_ms, int | float) or not 0 <= work_ms < float("inf"):
-        raise UsageError("work_ms", work_ms, "milliseconds, zero or more")
+    elif not isinstance(work_ms, int | float) or not 0 <= work_ms <= MOST_WORK_MS:
+        raise UsageError("work_ms", work_ms, f"milliseconds from 0 to {MOST_WORK_MS:.0f}")
     parts = (replace(part, work_ms=work_ms) for part in usual.plan(user_names(count), total, seed))
     return Scenario(name, usual.title, template, seed, tuple(parts))
 
