@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from syncsim.contract import Row
-from syncsim.errors import StoreUnavailableError, VersionConflictError
+from syncsim.errors import OutcomeUnknownError, StoreUnavailableError, VersionConflictError
 from syncsim.store.freshness_marks import Writer
 from syncsim.store.sqlite import SQLiteStore
 from tests.store_parts import ID, check_history, count_up, document, in_a_child, opened
@@ -179,6 +179,50 @@ def test_an_answer_that_was_lost_is_found_by_the_update_id(store: SQLiteStore) -
     assert [revision.update_id for revision in store.history(ID)] == ["u", None]
     assert swap(store, row.version, "three", "v").revision == 3
     check_history(store)
+
+
+def failing(store: SQLiteStore, errorcode: int) -> None:
+    """The next INSERT of the writing connection fails like this, and does nothing."""
+
+    def execute(statement: str, *parameters: Any) -> sqlite3.Cursor:
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = errorcode
+        raise error
+
+    store._file.writer().execute = execute  # type: ignore[assignment]
+
+
+def test_a_sync_that_failed_leaves_the_outcome_unknown(store: SQLiteStore) -> None:
+    """The mark of the commit may be in the log, and a crash before the next one revives it."""
+    head = store.head(ID).version
+    failing(store, sqlite3.SQLITE_IOERR_FSYNC)
+    with pytest.raises(OutcomeUnknownError) as unknown:
+        swap(store, head, "two", "u")
+    assert (unknown.value.update_id, unknown.value.definite) == ("u", False)
+    assert swap(store, head, "two", "u").revision == 2
+    check_history(store)
+
+
+def test_a_write_that_failed_is_made_again(store: SQLiteStore) -> None:
+    head = store.head(ID).version
+    failing(store, sqlite3.SQLITE_IOERR_WRITE)
+    assert swap(store, head, "two", "u").revision == 2
+    check_history(store)
+
+
+def test_a_writer_that_cannot_be_opened_is_an_error_of_the_store(
+    store: SQLiteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> sqlite3.Connection:
+        raise sqlite3.OperationalError("unable to open database file")
+
+    head = store.head(ID).version
+    store._file.drop_writer()
+    with monkeypatch.context() as patch:
+        patch.setattr(store._file, "_connect", refuse)
+        with pytest.raises(StoreUnavailableError, match="unable to open"):
+            swap(store, head, "two", "u")
+    assert swap(store, head, "two", "u").revision == 2
 
 
 def test_a_file_locked_by_others_is_waited_for_and_no_longer(store: SQLiteStore) -> None:

@@ -12,9 +12,10 @@ from __future__ import annotations
 import sqlite3
 
 from syncsim.store.records import Record, Swap
-from syncsim.store.sqlite_errors import is_busy
+from syncsim.store.sqlite_errors import MAY_HAVE_COMMITTED, code, is_busy
 from syncsim.store.sqlite_file import SQLiteFile
 from syncsim.store.statements import SWAP
+from syncsim.store.write_transaction import took_effect
 
 
 def append(file: SQLiteFile, swap: Swap) -> Record | None:
@@ -23,12 +24,17 @@ def append(file: SQLiteFile, swap: Swap) -> Record | None:
     It does where this process does not know the expected version as a tip of its own, where others
     are writing, and where the statement fails: then it is made again and judged there, which its
     update id makes harmless. So it does where there is no update id.
+
+    Raises `OutcomeUnknownError` where it failed in a way that lets a crash bring it to life.
     """
     lock = file.lock
     if swap.update_id is None or lock.is_taken or not lock.acquire(0.0):
         return None
     try:
-        writer = file.writer()
+        try:
+            writer = file.writer()
+        except sqlite3.Error:
+            return None
         tip = writer.tips.get(swap.template_id)
         if tip is None or tip.version != swap.expected_version:
             return None
@@ -44,10 +50,16 @@ def append(file: SQLiteFile, swap: Swap) -> Record | None:
             if isinstance(error, sqlite3.Error) and is_busy(error):
                 return None
             file.drop_writer()  # it may have committed, and would not know its tip any more
-            if isinstance(error, sqlite3.Error | UnicodeEncodeError | OverflowError):
+            if not isinstance(error, sqlite3.Error | UnicodeEncodeError | OverflowError):
+                raise
+            if not isinstance(error, sqlite3.Error) or not _may_have_committed(error):
                 return None
-            raise
+            return record if took_effect(error, file, swap.template_id, [swap.update_id]) else None
         file.own_commits += 1
         return record
     finally:
         lock.release()
+
+
+def _may_have_committed(error: sqlite3.Error) -> bool:
+    return code(error) & 0xFF in MAY_HAVE_COMMITTED

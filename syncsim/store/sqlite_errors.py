@@ -25,6 +25,10 @@ sees the commit, but its frames stand in the log until the next commit overwrite
 before that brings them to life.
 """
 
+MAY_HAVE_COMMITTED: Final = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM})
+"""Primary codes with which a statement that commits by itself can fail after its mark was written;
+the other failures come before."""
+
 _MEANINGS: Final = {
     sqlite3.SQLITE_NOTADB: ("is not a SQLite database; choose another file", False),
     sqlite3.SQLITE_CORRUPT: (

@@ -143,22 +143,11 @@ class WriteTransaction:
                 self._file.own_commits += 1
         except sqlite3.Error as error:
             self._file.drop_writer()
-            if not self._took_effect(error):
+            if not took_effect(error, self._file, self._template_id, self._new_ids):
                 raise self._failure(error) from error
         except BaseException:  # an interrupt: it may have committed, and would not know its tip
             self._file.drop_writer()
             raise
-
-    def _took_effect(self, error: sqlite3.Error) -> bool:
-        """Whether a COMMIT that failed has committed; `OutcomeUnknownError` if nobody can tell."""
-        if code(error) in NOT_COMMITTED or not self._new_ids:
-            return False
-        update_id = next((known for known in self._new_ids if known is not None), None)
-        if update_id is not None:
-            with suppress(StoreUnavailableError):
-                if self._file.ask(None, Reader.rows, FIND, (update_id,)):
-                    return True
-        raise OutcomeUnknownError(self._template_id, update_id or "(none)") from error
 
     def _end(self) -> None:
         """Roll back what was not committed.
@@ -175,3 +164,20 @@ class WriteTransaction:
     def _failure(self, error: Exception) -> StoreUnavailableError:
         check_template_id(self._template_id)
         return unavailable(error, self._file.path, self._template_id)
+
+
+def took_effect(
+    error: sqlite3.Error, file: SQLiteFile, template_id: str, update_ids: Sequence[str | None]
+) -> bool:
+    """Whether a COMMIT of these updates that failed has committed; False where there are none.
+
+    `OutcomeUnknownError` if nobody can tell.
+    """
+    if code(error) in NOT_COMMITTED or not update_ids:
+        return False
+    update_id = next((known for known in update_ids if known is not None), None)
+    if update_id is not None:
+        with suppress(StoreUnavailableError):
+            if file.ask(None, Reader.rows, FIND, (update_id,)):
+                return True
+    raise OutcomeUnknownError(template_id, update_id or "(none)") from error
