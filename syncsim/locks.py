@@ -80,30 +80,44 @@ class FairLock:
         if self._owner == me:
             self._depth += 1
             return True
-        with self._guard:
-            if self._owner is None:
-                self._owner = me
-                self._depth = 1
-                return True
-            turn = threading.Lock()
-            turn.acquire()
-            place = (me, turn)
-            self._line.append(place)
-        limit_s = -1.0 if timeout_s is None else min(max(timeout_s, 0.0), threading.TIMEOUT_MAX)
+        place: tuple[int, threading.Lock] | None = None
         try:
+            with self._guard:
+                if self._owner is None:
+                    self._owner = me
+                    self._depth = 1
+                    return True
+                turn = threading.Lock()
+                turn.acquire()
+                place = (me, turn)
+                self._line.append(place)
+            limit_s = -1.0 if timeout_s is None else min(max(timeout_s, 0.0), threading.TIMEOUT_MAX)
             return self._wait(turn, limit_s) or not self._leave(place)
-        except BaseException:  # a KeyboardInterrupt while waiting
-            if not self._leave(place):
+        except BaseException:  # a KeyboardInterrupt, while waiting or on the way out
+            if place is not None:
+                self._leave(place)
+            if self._owner == me:
                 self.release()
             raise
 
     def release(self) -> None:
         """Give the lock up, to the front waiter if there is one."""
-        if self._owner != get_ident():
-            raise RuntimeError("this thread does not hold the lock")
-        if self._depth > 1:
-            self._depth -= 1
-            return
+        try:
+            if self._owner != get_ident():
+                raise RuntimeError("this thread does not hold the lock")
+            if self._depth > 1:
+                self._depth -= 1
+                return
+            self._let_go()
+        except BaseException:  # a KeyboardInterrupt, before it was given up or after
+            if self._owner == get_ident():
+                if self._depth > 1:
+                    self._depth -= 1
+                else:
+                    self._let_go()
+            raise
+
+    def _let_go(self) -> None:
         with self._guard:
             if not self._handed_over():
                 self._owner = None
@@ -114,9 +128,12 @@ class FairLock:
             return self._handed_over()
 
     def _handed_over(self) -> bool:
+        # No call between the look at the line and the waking: an interrupt comes after a call.
         if not self._line:
             return False
-        self._owner, turn = self._line.popleft()
+        owner, turn = self._line[0]
+        del self._line[0]
+        self._owner = owner
         turn.release()
         return True
 
@@ -187,13 +204,23 @@ class ProcessLock(FairLock):
 
         Also called where an interrupt hits a thread that has just been handed the lock.
         """
-        if self.depth == 1 and self._descriptor is not None:
+        try:
+            self._pass_on()
+        except BaseException:  # a KeyboardInterrupt, before it was given up or after
+            if self.depth == 1:
+                self._pass_on()
+            raise
+
+    def _pass_on(self) -> None:
+        descriptor = self._descriptor
+        if self.depth == 1 and descriptor is not None:
             self._handed_on += 1
             if self._handed_on < COHORT and self._hand_over():
                 return
             self._handed_on = 0
-            descriptor, self._descriptor = self._descriptor, None
-            _close_unlocked(descriptor)
+            _unlock(descriptor)
+            self._descriptor = None
+            os.close(descriptor)
         super().release()
 
 
@@ -309,8 +336,7 @@ if sys.platform != "win32":
             return False
         return True
 
-    def _close_unlocked(descriptor: int) -> None:
+    def _unlock(descriptor: int) -> None:
         # Closing alone is not enough: a child that was forked meanwhile keeps the lock through its
         # copy of the descriptor, for as long as it lives.
         fcntl.flock(descriptor, fcntl.LOCK_UN)
-        os.close(descriptor)

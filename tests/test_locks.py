@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -185,6 +186,74 @@ def test_waiters_that_give_up_all_the_time_break_nothing() -> None:
     assert not lock._line
 
 
+class Interrupted:
+    """A guard that is interrupted once, before it is taken or after it was let go."""
+
+    def __init__(self, guard: Any, *, before: bool) -> None:
+        self.guard, self.before, self.done = guard, before, False
+
+    def __enter__(self) -> None:
+        self._interrupt(self.before)
+        self.guard.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.guard.release()
+        self._interrupt(not self.before)
+
+    def _interrupt(self, here: bool) -> None:
+        if here and not self.done:
+            self.done = True
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("depth", [1, 2])
+def test_an_interrupted_release_releases(before: bool, depth: int) -> None:
+    lock = FairLock()
+    for _ in range(depth):
+        lock.acquire()
+    for _ in range(depth - 1):
+        lock.release()
+    lock._guard = Interrupted(lock._guard, before=before)  # type: ignore[assignment]
+    with pytest.raises(KeyboardInterrupt):
+        lock.release()
+    assert (lock.depth, lock.is_taken) == (0, False)
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_an_interrupted_acquire_leaves_the_lock_to_others(before: bool) -> None:
+    lock = FairLock()
+    lock._guard = Interrupted(lock._guard, before=before)  # type: ignore[assignment]
+    with pytest.raises(KeyboardInterrupt):
+        lock.acquire()
+    assert (lock.depth, lock.is_taken) == (0, False)
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(lock.acquire, 0.0).result()
+
+
+def test_whoever_is_interrupted_on_the_way_into_the_line_is_not_handed_the_lock() -> None:
+    lock = FairLock()
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(lock.acquire).result()
+        lock._guard = Interrupted(lock._guard, before=False)  # type: ignore[assignment]
+        with pytest.raises(KeyboardInterrupt):
+            lock.acquire(LONG_S)
+        pool.submit(lock.release).result()
+    assert not lock._line
+    assert not lock.is_taken
+
+
+def test_an_interrupted_release_of_a_file_frees_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.lock"
+    lock = ProcessLock(path)
+    assert lock.acquire()
+    lock._guard = Interrupted(lock._guard, before=True)  # type: ignore[assignment]
+    with pytest.raises(KeyboardInterrupt):
+        lock.release()
+    assert not lock.is_taken
+    assert is_free(path)
+
+
 @pytest.mark.real
 def test_an_interrupted_waiter_leaves_the_line() -> None:
     class Interrupt(Exception):
@@ -272,9 +341,9 @@ def test_threads_in_line_are_handed_the_file_and_another_process_gets_it_in_betw
 
     closed: list[int] = []
     with pytest.MonkeyPatch.context() as patch:
-        close = locks_module._close_unlocked
+        close = locks_module._unlock
         patch.setattr(
-            locks_module, "_close_unlocked", lambda d: (closed.append(len(descriptors)), close(d))
+            locks_module, "_unlock", lambda d: (closed.append(len(descriptors)), close(d))
         )
         first = threading.Thread(target=take, args=(0,))
         first.start()

@@ -58,7 +58,11 @@ def append(file: SQLiteFile, swap: Swap) -> Record | None:
         file.own_commits += 1
         return record
     finally:
-        lock.release()
+        try:
+            lock.release()
+        finally:
+            if lock.depth:  # interrupted on the first line of `release`
+                lock.release()
 
 
 def _may_have_committed(error: sqlite3.Error) -> bool:

@@ -114,7 +114,11 @@ class SQLiteFile:
             self.drop_writer()
             return None
         finally:
-            lock.release()
+            try:
+                lock.release()
+            finally:
+                if lock.depth:  # interrupted on the first line of `release`
+                    lock.release()
         return None if tip is None else tip.head()
 
     def writer(self) -> Writer:

@@ -73,8 +73,10 @@ class WriteTransaction:
             if error is None:
                 self._commit()
         finally:
-            self._end()
-            self._lock.release()
+            try:
+                self._end()
+            finally:
+                self._lock.release()
 
     def find(self, update_id: str | None) -> Record | None:
         """The commit under this id, one of this transaction included; None for no id."""
@@ -158,8 +160,10 @@ class WriteTransaction:
             self._file.check_usable()
             if self._cursor.connection.in_transaction:
                 self._cursor.execute("ROLLBACK")
-        except (sqlite3.Error, StoreUnavailableError):
+        except BaseException as error:
             self._file.drop_writer()
+            if not isinstance(error, sqlite3.Error | StoreUnavailableError):
+                raise  # an interrupt
 
     def _failure(self, error: Exception) -> StoreUnavailableError:
         check_template_id(self._template_id)
