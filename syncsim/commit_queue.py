@@ -92,6 +92,8 @@ class CommitQueue:
         try:
             with env.lock(f"commit:{template_id}", timeout_s=max(deadline - now, 0.0)):
                 while ticket.answer is None:
+                    if ticket not in line:  # a leader was interrupted, and could not put it back
+                        raise OutcomeUnknownError(template_id, update_id)
                     self._lead(line, deadline)
         except LockTimeoutError as late:
             with suppress(ValueError):
@@ -116,15 +118,9 @@ class CommitQueue:
         """Commit one batch from the front of the line; the caller holds the template's lock."""
         batch: list[Ticket] = []
         now = self._env.clock.now()
-        while line and len(batch) < BATCH:
-            ticket = line.popleft()
-            if ticket.deadline <= now:
-                ticket.answer = _too_late(ticket)
-            else:
-                ticket.taken = True
-                batch.append(ticket)
-        line.is_led = True
         try:
+            line.is_led = True
+            _take(line, batch, now)
             self._write(batch, max(deadline - now, 0.0))
         except Exception as error:
             for ticket in batch:
@@ -133,10 +129,10 @@ class CommitQueue:
         except BaseException:
             # Interrupted: the unanswered go back to the front. Their update ids make a second
             # commit of the same change impossible, should the first have arrived.
-            unanswered = [ticket for ticket in batch if ticket.answer is None]
-            for ticket in unanswered:
+            for ticket in reversed(batch):
                 ticket.taken = False
-            line.extendleft(reversed(unanswered))
+                if ticket.answer is None and ticket not in line:
+                    line.appendleft(ticket)
             raise
         finally:
             line.is_led = False
@@ -172,6 +168,28 @@ class CommitQueue:
                 )
             except Exception as error:
                 ticket.answer = error
+
+
+def _take(line: Line, batch: list[Ticket], now: float) -> None:
+    """Move the front of the line into the batch; whose time is over is answered instead.
+
+    A ticket is in the batch before it leaves the line, so that an interrupt loses none; and it is
+    `taken` before, so that a writer who gives up meanwhile does not believe it unwritten.
+    """
+    with suppress(IndexError):  # the last one withdrew just now
+        while len(batch) < BATCH:
+            ticket = line[0]
+            is_late = ticket.deadline <= now
+            if is_late:
+                ticket.answer = _too_late(ticket)
+            else:
+                ticket.taken = True
+                batch.append(ticket)
+            try:
+                line.remove(ticket)
+            except ValueError:  # withdrawn by its writer
+                if not is_late:
+                    batch.pop()
 
 
 def _too_late(ticket: Ticket) -> StoreUnavailableError | OutcomeUnknownError:

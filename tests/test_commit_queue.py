@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+import sys
 import threading
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
 
+from syncsim import commit_queue
 from syncsim.commit_queue import BATCH, CommitQueue, Ticket
 from syncsim.contract import Row, Write
 from syncsim.environment import LiveEnvironment, SystemClock
@@ -165,6 +169,64 @@ def test_an_interrupted_leader_puts_the_unanswered_back_at_the_front(
     assert queue.pending(TID) == [], "its own change is withdrawn with the caller"
     row = queue.commit(TID, adding(2), by="ben", update_id="b", deadline=deadline)
     assert row.revision == 2
+
+
+def interrupting(at: int) -> Any:
+    """A trace function that interrupts the leader at the so-manieth line that it executes."""
+    codes = (CommitQueue._lead.__code__, commit_queue._take.__code__)
+    lines = itertools.count(1)
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        if frame.f_code not in codes:
+            return None
+        if event == "line" and next(lines) == at:
+            raise KeyboardInterrupt
+        return trace
+
+    return trace
+
+
+def test_wherever_a_leader_is_interrupted_the_others_are_committed_once(env: Any) -> None:
+    """The leader is the thread that holds the lock when three others wait; then one of them is."""
+    places = 0
+    for at in itertools.count(1):
+        queue = CommitQueue(env)
+        ids = [f"{at}-{n}" for n in range(3)]
+        answers: dict[str, Any] = {}
+
+        def wait(update_id: str, queue: CommitQueue = queue, answers: Any = answers) -> None:
+            deadline = env.clock.now() + 30
+            answers[update_id] = queue.commit(
+                TID, adding(1), by="ben", update_id=update_id, deadline=deadline
+            )
+
+        threads = [threading.Thread(target=wait, args=(one,)) for one in ids]
+        before = sys.gettrace()
+        with env.lock(f"commit:{TID}"):
+            for n, thread in enumerate(threads):
+                thread.start()
+                while len(queue.pending(TID)) <= n:
+                    threading.Event().wait(0.0005)
+            sys.settrace(interrupting(at))
+            try:
+                queue.commit(
+                    TID, adding(2), by="ann", update_id=f"{at}", deadline=env.clock.now() + 30
+                )
+            except KeyboardInterrupt:
+                places += 1
+            else:
+                break
+            finally:
+                sys.settrace(before)
+        for thread in threads:
+            thread.join(20)
+        committed = [revision.update_id for revision in env.store.history(TID)]
+        assert all(isinstance(answers.get(one), Row) for one in ids), (at, answers)
+        assert [committed.count(one) for one in ids] == [1, 1, 1]
+        assert queue.pending(TID) == []
+    for thread in threads:
+        thread.join(20)
+    assert places > 30
 
 
 def test_a_store_that_fails_a_batch_answers_everybody_in_it_and_leaves_the_line_empty(
