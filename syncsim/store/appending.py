@@ -60,9 +60,10 @@ def append(file: SQLiteFile, swap: Swap) -> Record | None:
     finally:
         try:
             lock.release()
-        finally:
-            if lock.depth:  # interrupted on the first line of `release`
+        except BaseException:  # an interrupt, on the first line of `release` perhaps
+            if lock.depth:
                 lock.release()
+            raise
 
 
 def _may_have_committed(error: sqlite3.Error) -> bool:

@@ -116,9 +116,10 @@ class SQLiteFile:
         finally:
             try:
                 lock.release()
-            finally:
-                if lock.depth:  # interrupted on the first line of `release`
+            except BaseException:  # an interrupt, on the first line of `release` perhaps
+                if lock.depth:
                     lock.release()
+                raise
         return None if tip is None else tip.head()
 
     def writer(self) -> Writer:
