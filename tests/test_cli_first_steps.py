@@ -209,5 +209,17 @@ def test_a_closed_stream_is_no_failure(
     assert "Traceback" not in ended.stderr
 
 
+def test_a_folder_that_takes_no_file_is_told_before_the_work(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the file is there and may be written: it would be replaced, not written over."""
+    (tmp_path / "page.html").write_text("old")
+    monkeypatch.setattr(os, "access", lambda place, _: Path(place) != tmp_path.resolve())
+    ended = call("explore", "perfect-storm", "--schedules", "100000", "--html", "page.html")
+    assert (ended.code, ended.out) == (3, "")
+    assert "cannot use 'page.html': Permission denied" in ended.err
+    assert (tmp_path / "page.html").read_text() == "old"
+
+
 def test_a_reason_without_a_file_is_the_reason_alone() -> None:
     assert command_io.complain(OSError(28, "No space left on device"), as_json=False) == 3

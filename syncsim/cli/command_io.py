@@ -81,8 +81,9 @@ def check_target(file: Path) -> None:
         raise UsageError("the file", str(file), "one to write to, and this is a folder")
     if not file.absolute().parent.is_dir():
         raise UsageError("the file", str(file), "one in a folder that exists")
-    folder = file.absolute().parent
-    if not os.access(file if file.exists() else folder, os.W_OK):
+    real = file.resolve()
+    is_device = real.exists() and not real.is_file()
+    if not os.access(real if is_device else real.parent, os.W_OK):  # a file is put in place whole
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file))
 
 
