@@ -18,6 +18,7 @@ from syncsim.contract import TemplateSync
 from syncsim.errors import UsageError
 from syncsim.lab.culprit import line_of_error, line_of_thread
 from syncsim.lab.failures import described
+from syncsim.lab.source_code import SourceLoader
 
 IMPORT_PATIENCE_S: Final = 10.0
 """Real seconds that the import of a solution may take."""
@@ -120,7 +121,8 @@ def _imported(path: Path, text: str) -> Any:
     if not path.is_file():
         raise UsageError("solution", text, "an existing file FILE.py, or FILE.py:NAME")
     name = f"syncsim_solution_{sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
-    spec = importlib.util.spec_from_file_location(name, path)
+    loader = SourceLoader(name, str(path)) if path.suffix == ".py" else None
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
     if spec is None or spec.loader is None:
         raise UsageError("solution", text, "a Python file, FILE.py or FILE.py:NAME")
     module = importlib.util.module_from_spec(spec)
