@@ -10,9 +10,11 @@ from typing import Final, Literal
 from urllib.parse import parse_qsl
 
 from syncsim.errors import UsageError, excerpt
+from syncsim.paths import is_path, settled_path
 
 Synchronous = Literal["FULL", "NORMAL"]
 
+_ARGUMENT: Final = "store URL"
 _URL: Final = (
     "sqlite:///relative.db, sqlite:////absolute/path.db, either with ?synchronous=NORMAL or "
     "?synchronous=FULL, or the path of a file"
@@ -51,7 +53,7 @@ def parse_address(url_or_path: str | os.PathLike[str]) -> Address:
     if isinstance(url_or_path, os.PathLike) or not _SCHEME.match(text):
         if text == ":memory:" or text.startswith("file:"):
             raise _in_memory(text) if "memory" in text else _refused(text)
-        return Address(Path(text).absolute())
+        return Address(settled_path(text, _ARGUMENT))
     scheme, is_url, rest = text.partition("://")
     if scheme.startswith("postgres"):
         raise _refused(text, f"{_URL}; PostgreSQL is not supported by this version yet")
@@ -60,15 +62,7 @@ def parse_address(url_or_path: str | os.PathLike[str]) -> Address:
         raise _in_memory(text)
     if scheme != "sqlite" or not location.startswith("/"):
         raise _refused(text)
-    return Address(Path(location[1:]).absolute(), _synchronous(text, query))
-
-
-def is_path(text: object) -> bool:
-    """Whether an operating system could take it for a path: text it can spell, without NUL."""
-    try:
-        return isinstance(text, str) and b"\0" not in os.fsencode(text)
-    except UnicodeEncodeError:
-        return False
+    return Address(settled_path(location[1:], _ARGUMENT), _synchronous(text, query))
 
 
 def masked(url: object) -> str:
@@ -105,4 +99,4 @@ def _in_memory(text: str) -> UsageError:
 
 
 def _refused(url: object, expected: str = _URL) -> UsageError:
-    return UsageError("store URL", masked(url), expected)
+    return UsageError(_ARGUMENT, masked(url), expected)
