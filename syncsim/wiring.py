@@ -16,10 +16,11 @@ from syncsim.environment import LiveEnvironment, SystemClock
 from syncsim.errors import StoreUnavailableError, UsageError
 from syncsim.events import BoundedEventLog
 from syncsim.locks import NamedLocks
+from syncsim.masking import masked
 from syncsim.paths import is_path, settled_path
 from syncsim.retry import RetryPolicy
 from syncsim.service import COOLDOWN_S, DEADLINE_S
-from syncsim.store.address import masked
+from syncsim.store.address import is_url
 
 if TYPE_CHECKING:
     from syncsim.store.memory import MemoryStore
@@ -98,8 +99,9 @@ def _cache_folder(cache: Path | str | None) -> Path | None:
     if cache is None:
         return None
     text = os.fspath(cache) if isinstance(cache, str | os.PathLike) else None
-    if not text or not is_path(text) or "://" in text:
-        raise UsageError("cache", masked(cache), "a folder, or None for the user's cache folder")
+    if not text or not is_path(text) or is_url(text):
+        shown = masked(text) if text else cache
+        raise UsageError("cache", shown, "a folder, or None for the user's cache folder")
     return settled_path(text, "cache")
 
 

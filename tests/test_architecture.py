@@ -20,13 +20,14 @@ HEAVY |= {"IPython", "jsonschema", "typer", "rich"}
 # What each of these may import of ours; the rest of the core may import any of the core.
 NARROW: dict[str, set[str]] = {
     "contract": set(),
-    "errors": set(),
+    "errors": {"masking"},
+    "masking": set(),
     "retry": {"errors"},
     "merging": {"contract", "errors", "template"},
     "template": {"contract", "errors"},
     "events": {"contract", "errors"},
     "paths": {"errors"},
-    "store": {"contract", "errors", "template", "locks", "paths", "store"},
+    "store": {"contract", "errors", "template", "locks", "masking", "paths", "store"},
     "cache": {"contract", "errors", "locks", "paths", "cache"},
     "commit_queue": {"contract", "errors"},
     "committing": {"commit_queue", "contract", "errors", "retry"},

@@ -30,6 +30,7 @@ from syncsim.errors import (
     UsageError,
     VersionNotFoundError,
 )
+from syncsim.masking import masked_within
 
 FAILED: Final = 1
 USAGE: Final = 2
@@ -118,13 +119,13 @@ def print_json(document: JSON) -> None:
 
 
 def tell(text: str) -> None:
-    """One line on standard output."""
-    print(one_line(text))
+    """One line on standard output, URLs masked."""
+    print(one_line(masked_within(text)))
 
 
 def say(text: str) -> None:
-    """One line on standard error."""
-    print(one_line(text), file=sys.stderr)
+    """One line on standard error, URLs masked."""
+    print(one_line(masked_within(text)), file=sys.stderr)
 
 
 def one_line(text: str) -> str:
@@ -137,8 +138,17 @@ def configure_logging(verbose: bool) -> None:
     handler = logging.StreamHandler()
     if not verbose:
         handler.addFilter(_is_not_said_by_the_command)
-    logging.basicConfig(handlers=[handler], format="%(levelname)s %(name)s: %(message)s")
+    handler.setFormatter(_Masking("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(handlers=[handler])
     logging.getLogger("syncsim").setLevel(logging.DEBUG if verbose else logging.WARNING)
+
+
+class _Masking(logging.Formatter):
+    """Writes no password of a URL into the log, tracebacks included."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as text, URLs masked."""
+        return masked_within(super().format(record))
 
 
 def _is_not_said_by_the_command(record: logging.LogRecord) -> bool:
@@ -222,7 +232,8 @@ def complain(error: Exception, *, as_json: bool) -> int:
     elif isinstance(error, OSError):
         message, facts = _reason(error), {}
     else:
-        message = f"unexpected {type(error).__name__}: {error}; --verbose shows where"
+        message = masked_within(f"unexpected {type(error).__name__}: {error}")
+        message += "; --verbose shows where"
         facts = {}
     command = _LISTED_BY.get(type(error))
     say(f"error: {message}" + (f" (here: {command})" if command else ""))
@@ -237,8 +248,18 @@ def complain(error: Exception, *, as_json: bool) -> int:
 
 
 def print_error(kind: str, message: str, facts: dict[str, JSON]) -> None:
-    """``{"error": {"type": "...", "message": "...", "facts": {...}}}``."""
-    print(json.dumps({"error": {"type": kind, "message": message, "facts": facts}}, default=repr))
+    """``{"error": {"type": "...", "message": "...", "facts": {...}}}``, URLs masked."""
+    error = {"type": kind, "message": message, "facts": facts}
+    print(json.dumps({"error": _masked_each(json.loads(json.dumps(error, default=repr)))}))
+
+
+def _masked_each(value: JSON) -> JSON:
+    """The same JSON with the URLs in its texts masked."""
+    if isinstance(value, str):
+        return masked_within(value)
+    if isinstance(value, dict):
+        return {masked_within(key): _masked_each(item) for key, item in value.items()}
+    return [_masked_each(item) for item in value] if isinstance(value, list) else value
 
 
 def exit_code(error: Exception) -> int:

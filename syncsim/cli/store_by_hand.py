@@ -27,6 +27,7 @@ from syncsim.cli.options import (
 )
 from syncsim.contract import ABSENT, JSON, Outcome, Revision
 from syncsim.errors import UsageError
+from syncsim.masking import masked
 
 if TYPE_CHECKING:
     from syncsim.connection import Connection
@@ -54,7 +55,7 @@ def list_(store: StoreUrl = None, as_json: AsJson = False, verbose: Verbose = Fa
     elif not templates:
         from syncsim.wiring import default_url
 
-        where = default_url() if store is None else store
+        where = masked(default_url() if store is None else store)
         command_io.tell(f"no template yet in {where}; syncsim import FILE.json --user U adds one")
     else:
         from syncsim.cli import terminal
