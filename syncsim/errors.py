@@ -49,7 +49,7 @@ def excerpt(value: Any, limit: int = 80) -> str:
     URLs are masked before they are cut, for without its @ a password is not known as one.
     """
     try:
-        text = masked_within(repr(value)[:_MASKED])
+        text = masked_within(str.__str__(repr(value))[:_MASKED])  # repr may answer a subclass
     except Exception:  # nested too deep, an int of 5,000 digits, a __repr__ that fails
         text = f"<{type(value).__name__}>"
     return text if len(text) <= limit else text[: limit - 3] + "..."
@@ -61,7 +61,7 @@ def _seconds(value: Any) -> str:
 
 def _version(value: Any) -> str:
     """A version as it is; what can be none, as an excerpt."""
-    plain = isinstance(value, str) and len(value) <= 80 and value.isprintable()
+    plain = type(value) is str and len(value) <= 80 and value.isprintable()
     return value if plain else excerpt(value)
 
 
@@ -123,7 +123,7 @@ class InvalidTemplateError(SyncError, ValueError):
     def __init__(
         self, template_id: str | None, path: str, value: Any, expected: str, **facts: Any
     ) -> None:
-        short = value if isinstance(value, str) and len(value) <= 80 else excerpt(value)
+        short = value if type(value) is str and len(value) <= 80 else excerpt(value)
         super().__init__(
             template_id=template_id, path=path, value=short, expected=expected, **facts
         )

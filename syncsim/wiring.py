@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from syncsim import exact
 from syncsim.arguments import check_settings
 from syncsim.cache import CacheFolder
 from syncsim.connection import Connection
@@ -84,7 +85,7 @@ def open_store(url: str | None, clock: SystemClock) -> tuple[MemoryStore | SQLit
     """
     if url is None:
         url = default_url()
-    if isinstance(url, str) and url == "memory://":
+    if exact.text(url) == "memory://":
         from syncsim.store.memory import MemoryStore
 
         return MemoryStore(clock=clock), NamedLocks(None)
@@ -98,7 +99,7 @@ def _cache_folder(cache: Path | str | None) -> Path | None:
     """The folder of the caches, absolute; `UsageError` for what can be none, such as a URL."""
     if cache is None:
         return None
-    text = os.fspath(cache) if isinstance(cache, str | os.PathLike) else None
+    text = exact.path(cache)
     if not text or not is_path(text) or is_url(text):
         shown = masked(text) if text else cache
         raise UsageError("cache", shown, "a folder, or None for the user's cache folder")
@@ -137,14 +138,11 @@ def connect(
             base = sync.get_template("event_registration", user="ann")
             sync.update_template("event_registration", {"name": "New"}, user="ann", base=base)
     """
-    policy = RetryPolicy.parse(retry) if isinstance(retry, str) else retry
-    check_settings(policy, cooldown_s, deadline_s)
+    settings = check_settings(retry, cooldown_s, deadline_s)
     env = open_environment(url, cache=cache)
     return Connection(
         env,
         env.log,
         on_close=env.close,
-        retry=policy,
-        cooldown_s=cooldown_s,
-        deadline_s=deadline_s,
+        **settings,
     )

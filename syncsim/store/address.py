@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import parse_qsl
 
+from syncsim import exact
 from syncsim.errors import UsageError
 from syncsim.masking import DATABASES, masked
 from syncsim.paths import is_path, settled_path
@@ -41,12 +42,10 @@ class Address:
 
 def parse_address(url_or_path: str | os.PathLike[str]) -> Address:
     """The address in a URL or path; `UsageError` for anything that would not be honoured."""
-    if not isinstance(url_or_path, str | os.PathLike):
-        raise _refused(url_or_path)
-    text = os.fspath(url_or_path)
+    text = exact.path(url_or_path)
     if not text or not is_path(text):
-        raise _refused(text)
-    if isinstance(url_or_path, os.PathLike) or not is_url(text):
+        raise _refused(url_or_path if text is None else text)
+    if exact.is_a_path(url_or_path) or not is_url(text):
         if text == ":memory:" or text.startswith("file:"):
             raise _in_memory(text) if "memory" in text else _refused(text)
         return Address(settled_path(text, _ARGUMENT))
@@ -86,4 +85,4 @@ def _in_memory(text: str) -> UsageError:
 
 
 def _refused(url: object, expected: str = _URL) -> UsageError:
-    return UsageError(_ARGUMENT, masked(url) if isinstance(url, str) else url, expected)
+    return UsageError(_ARGUMENT, masked(url) if type(url) is str else url, expected)

@@ -64,8 +64,8 @@ def excerpt(value: object) -> str:
     """Any value as at most 80 characters, however deep, long or cyclic it is."""
     try:
         text = _SHORT.repr(value)
-    except ValueError:  # Python refuses to print integers of more than 4,300 digits
-        text = f"a number ({type(value).__name__}) too long to print"
+    except Exception:  # of its own methods, or an integer of more than 4,300 digits
+        text = f"<{type(value).__name__}>, which cannot be printed"
     return text if len(text) <= 80 else text[:77] + "..."
 
 

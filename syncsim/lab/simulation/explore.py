@@ -11,13 +11,15 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from syncsim import exact
+from syncsim.arguments import check_text
 from syncsim.contract import JSON
 from syncsim.errors import UsageError
 from syncsim.lab.findings import Finding
 from syncsim.lab.loading import Solution, name_of
 from syncsim.lab.simulation.choices import Choice, Guided, MisalignedReplayError, Replayed
 from syncsim.lab.simulation.faults import Faults
-from syncsim.lab.simulation.playground import Playground
+from syncsim.lab.simulation.playground import STORES, Playground
 from syncsim.lab.simulation.search import STRATEGIES, Share, Sighting, Tally, search
 from syncsim.lab.simulation.shrinking import shrink
 from syncsim.lab.simulation.simulated_run import Parameters, SimulatedRun, Simulation
@@ -121,11 +123,12 @@ def explore(
     time passes within an attempt, as any actor may be slow at any step anyway. Raises `UsageError`
     for what cannot be honoured.
     """
-    if strategy not in STRATEGIES:
-        raise UsageError("strategy", strategy, f"one of {', '.join(STRATEGIES)}")
+    strategy = exact.one_of("strategy", strategy, STRATEGIES)
+    store = exact.one_of("store", store, STORES, "memory or sqlite, in a simulation")
+    seed = exact.seed(seed)
     if type(schedules) is not int or schedules < 1:
         raise UsageError("schedules", schedules, "a whole number of at least 1")
-    if not isinstance(scenario, Parameters):
+    if not exact.is_a(scenario, Parameters):
         scenario = Parameters(
             scenario,
             users=users,
@@ -133,7 +136,7 @@ def explore(
             work_ms=0.0 if work_ms is None else work_ms,
             retry=retry,
             with_job=with_job,
-            faults=faults or Faults(),
+            faults=Faults() if faults is None else faults,
         )
     elif (users, updates, work_ms, retry, with_job, faults) != (None,) * 4 + (True, None):
         raise UsageError("scenario", scenario, "a name, where its size is given beside it")
@@ -161,7 +164,8 @@ def replay(
     Raises `UsageError` for a token that is damaged or of another scenario, solution or version,
     `MisalignedReplayError` where the run takes another course.
     """
-    held = Token.parse(token)
+    scenario = check_text("scenario", scenario, "the one that the token is of")
+    held = Token.parse(check_text("token", token, "text, as explore prints it"))
     if held.scenario != scenario:
         raise UsageError("token", token, f"one of {scenario!r}; this is one of {held.scenario!r}")
     with Playground(store) as playground:
