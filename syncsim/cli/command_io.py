@@ -31,6 +31,7 @@ from syncsim.errors import (
     VersionNotFoundError,
 )
 from syncsim.masking import masked_within
+from syncsim.whole_files import write_whole
 
 FAILED: Final = 1
 USAGE: Final = 2
@@ -89,25 +90,9 @@ def check_target(file: Path) -> None:
 
 
 def write_file(file: Path, body: bytes) -> None:
-    """Write a file whole or leave it as it was; a pipe or a device is written to as it is.
-
-    Raises `UsageError` as `check_target` does, `OSError` where it cannot be written.
-    """
+    """Write a file as `write_whole` does; raises `UsageError` as `check_target` does, `OSError`."""
     check_target(file)
-    real = file.resolve()  # a link stays a link
-    if real.exists() and not real.is_file():
-        unfinished = real  # to replace /dev/null would be the end of it
-    else:
-        unfinished = real.with_name(f".{real.name}.{os.getpid()}")
-    try:
-        unfinished.write_bytes(body)
-        if unfinished != real:
-            unfinished.replace(real)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(file)) from None
-    finally:
-        if unfinished != real:
-            unfinished.unlink(missing_ok=True)
+    write_whole(file, body)
 
 
 # -- standard streams ------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -189,7 +190,7 @@ def export(
     """Write a template as indented JSON, as import reads it."""
     import orjson
 
-    if file is not None and file.exists() and not force:
+    if file is not None and os.path.lexists(file) and not force:
         raise UsageError("FILE", str(file), "a file that does not exist yet, or --force")
     with _connect(store) as sync:
         snapshot = sync.get_template(template, user=READER)
