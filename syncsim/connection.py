@@ -44,6 +44,7 @@ class Connection(SyncService):
         user = check_user(user)
         row = self._store.create(template_id, document, by=user)
         self.reads.learn(row, user)
+        self._sights.committed(row)
         self._emit("template.created", template_id=template_id, user=user, version=row.version)
         return Snapshot(template_id, row.version, row.document, row.updated_at, row.updated_by)
 

@@ -67,7 +67,7 @@ class SyncService:
         self._emit = env.events.emit
         self._now = env.clock.now
         self._past = StoredPast(env.store)
-        self._sights = FirstSights()
+        self._sights = FirstSights(env.clock)
         self.reads = FreshReads(env.store, env.cache, env.clock, env.events)
         self._queue = CommitQueue(env, self.reads.saw)
         self._committer = Committer(
@@ -364,6 +364,7 @@ class SyncService:
     def _spread(self, row: Row, user: str, update_id: str) -> None:
         """After the acknowledgement by the store: every entry but the writer's own is now stale."""
         self.reads.learn(row, user)
+        self._sights.committed(row)
         self._emit(
             "cache.invalidated",
             template_id=row.template_id,
