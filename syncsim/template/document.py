@@ -40,6 +40,7 @@ __all__ = [
     "encode",
     "json_schema",
     "parse",
+    "read_json",
     "validate",
     "version_token",
     "view",
@@ -94,12 +95,17 @@ def parse(text: str | bytes, template_id: str | None = None) -> Document:
     Refuses what lenient parsers let pass: keys that stand twice, NaN, a byte order mark, integers
     beyond 64 bits, text that is not UTF-8, nesting without end.
     """
+    document: Document = read_json(text, template_id)
+    _settled(document, template_id)
+    return document
+
+
+def read_json(text: str | bytes, template_id: str | None = None, levels: int = MAX_DEPTH) -> JSON:
+    """Any JSON value, read as strictly as `parse` does; `levels`: how deep it may be nested."""
     try:
-        document: Document = read(text)
-        settled(document)
+        return read(text, levels)
     except NotAllowed as broken:
         raise _invalid(template_id, broken) from None
-    return document
 
 
 def json_schema() -> Schema:
