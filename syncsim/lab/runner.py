@@ -26,6 +26,7 @@ from syncsim.lab.policies import policies
 from syncsim.lab.result import Run, Setting
 from syncsim.lab.scenarios import DEFAULT_TEMPLATE, Part, Scenario, Wait
 from syncsim.lab.simulation.simulated_run import Parameters, simulate
+from syncsim.lab.spawning import check_spawning
 from syncsim.lab.stopping import Stop, goes_on, stopped
 from syncsim.lab.workers import Place, perform_in_processes
 from syncsim.retry import RetryPolicy
@@ -227,6 +228,7 @@ def _processes(on: str, solution: Solution, store: str | None, processes: int | 
         raise UsageError(
             "solution", name_of(solution), "a function of a module, or FILE.py, for processes"
         )
+    check_spawning("on", on)
     return processes or MOST_PROCESSES
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import multiprocessing
 import pickle
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -24,6 +23,7 @@ from syncsim.lab.simulation.search import STRATEGIES, Share, Sighting, Tally, se
 from syncsim.lab.simulation.shrinking import shrink
 from syncsim.lab.simulation.simulated_run import Parameters, SimulatedRun, Simulation
 from syncsim.lab.simulation.tokens import Token
+from syncsim.lab.spawning import check_spawning, not_started, spawn_context
 
 Progress: TypeAlias = Callable[[int, int], object]
 """Told now and then how many schedules have been run, of how many at most."""
@@ -181,6 +181,8 @@ def _processes(processes: int, whole: Share) -> int:
         raise UsageError("processes", processes, "a whole number of at least 1")
     if processes > 1 and whole.strategy in ("few-preemptions", "exhaustive"):
         raise UsageError("processes", processes, f"1, as {whole.strategy} goes on from run to run")
+    if processes > 1:
+        check_spawning("processes", processes)
     if processes > 1 and callable(whole.solution):
         try:
             pickle.dumps(whole.solution)
@@ -202,15 +204,15 @@ def _tally(whole: Share, processes: int, progress: Progress) -> Tally:
         replace(whole, seed=f"{whole.seed}/{n}", schedules=size) for n, size in enumerate(sizes)
     ]
     tally = Tally()
-    context = multiprocessing.get_context("spawn")
+    context = spawn_context()
     try:
         with ProcessPoolExecutor(processes, mp_context=context) as pool:
             for one in pool.map(_search_in_child, shares):
                 tally.add(one)
                 progress(tally.schedules, total)
     except BrokenProcessPool:
-        alone = "1: a process died, ended by the solution or by a lack of memory"
-        raise UsageError("processes", processes, alone) from None
+        why = "ended, by the script, by the solution or for lack of memory"
+        raise not_started("processes", processes, why) from None
     return tally
 
 
