@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
+from syncsim import run
+from syncsim.errors import UsageError
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 
@@ -101,6 +105,25 @@ def test_a_process_that_is_killed_as_it_starts_is_no_verdict(tmp_path: Path) -> 
         "    os.kill(os.getpid(), signal.SIGKILL)\n" + GUARDED + indented(RUN.format("seed=3"))
     )
     assert "exit code -9 before it began" in refused(python("script.py", folder=tmp_path))
+
+
+def test_a_process_that_cannot_be_made_ends_those_that_were(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[SpawnProcess] = []
+    start = SpawnProcess.start
+
+    def third_fails(process: SpawnProcess) -> None:
+        if len(made) == 2:
+            raise OSError(11, "Resource temporarily unavailable")
+        start(process)
+        made.append(process)
+
+    monkeypatch.setattr(SpawnProcess, "start", third_fails)
+    with pytest.raises(UsageError, match="temporarily unavailable"):
+        run("stress-test", on="processes", seed=3)
+    with pytest.raises(ValueError, match="closed"):
+        made[0].is_alive()
 
 
 def test_a_module_that_only_this_process_has_is_named(tmp_path: Path) -> None:

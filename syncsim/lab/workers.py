@@ -28,8 +28,11 @@ from syncsim.lab.tape import Records
 BEGUN: Final = "begun"
 """What a process says before it looks at the solution: what ends it from then on is a finding."""
 
+STARTING_S: Final = 30.0
+"""How long a process may take until it begins."""
+
 GRACE_S: Final = 15.0
-"""How long after its actors' deadline a process may take to start up and hand over its report."""
+"""How long after its actors' deadline a process may take to hand over its report."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +62,19 @@ def perform_in_processes(
     }
     # A number per process and no lock: who dies with a lock in hand would hang all others.
     tally = context.Array("L", len(work), lock=False)
-    crew = [_Worker(context, n, *one, barriers, tally) for n, one in enumerate(work)]
     patience_s = max(one.timeout_s for _, one in work) + GRACE_S
-    deadline_s = time.monotonic() + patience_s
+    crew: list[_Worker] = []
     try:
+        for number, one in enumerate(work):
+            crew.append(_Worker(context, number, *one, barriers, tally))
         waiting = list(crew)
+        have_begun = False
+        deadline_s = time.monotonic() + STARTING_S
         while waiting and time.monotonic() < deadline_s:
             wait([worker.pipe for worker in waiting], POLL_S)
+            if not have_begun and all(worker.has_begun for worker in waiting):
+                have_begun = True
+                deadline_s = time.monotonic() + patience_s
             for worker in [worker for worker in waiting if worker.has_answered()]:
                 waiting.remove(worker)
                 if worker.failed:
@@ -113,9 +122,12 @@ class _Worker:
             args=(work, own, tally, number, theirs),
             daemon=True,
         )
-        self._process.start()
+        try:
+            self._process.start()
+        except OSError as error:
+            raise not_started("on", "processes", f"cannot be made ({error.strerror})") from error
         theirs.close()
-        self._has_begun = False
+        self.has_begun = False
         self._answer: Report | SyncError | None = None
         self._lost = False
 
@@ -131,7 +143,7 @@ class _Worker:
                 return False
             answer = self.pipe.recv()
             if answer == BEGUN:
-                self._has_begun = True
+                self.has_begun = True
                 return False
             self._answer = answer
         except (EOFError, OSError):
@@ -151,12 +163,12 @@ class _Worker:
         if self._lost:
             self._process.join(GRACE_S)
             code = self._process.exitcode
-            if not self._has_begun:
+            if not self.has_begun:
                 raise not_started("on", "processes", f"ended with exit code {code} before it began")
             text = f"process {pid} died with exit code {code}; its last words are on standard error"
             return Report(Records(), (Finding("D3", "process-died", text),))
-        if not self._has_begun:
-            raise not_started("on", "processes", f"did not begin within {patience_s:.0f} s")
+        if not self.has_begun:
+            raise not_started("on", "processes", f"did not begin within {STARTING_S:.0f} s")
         text = f"process {pid} did not answer within {patience_s:.0f} s and was ended"
         return Report(Records(), (Finding("D3", "process-hung", text),), hung=True)
 
