@@ -171,7 +171,7 @@ def run_figures(report: Mapping[str, JSON]) -> Table:
         "updates": f"{succeeded} ({_percent(updates['success_rate'])}), {report['users']} users",
         "retries": f"{retries['total']} in all, at most {retries['max']} an update{delays}",
         "conflicts": f"{conflicts['detected']} detected, {conflicts['merged']} merged, "
-        f"{conflicts['overridden']} overridden",
+        f"{conflicts['overridden']} overridden, {conflicts['background']} of the job",
         "integrity": f"{report['lost_updates']} lost updates, {report['stale_reads']} stale reads",
         "cache": f"{cache['hits']} of {cache['reads']} reads hit ({_percent(cache['hit_rate'])})",
         "background": f"{job['processed']} processed, {job['skipped']} skipped",

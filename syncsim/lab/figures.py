@@ -14,7 +14,7 @@ from typing import Final
 from syncsim.contract import JSON
 from syncsim.lab.checkers.folding import differences, mine, same, value_at
 from syncsim.lab.checkers.ledger import Ledger
-from syncsim.lab.history import History, Operation
+from syncsim.lab.history import Attempt, History, Operation
 
 UPDATES: Final = ("update", "update_with_version", "rollback")
 SUCCEEDED: Final = ("committed", "unchanged")
@@ -59,7 +59,8 @@ class Rates:
 class Figures(Rates):
     """Counts of a whole history, or of one of its templates; times are milliseconds.
 
-    A lost swap is one that an update lost, a merged one is followed by the update's commit.
+    A lost swap is one that an update lost, a merged one is followed by the update's commit;
+    `lost_by_job` are those that the background job lost.
     `attempts` holds the number of write attempts of every update, `delays_ms` the delays of those
     that retried, `latencies_ms` the time of every update that was answered.
     """
@@ -72,6 +73,7 @@ class Figures(Rates):
     overridden: int
     processed: int
     skipped: int
+    lost_by_job: int
 
     def to_json(self) -> dict[str, JSON]:
         """The figures under the keys of `run --json`."""
@@ -96,6 +98,7 @@ class Figures(Rates):
                 "detected": self.lost_swaps,
                 "merged": self.merged_swaps,
                 "overridden": self.overridden,
+                "background": self.lost_by_job,
             },
             "cache": {
                 "reads": self.reads,
@@ -120,7 +123,7 @@ def count(history: History, template_id: str | None = None) -> Figures:
     rates = Rates.of(operations)
     jobs = [o for o in operations if o.kind == "job"]
     tries = [ledger.attempts.get(o.id, []) for o in updates]
-    lost = [sum(attempt.fate == "lost" for attempt in made) for made in tries]
+    lost = [_lost(made) for made in tries]
     delays = [tuple(attempt.waited_s * 1000 for attempt in made[1:]) for made in tries]
     return Figures(
         rates.attempted,
@@ -135,7 +138,13 @@ def count(history: History, template_id: str | None = None) -> Figures:
         overridden=sum(_overridden(ledger, operation) for operation in updates),
         processed=sum(o.ended in SUCCEEDED for o in jobs),
         skipped=sum(o.ended == "skipped" for o in jobs),
+        lost_by_job=sum(_lost(ledger.attempts.get(o.id, ())) for o in jobs),
     )
+
+
+def _lost(made: Iterable[Attempt]) -> int:
+    """How many of these write attempts lost their swap."""
+    return sum(attempt.fate == "lost" for attempt in made)
 
 
 def percentile(values: Iterable[float], percent: int) -> float | None:

@@ -89,8 +89,9 @@ class Attempt:
     """One write that an operation tried in the store.
 
     `actual` is the version written where it won, the version found where it lost. `waited_s` is the
-    time the operation slept since its attempt before. `operation` is None where nobody could be
-    found who asked for the write.
+    time the operation slept since its attempt before, `began_at` when the write began, on the clock
+    of the run. `operation` is None where nobody could be found who asked for the write, and then so
+    is `began_at`; it is None in runs saved before it was kept, too.
     """
 
     operation: str | None
@@ -102,6 +103,7 @@ class Attempt:
     expected: str | None = None
     actual: str | None = None
     waited_s: float = 0.0
+    began_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

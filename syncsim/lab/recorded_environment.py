@@ -252,6 +252,7 @@ class RecordedStore:
         if call is not None:
             call.writes += 1
             self._before_write(call, template_id)
+            call.write_began_s = self._tape.elapsed_s()
 
     def _note(
         self,
@@ -264,13 +265,14 @@ class RecordedStore:
         actual: str | None,
     ) -> None:
         ended = self._tape.order()
+        operation = began_at = None
         slept_s = 0.0
         if call is not None:
+            operation = call.operation.id
             slept_s, call.slept_s = call.slept_s, 0.0
-        operation = None if call is None else call.operation.id
-        self._tape.attempts.append(
-            Attempt(operation, template_id, way, fate, began, ended, expected, actual, slept_s)
-        )
+            began_at = call.operation.called_at + call.write_began_s - call.started_s
+        told = (expected, actual, slept_s, began_at)
+        self._tape.attempts.append(Attempt(operation, template_id, way, fate, began, ended, *told))
 
     def _work(self) -> None:
         if self._work_s:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from syncsim.contract import JSON
 from syncsim.errors import MissingExtraError, UsageError
 from syncsim.events.kinds import Event
+from syncsim.lab.checkers.conduct import COOLDOWN_S
 from syncsim.lab.figures import Figures, count
 from syncsim.lab.findings import INCONCLUSIVE, Finding
 from syncsim.lab.history import History
@@ -26,7 +27,8 @@ class Setting:
     """What was run, where and with what; `users` is how many, `work_ms` time inside an attempt.
 
     `store` is the kind of store, `synchronous` how SQLite commits (None elsewhere). `retry` is the
-    policy that the solution was given, None for one that takes none.
+    policy that the solution was given, None for one that takes none; `cooldown_s` how long the job
+    has to keep away.
     """
 
     scenario: str
@@ -39,6 +41,7 @@ class Setting:
     solution: str
     retry: str | None
     work_ms: float
+    cooldown_s: float = COOLDOWN_S
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ class Run:
             "solution": setting.solution,
             "retry": setting.retry,
             "work_ms": setting.work_ms,
+            "cooldown_s": setting.cooldown_s,
             "users": setting.users,
             **figures,
             "lost_updates": sum(finding.code == "D1" for finding in self.findings),
@@ -154,7 +158,7 @@ class Run:
             raise UsageError("the saved run", found, f"JSON that says format {FORMAT!r}")
         try:
             return cls(
-                Setting(**{field.name: record[field.name] for field in fields(Setting)}),
+                Setting(**{f.name: record[f.name] for f in fields(Setting) if f.name in record}),
                 History.from_json(record["history"]),
                 tuple(Finding.from_json(finding) for finding in record["findings"]),
                 record["duration_s"],

@@ -35,7 +35,15 @@ class Records:
 class Call:
     """An operation under way: what was asked, and what has happened on its behalf so far."""
 
-    __slots__ = ("body_reads", "invalidations", "operation", "slept_s", "started_s", "writes")
+    __slots__ = (
+        "body_reads",
+        "invalidations",
+        "operation",
+        "slept_s",
+        "started_s",
+        "write_began_s",
+        "writes",
+    )
 
     def __init__(self, operation: Operation, started_s: float) -> None:
         self.operation = operation
@@ -43,6 +51,7 @@ class Call:
         self.body_reads = 0
         self.invalidations = 0
         self.writes = 0
+        self.write_began_s = started_s
         self.slept_s = 0.0  # since the write attempt before
 
 

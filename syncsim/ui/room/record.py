@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from syncsim.contract import Revision
 from syncsim.events.kinds import Event
+from syncsim.lab.checkers.conduct import COOLDOWN_S
 from syncsim.lab.history import Commit
 from syncsim.lab.result import Run
 
@@ -39,6 +40,11 @@ class Record:
         """A run that is over: simulated, real, or saved and read again."""
         commits = sorted(run.history.commits, key=lambda commit: (commit.at, commit.number))
         return cls(run.events, commits, run)
+
+    @property
+    def cooldown_s(self) -> float:
+        """How long the job has to keep away after a user's update."""
+        return COOLDOWN_S if self.run is None else self.run.setting.cooldown_s
 
     def until(self, k: int) -> Record:
         """The record as it stood after the first `k` events: what came later is not in it.

@@ -12,7 +12,6 @@ from typing import Final
 
 from syncsim.contract import JSON
 from syncsim.events.live_log import printable
-from syncsim.lab.checkers.conduct import COOLDOWN_S
 from syncsim.lab.figures import percentile
 from syncsim.ui.charts import SLOWEST_MS
 from syncsim.ui.drawing import LOOKS, counted, person
@@ -241,18 +240,19 @@ def _together(
 
 
 def job_picture(record: Record) -> Picture:
-    """Commits of users and runs of the job on one axis of seconds, with the 5 s that follow each.
+    """Commits of users and runs of the job on one axis of seconds, with the cooldown after each.
 
     Of the same `moments` as the chart in the control room.
     """
-    told = moments(record)
+    cooldown_s = record.cooldown_s
+    told = moments(record, cooldown_s)
     first = told[0].at if told else 0.0
     ran = [one for one in told if one.what not in ("created", "commit")]
     skipped = sum(one.what == "skipped" for one in ran)
     commits = sum(one.what == "commit" for one in told)
     sentence = (
         f"{counted(commits, 'commit')} by users, {counted(len(ran), 'run')} of the job, "
-        f"{skipped} skipped; it keeps away for {COOLDOWN_S:.0f} s after the last user update."
+        f"{skipped} skipped; it keeps away for {cooldown_s:g} s after the last user update."
     )
     rows = tuple(
         (round(one.at - first, 3), person(one.who), _happened(one), one.version) for one in told
@@ -260,7 +260,7 @@ def job_picture(record: Record) -> Picture:
     return Picture(
         "Background job",
         sentence if ran else "The job did not run.",
-        _job_svg(told, ran, first, sentence) if ran else "",
+        _job_svg(told, ran, first, cooldown_s, sentence) if ran else "",
         ("at (s)", "who", "what", "version"),
         rows if ran else (),
     )
@@ -283,8 +283,10 @@ def _happened(one: Moment) -> str:
     return f"{word} {one.text}" if one.what in ("skipped", "failed") else word
 
 
-def _job_svg(told: Sequence[Moment], ran: Sequence[Moment], first: float, label: str) -> str:
-    bands = [(begin - first, end - first) for begin, end in cooldowns(told)]
+def _job_svg(
+    told: Sequence[Moment], ran: Sequence[Moment], first: float, cooldown_s: float, label: str
+) -> str:
+    bands = [(begin - first, end - first) for begin, end in cooldowns(told, cooldown_s)]
     axis = Axis(max([told[-1].at - first, *(end for _, end in bands[-1:])]), "s")
     height, top = 92 + 18 * min(len(ran), MOST_LANES), 92
     parts = [*axis.grid(height)]
@@ -295,7 +297,7 @@ def _job_svg(told: Sequence[Moment], ran: Sequence[Moment], first: float, label:
             f"<title>cooldown after a user update, {begin:.2f} s to {end:.2f} s</title></rect>"
         )
         if width > 120:
-            parts.append(text(x + 5, 20, f"{COOLDOWN_S:.0f} s cooldown", "soft"))
+            parts.append(text(x + 5, 20, f"{cooldown_s:g} s cooldown", "soft"))
     parts += [name("Users", 18), name("Background", 48)]
     for one in told[:MOST_MARKS]:
         is_user = one.what in ("created", "commit")
