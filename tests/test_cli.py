@@ -10,6 +10,7 @@ import resource
 import socket
 import subprocess
 import sys
+import time
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -536,11 +537,24 @@ def test_the_short_log_is_its_last_lines_and_the_long_one_every_event() -> None:
     hit = Event.of(99, "cache.hit", 0.0, "ann", "u", "t", {"version": "1-a"})
     log = [*events(20), hit]
     short = [str(line) for line in terminal.log_lines(log)]
-    assert short[0] == "... 8 lines before; --verbose shows all"
-    assert len(short) == 1 + terminal.LOG_LINES
+    assert short[0].startswith("times in UTC")
+    assert short[1] == "... 8 lines before; --verbose shows all"
+    assert len(short) == 2 + terminal.LOG_LINES
     long = [str(line) for line in terminal.log_lines(log, verbose=True)]
-    assert len(long) == 21
+    assert len(long) == 22
     assert long[-1].endswith("ann: Cache hit  version 1-a")
+
+
+@pytest.mark.parametrize(("zone", "told"), [("UTC", "+00:00"), ("XXX-05:30", "+05:30")])
+def test_times_of_versions_and_templates_carry_their_zone(
+    zone: str, told: str, call: Call, imported: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("TZ", zone)
+        time.tzset()
+        rows = [call(*words).out.splitlines()[2] for words in (("history", "form"), ("list",))]
+    time.tzset()
+    assert all(f"{told} " in row for row in rows)
 
 
 def test_what_users_wrote_cannot_move_the_cursor() -> None:

@@ -1,7 +1,7 @@
 """A line of the live log: the mission's words, and one line whatever somebody is called."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
 
 import pytest
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncsim.events.kinds import Event
-from syncsim.events.live_log import MAX_CHARS, detail, message, printable, render
+from syncsim.events.live_log import MAX_CHARS, clock_zone, detail, message, printable, render
 
 AT = datetime(2026, 11, 22, 14, 34, 56, 700_000, tzinfo=UTC).timestamp()
 
@@ -153,3 +153,16 @@ def test_a_long_text_is_cut() -> None:
     assert printable("x" * MAX_CHARS) == "x" * MAX_CHARS
     assert printable("x" * (MAX_CHARS + 1)) == "x" * (MAX_CHARS - 3) + "..."
     assert len(printable("\n" * MAX_CHARS)) == MAX_CHARS
+
+
+@pytest.mark.parametrize(
+    ("zone", "told"),
+    [
+        (UTC, "times in UTC+00:00"),
+        (timezone(timedelta(hours=-3, minutes=-30)), "times in UTC-03:30"),
+        (timezone(timedelta(hours=14)), "times in UTC+14:00"),
+    ],
+)
+def test_the_head_of_a_log_tells_the_zone_of_its_times(zone: tzinfo, told: str) -> None:
+    assert clock_zone(1_700_000_000.0, zone) == told
+    assert clock_zone(1e30, zone) == ""

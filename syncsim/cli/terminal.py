@@ -23,7 +23,7 @@ from syncsim.cli.command_io import one_line
 from syncsim.contract import JSON, Document
 from syncsim.events import kinds
 from syncsim.events.kinds import Event
-from syncsim.events.live_log import detail, printable, render
+from syncsim.events.live_log import clock_zone, detail, printable, render
 from syncsim.merging.differences import Change
 from syncsim.merging.display import change_rows
 
@@ -109,7 +109,8 @@ def templates_table(templates: Iterable[Mapping[str, JSON]]) -> Table:
 
 
 def _when(at: float) -> str:
-    return datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M:%S")
+    """`2026-12-01 14:34:56+01:00`: local time, with its zone."""
+    return datetime.fromtimestamp(at).astimezone().isoformat(" ", "seconds")
 
 
 # -- one template ----------------------------------------------------------------------------------
@@ -215,7 +216,12 @@ def notes(report: Mapping[str, JSON]) -> Iterator[Text]:
 
 
 def log_lines(events: Sequence[Event], *, verbose: bool = False) -> Iterator[Text]:
-    """The live log: its last lines, or with `verbose` every event with all its facts."""
+    """The live log: its last lines, or with `verbose` every event with all its facts.
+
+    The zone of its times comes first.
+    """
+    if events and (zone := clock_zone(events[0].at)):
+        yield Text(zone, "dim")
     if verbose:
         yield from (_log_line(event).append(f"  {detail(event)}", "dim") for event in events)
         return

@@ -45,6 +45,15 @@ def clock_time(at: float, zone: tzinfo | None = None) -> str:
         return "--:--:--"
 
 
+def clock_zone(at: float, zone: tzinfo | None = None) -> str:
+    """`times in UTC+01:00`, for the head of a log; "" where no calendar has the time."""
+    try:
+        offset = datetime.fromtimestamp(at, zone).astimezone(zone).strftime("%z")
+    except (OverflowError, ValueError, OSError):
+        return ""
+    return f"times in UTC{offset[:3]}:{offset[3:5]}"
+
+
 def message(event: Event) -> str:
     """The line without its time: who, and what happened."""
     if isinstance(event, kinds.Conflicted):

@@ -19,6 +19,7 @@ from syncsim.contract import JSON
 from syncsim.environment import SystemClock
 from syncsim.errors import MissingExtraError
 from syncsim.events.kinds import Event
+from syncsim.events.live_log import clock_zone
 from syncsim.lab.result import Run
 from syncsim.lab.scenarios import DEFAULT_TEMPLATE
 from syncsim.template.samples import sample
@@ -170,9 +171,11 @@ class Tour(ipywidgets.VBox):  # type: ignore[misc]
             case Began(order):
                 self._standing = Standing()
                 self._alarm = ""
-                self._playing = (order.button, self._clock.now())
+                now = self._clock.now()
+                self._playing = (order.button, now)
                 self._status_at = 0.0
-                title = f"{order.button}: {order.play.scenario}, seed {order.seed}"
+                told = (f"{order.button}: {order.play.scenario}", f"seed {order.seed}")
+                title = ", ".join(filter(None, (*told, clock_zone(now))))
                 self._lines.append(panels.heading_line(title))
             case Ended(button, _, None) if button == RESET:
                 self._forget()

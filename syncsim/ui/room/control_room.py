@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from syncsim.environment import SystemClock
 from syncsim.errors import MissingExtraError, StoreUnavailableError, UsageError
 from syncsim.events.kinds import Event
+from syncsim.events.live_log import clock_zone
 from syncsim.lab.findings import Finding
 from syncsim.lab.result import Run
 from syncsim.ui import panels
@@ -267,7 +268,8 @@ class ControlRoom(ipywidgets.VBox):  # type: ignore[misc]
         self._offer()
         if order.on == "threads":
             self._is_replaying = False
-            title = f"{order.button}: {order.play.scenario}, seed {order.seed}"
+            told = (f"{order.button}: {order.play.scenario}", f"seed {order.seed}", clock_zone(now))
+            title = ", ".join(filter(None, told))
             self._feed.begin(title, order.plan.users)
 
     def _add(self, title: str, run: Run, store: str | None, *, is_replay: bool) -> None:

@@ -7,11 +7,10 @@ and kind; the script is small, is in the page, and asks nobody for anything.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from typing import Final
 
 from syncsim.events.kinds import Event
-from syncsim.events.live_log import detail, printable, render
+from syncsim.events.live_log import clock_zone, detail, printable, render
 from syncsim.ui.drawing import person
 from syncsim.ui.panels import look_of
 from syncsim.ui.sequence_svg import escape
@@ -34,19 +33,9 @@ def log_section(events: Sequence[Event]) -> Iterator[str]:
 
 
 def _counted(events: Sequence[Event], shown: Sequence[Event]) -> str:
-    zone = _zone(shown[0].at)
-    lines = f"{len(shown):,} lines, times in {zone}." if zone else f"{len(shown):,} lines."
+    lines = ", ".join(filter(None, (f"{len(shown):,} lines", clock_zone(shown[0].at)))) + "."
     before = len(events) - len(shown)
     return f"{lines} {before:,} lines before them are left out here." if before else lines
-
-
-def _zone(at: float) -> str:
-    """`UTC+01:00`; "" for a time that no calendar has."""
-    try:
-        offset = datetime.fromtimestamp(at).astimezone().strftime("%z")
-    except (OverflowError, ValueError, OSError):
-        return ""
-    return f"UTC{offset[:3]}:{offset[3:5]}"
 
 
 def _filter(events: Sequence[Event]) -> Iterator[str]:
