@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -13,6 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tornado.web
+from tornado.httpclient import AsyncHTTPClient
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
 
 from syncsim.cli import app_launcher, lab_launcher, main
 from syncsim.errors import MissingExtraError, UsageError
@@ -59,6 +64,7 @@ def test_it_is_for_this_machine_with_a_token_and_our_template(
     assert started[0]["paths"][1:] == ["/the/users/own"]
     assert started[0]["config"].VoilaConfiguration.prelaunch_hook is app_launcher.admit
     assert started[0]["class"].launch_browser is app_launcher.open_with_token
+    assert started[0]["class"].listen is app_launcher.listen_to_this_machine
 
 
 def test_a_port_that_is_asked_for_is_taken_or_refused(
@@ -87,6 +93,69 @@ def test_the_template_asks_no_other_host_for_anything() -> None:
     template = (folder / "index.html.j2").read_text()
     assert "super.super()" in template
     assert "http" not in template.replace("html_head_js", "")
+
+
+# -- from where ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("localhost", "localhost:8866", "LOCALHOST:80", "127.0.0.1", "127.0.0.1:8866"),
+        *("127.8.8.8", "[::1]", "[::1]:8866"),
+    ],
+)
+def test_a_host_of_this_machine_is_let_in(host: str) -> None:
+    assert app_launcher.names_this_machine(host)
+
+
+FOREIGN = [
+    *("evil.example", "evil.example:8866", "127.0.0.1.evil.example", "localhost.evil.example"),
+    *("0.0.0.0", "0.0.0.0:8866", "192.168.0.7:8866", "[::]", "[fe80::1]:80", "2130706433"),
+    *("", " localhost", "localhost:x", "localhost:80:80", "localhost,evil.example", "[::1", "::1"),
+    *("evil.example@localhost", "localhost/evil", "localhost\n"),
+]
+
+
+@pytest.mark.parametrize("host", FOREIGN)
+def test_another_host_is_not(host: str) -> None:
+    assert not app_launcher.names_this_machine(host)
+
+
+def test_a_request_that_names_another_host_is_refused_whatever_it_asks_for() -> None:
+    """A page whose name leads here (DNS rebinding) gets neither pages nor files nor kernels."""
+
+    class Hello(tornado.web.RequestHandler):
+        def get(self) -> None:
+            self.write("hello")
+
+    async def ask() -> dict[tuple[str, str], int]:
+        application = tornado.web.Application()
+        application.add_handlers(".*$", [("/", Hello), ("/api/kernels/.*", Hello)])
+        app_launcher.refuse_foreign_hosts(application)
+        with bind_sockets(0, "127.0.0.1")[0] as bound:
+            port = bound.getsockname()[1]
+            server = HTTPServer(application)
+            server.add_sockets([bound])
+            client = AsyncHTTPClient(force_instance=True)
+            answers = {}
+            for host in (f"localhost:{port}", f"127.0.0.1:{port}", "evil.example", "0.0.0.0"):
+                for path in ("/", "/api/kernels/x", "/nowhere"):
+                    answer = await client.fetch(
+                        f"http://127.0.0.1:{port}{path}", headers={"Host": host}, raise_error=False
+                    )
+                    answers[host.partition(":")[0], path] = answer.code
+            client.close()
+            server.stop()
+            await server.close_all_connections()
+        return answers
+
+    answers = asyncio.run(ask())
+    for (host, path), code in answers.items():
+        if host in ("localhost", "127.0.0.1"):
+            assert code == (404 if path == "/nowhere" else 200)
+        else:
+            assert code == 403
 
 
 # -- who comes in ----------------------------------------------------------------------------------

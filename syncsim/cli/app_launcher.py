@@ -8,8 +8,10 @@ which ends with the page.
 from __future__ import annotations
 
 import os
+import re
 import webbrowser
 from importlib import import_module
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
@@ -72,8 +74,44 @@ def launch(page: Path, *, browser: bool = True, port: int | None = None) -> None
     paths = [str(_TEMPLATES), os.environ.get("JUPYTER_PATH", "")]
     os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, paths))
     config.VoilaConfiguration.prelaunch_hook = admit
-    served: Any = type("ControlRoomApp", (voila,), {"launch_browser": open_with_token})
+    ours = {"launch_browser": open_with_token, "listen": listen_to_this_machine}
+    served: Any = type("ControlRoomApp", (voila,), ours)
     served.launch_instance(argv=arguments(page, browser=browser, port=port), config=config)
+
+
+def listen_to_this_machine(app: Any) -> None:
+    """Listen as Voila does, to requests that name this machine as their host.
+
+    To listen on the loopback interface is not enough: a page on the web may have its own name lead
+    there (DNS rebinding), and then the browser takes us for that page's server.
+    """
+    refuse_foreign_hosts(app.app)
+    super(type(app), app).listen()
+
+
+def refuse_foreign_hosts(application: Any) -> None:
+    """Have a Tornado application answer 403 to every request whose host is another machine."""
+    error_handler = import_module("tornado.web").ErrorHandler
+    find_handler = application.find_handler
+
+    def find(request: Any, **settings: Any) -> Any:
+        if names_this_machine(request.host):
+            return find_handler(request, **settings)
+        return application.get_handler_delegate(request, error_handler, {"status_code": 403})
+
+    application.find_handler = find
+
+
+def names_this_machine(host: str) -> bool:
+    """Whether a Host header is `localhost` or a loopback address, with or without a port."""
+    found = re.fullmatch(r"(?:\[([0-9a-fA-F:.]+)\]|([^\[\]:]+))(?::\d+)?", host)
+    if found is None:
+        return False
+    name = found[1] or found[2]
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return name.lower() == "localhost"
 
 
 def admit(handler: Any, notebook: Any, cwd: str) -> None:

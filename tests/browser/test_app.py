@@ -261,3 +261,18 @@ def test_an_interrupt_ends_it_and_all_its_processes(
     assert [pid for pid in processes if Path(f"/proc/{pid}").exists()] == []
     assert "Traceback" not in app.log.read_text()
     own.close()  # type: ignore[attr-defined]
+
+
+def test_a_foreign_host_name_is_refused(app: Served) -> None:
+    """Even with the token: a page that rebinds its name to this machine must get nothing."""
+    here = app.address.removeprefix("http://")
+    answers = {}
+    for name in (here, "evil.example"):
+        for path in ("/api/kernels/none", "/voila/static/none", "/nowhere"):
+            connection = HTTPConnection(here, timeout=60)
+            headers = {"Host": name, "Authorization": f"token {TOKEN}"}
+            connection.request("GET", path, headers=headers)
+            answers[name, path] = connection.getresponse().status
+            connection.close()
+    assert {code for (name, _), code in answers.items() if name != here} == {403}
+    assert answers[here, "/voila/static/none"] != 403
