@@ -40,6 +40,8 @@ from syncsim.template import check_template_id, check_update_id, check_user
 
 COOLDOWN_S = 5.0
 DEADLINE_S = 3.0
+MOST_READERS = 4_096
+"""How many names of users are known to be good at a time; to check one again costs little."""
 SAMPLED_READS = 64
 """One read in so many is timed; timing each would cost as much as a hit."""
 
@@ -87,6 +89,8 @@ class SyncService:
         """
         if type(user) is not str or user not in self._readers:
             user = check_user(user, reserved_ok=True)
+            if len(self._readers) >= MOST_READERS:
+                self._readers.clear()
             self._readers.add(user)
         if type(template_id) is not str:
             template_id = check_template_id(template_id)

@@ -23,7 +23,7 @@ from syncsim.errors import (
     VersionNotFoundError,
 )
 from syncsim.retry import RetryPolicy
-from syncsim.service import SyncService
+from syncsim.service import MOST_READERS, SyncService
 from syncsim.template.samples import sample
 from tests.parts import HookedStore, ManualClock, environment
 
@@ -991,3 +991,15 @@ def test_a_first_attempt_joins_a_line_that_it_would_be_sent_to_after_losing(
     assert bench.store.swaps == swaps
     assert "update.conflict" not in bench.kinds()
     assert not queue.has_line(TID)
+
+
+def test_the_names_of_users_who_have_read_do_not_pile_up(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service that lives for months meets more users than it should remember."""
+    monkeypatch.setattr(bench.sync.reads, "read", lambda *_, **__: None)  # caches are on disk
+    for number in range(2 * MOST_READERS + 10):
+        bench.sync.get_template(TID, user=f"user {number}", view=True)
+    assert len(bench.sync._readers) <= MOST_READERS
+    with pytest.raises(UsageError):
+        bench.sync.get_template(TID, user="x" * 201)
