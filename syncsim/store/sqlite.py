@@ -15,7 +15,7 @@ from syncsim.store.address import Synchronous, parse_address
 from syncsim.store.appending import append
 from syncsim.store.freshness_marks import Reader
 from syncsim.store.records import AuditEntry, Record, Swap
-from syncsim.store.sqlite_errors import intact
+from syncsim.store.sqlite_errors import check_chain, intact
 from syncsim.store.sqlite_file import SQLiteFile
 from syncsim.store.statements import AUDIT, FIND, HISTORY, REVISION, TEMPLATES
 from syncsim.store.write_transaction import WriteTransaction
@@ -57,6 +57,8 @@ class SQLiteStore(VersionedWrites):
         """
         head = self._file.own_head(template_id)
         if head is None:
+            if type(template_id) is not str or template_id not in self._file.proven:
+                return self._prove(template_id)
             head = self._file.ask(template_id, Reader.head, template_id)
         if head is None:
             raise unknown(template_id)
@@ -65,12 +67,16 @@ class SQLiteStore(VersionedWrites):
     def history(self, template_id: str, *, limit: int | None = None) -> Sequence[Revision]:
         """Every committed version, or the newest `limit`; newest first."""
         rows = self._newest(HISTORY, template_id, limit)
-        return [intact(row, self.path).as_revision() for row in rows]
+        records = [intact(row, self.path) for row in rows]
+        check_chain(records, self.path, to_first=limit is None)
+        return [record.as_revision() for record in records]
 
     def audit(self, template_id: str, limit: int | None = None) -> list[AuditEntry]:
         """Who changed the template when and why, newest first."""
         rows = self._newest(AUDIT, template_id, limit)
-        return [intact(row, self.path, has_body=False).audit_entry() for row in rows]
+        records = [intact(row, self.path, has_body=False) for row in rows]
+        check_chain(records, self.path, to_first=limit is None)
+        return [record.audit_entry() for record in records]
 
     def revision(self, template_id: str, version: str) -> Revision | None:
         """One version of a template, or None where it never existed."""
@@ -79,6 +85,19 @@ class SQLiteStore(VersionedWrites):
     def find_update(self, update_id: str) -> Revision | None:
         """The revision that this update committed, or None."""
         return self._revision(FIND, update_id)
+
+    def _prove(self, template_id: str) -> Head:
+        """The head of a template that this store meets for the first time, from its whole row.
+
+        Later heads are commits of this process, or of others while it runs; what lies in the file
+        since before may have been damaged, and a head without its row proves nothing.
+        """
+        rows = self._file.ask(template_id, Reader.rows, HISTORY, (template_id, 1))
+        if not rows:
+            raise unknown(template_id)
+        record = intact(rows[0], self.path)
+        self._file.note_proven([record.template_id])
+        return record.head()
 
     def close(self) -> None:
         """Close every connection; idempotent. Calls under way end, later ones are refused."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -114,10 +115,29 @@ def intact(row: tuple[Any, ...], path: Path, *, has_body: bool = True) -> Record
     record = Record._make(row)
     if record.is_intact(has_body=has_body):
         return record
-    raise StoreUnavailableError(
-        record.template_id,
-        f"{path} is damaged: what it holds as version {record.version!r} is not what was "
-        "committed; keep a copy, then restore a backup",
+    what = f"what it holds as version {record.version!r} is not what was committed"
+    raise damaged(path, what, record.template_id)
+
+
+def check_chain(records: Sequence[Record], path: Path, *, to_first: bool) -> None:
+    """Refuse a history, newest first, in which a commit does not stand on the one before it.
+
+    `to_first`: it must also end with the first version.
+    """
+    for record, before in pairwise(records):
+        if (record.parent, record.revision) != (before.version, before.revision + 1):
+            what = f"what comes before version {record.version!r} is missing"
+            raise damaged(path, what, record.template_id)
+    if to_first and records and records[-1].parent is not None:
+        what = f"what comes before version {records[-1].version!r} is missing"
+        raise damaged(path, what, records[-1].template_id)
+
+
+def damaged(path: Path, what: str, template_id: str | None = None) -> StoreUnavailableError:
+    """The error for a file that does not hold what was committed."""
+    return StoreUnavailableError(
+        template_id,
+        f"{path} is damaged: {what}; keep a copy, then restore a backup (syncsim restore PATH)",
         retryable=False,
     )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
 from time import monotonic
@@ -22,7 +22,7 @@ from syncsim.contract import Head
 from syncsim.errors import StoreUnavailableError
 from syncsim.store.address import Address
 from syncsim.store.bounded_pool import BoundedPool
-from syncsim.store.freshness_marks import Reader, Writer
+from syncsim.store.freshness_marks import MAX_HEADS, Reader, Writer
 from syncsim.store.open_files import make_private, register, unregister, write_lock
 from syncsim.store.schema import prepare
 from syncsim.store.sqlite_errors import check_place, refused, unavailable, until_free
@@ -64,6 +64,7 @@ class SQLiteFile:
         self.own_commits = 0  # counted by transactions, under the lock
         self._asked_after = 0  # how many of them there were when the writer was last asked
         self._writer_identity: tuple[int, int] | None = None
+        self.proven: set[str] = set()  # templates of which a head was read whole
         self._refusal: str | None = None
         self._suspension: _Suspension | None = None
         self._look()
@@ -137,6 +138,12 @@ class SQLiteFile:
             self._writer.execute("PRAGMA busy_timeout = 0")
         return self._writer
 
+    def note_proven(self, template_ids: Iterable[str]) -> None:
+        """The newest commits of these templates were read whole, or made, by this process."""
+        if len(self.proven) >= MAX_HEADS:
+            self.proven.clear()
+        self.proven.update(template_ids)
+
     def drop_writer(self) -> None:
         """Close the writing connection, which rolls back; the next write opens another."""
         writer, self._writer = self._writer, None
@@ -174,6 +181,7 @@ class SQLiteFile:
                 self._prepare()
                 self._readers.close()
                 self._readers = self._new_readers()
+                self.proven = set()
                 self._identity = identity
             self._look_at = monotonic() + LOOK_EVERY_S
 

@@ -31,20 +31,21 @@ WHERE template.template_id = ? ORDER BY place DESC LIMIT 1
 
 HISTORY: Final = """
 SELECT revision.template_id, revision, version, parent, by, at, user_updated_at, update_id, detail,
-  body
+  digest, body
 FROM template JOIN revision ON place BETWEEN number << 32 AND (number + 1 << 32) - 1
 WHERE template.template_id = ? ORDER BY place DESC LIMIT ?
 """
 
 AUDIT: Final = """
 SELECT revision.template_id, revision, version, parent, by, at, user_updated_at, update_id, detail,
-  x''
+  digest, x''
 FROM template JOIN revision ON place BETWEEN number << 32 AND (number + 1 << 32) - 1
 WHERE template.template_id = ? ORDER BY place DESC LIMIT ?
 """
 
 REVISION: Final = """
-SELECT template_id, revision, version, parent, by, at, user_updated_at, update_id, detail, body
+SELECT template_id, revision, version, parent, by, at, user_updated_at, update_id, detail,
+  digest, body
 FROM revision
 WHERE place = (SELECT number << 32 FROM template WHERE template_id = ?1) + CAST(?2 AS INTEGER)
   AND template_id = ?1 AND version = ?2
@@ -52,7 +53,8 @@ WHERE place = (SELECT number << 32 FROM template WHERE template_id = ?1) + CAST(
 """A version begins with its revision number, and that is where it lies."""
 
 FIND: Final = """
-SELECT template_id, revision, version, parent, by, at, user_updated_at, update_id, detail, body
+SELECT template_id, revision, version, parent, by, at, user_updated_at, update_id, detail,
+  digest, body
 FROM revision WHERE update_id = ?
 """
 
@@ -65,27 +67,29 @@ FIRST: Final = "INSERT INTO template (template_id) VALUES (?)"
 
 APPEND: Final = """
 INSERT INTO revision
-  (place, template_id, revision, version, parent, by, at, user_updated_at, update_id, detail, body)
+  (place, template_id, revision, version, parent, by, at, user_updated_at, update_id, detail,
+   digest, body)
 VALUES
   ((SELECT number << 32 FROM template WHERE template_id = ?1) + ?2,
-   ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+   ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
 ON CONFLICT (update_id) DO NOTHING
 """
 """No row where the update id was used before; a revision that was there before is an error."""
 
 SWAP: Final = """
 INSERT INTO revision
-  (place, template_id, revision, version, parent, by, at, user_updated_at, update_id, detail, body)
+  (place, template_id, revision, version, parent, by, at, user_updated_at, update_id, detail,
+   digest, body)
 VALUES
   (ifnull((SELECT place + 1 FROM revision WHERE version = ?4 AND place =
              (SELECT number << 32 FROM template WHERE template_id = ?1) + ?2 - 1), 'no parent'),
-   ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+   ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
 ON CONFLICT (update_id) DO NOTHING
 """
 """`APPEND`, and an error too where its parent is not what lies before it: a text is no place."""
 
-HISTORY_OF_1: Final = """
-SELECT template_id, revision, version, parent, by, at, user_updated_at, update_id, detail, body
-FROM revision_1 ORDER BY template_id, revision
+OLD_ROWS: Final = """
+SELECT template_id, revision, parent, by, at, user_updated_at, update_id, detail, body, version
+FROM revision_old ORDER BY template_id, revision
 """
-"""Every commit of a file of schema version 1, whose tables have been renamed."""
+"""Every commit of a file of an older schema version, whose tables have been renamed."""

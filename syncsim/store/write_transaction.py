@@ -142,6 +142,7 @@ class WriteTransaction:
             self._cursor.execute("COMMIT")
             if self._wrote:
                 self._cursor.wrote(self._wrote)
+                self._file.note_proven(self._wrote)
                 self._file.own_commits += 1
         except sqlite3.Error as error:
             self._file.drop_writer()
