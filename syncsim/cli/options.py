@@ -148,5 +148,6 @@ NewId = Annotated[
 AsUpdate = Annotated[
     bool, typer.Option("--update", help="Save it as an update of the template of this id.")
 ]
+BackupFile = Annotated[Path, _argument("PATH", "The file of the backup.")]
 OutFile = Annotated[Path | None, _argument("FILE", "Default: standard output.")]
 Force = Annotated[bool, typer.Option("--force", help="Write over FILE if it exists.")]

@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from syncsim.contract import Clock, Head, Revision, Row
 from syncsim.errors import VersionConflictError
 from syncsim.store.address import Synchronous, parse_address
 from syncsim.store.appending import append
+from syncsim.store.copies import Restored, backup, restore
 from syncsim.store.freshness_marks import Reader
 from syncsim.store.records import AuditEntry, Record, Swap
 from syncsim.store.sqlite_errors import check_chain, intact
 from syncsim.store.sqlite_file import SQLiteFile
 from syncsim.store.statements import AUDIT, FIND, HISTORY, REVISION, TEMPLATES
+from syncsim.store.verifying import Progress, Verification, verify
 from syncsim.store.write_transaction import WriteTransaction
-from syncsim.store.writes import VersionedWrites, check_limit, is_text, unknown
+from syncsim.store.writes import WRITE_TIMEOUT_S, VersionedWrites, check_limit, is_text, unknown
 
 
 class SQLiteStore(VersionedWrites):
@@ -85,6 +88,18 @@ class SQLiteStore(VersionedWrites):
     def find_update(self, update_id: str) -> Revision | None:
         """The revision that this update committed, or None."""
         return self._revision(FIND, update_id)
+
+    def backup(self, path: Path, *, force: bool = False, progress: Progress = None) -> Verification:
+        """Write a whole, verified copy of the file to `path`, also while others write."""
+        return backup(self._file, path, force, progress)
+
+    def restore(self, path: Path, *, progress: Progress = None) -> Restored:
+        """Put the content of a backup in the place of all there is; what goes is kept beside."""
+        return restore(self._file, path, WRITE_TIMEOUT_S, progress)
+
+    def verify(self, *, progress: Progress = None) -> Verification:
+        """Read every page and row, and say what is wrong with them."""
+        return self._file.ask(None, lambda reader: verify(reader.connection, progress))
 
     def _prove(self, template_id: str) -> Head:
         """The head of a template that this store meets for the first time, from its whole row.

@@ -33,7 +33,8 @@ the other failures come before."""
 _MEANINGS: Final = {
     sqlite3.SQLITE_NOTADB: ("is not a SQLite database; choose another file", False),
     sqlite3.SQLITE_CORRUPT: (
-        "is damaged; keep a copy, then restore a backup or try `sqlite3 FILE .recover`",
+        "is damaged; keep a copy, then restore a backup (syncsim restore PATH) or try "
+        "`sqlite3 FILE .recover`",
         False,
     ),
     sqlite3.SQLITE_READONLY: ("cannot be written; make the file and its folder writable", False),
@@ -88,9 +89,13 @@ def unavailable(
         return StoreUnavailableError(
             template_id, f"busy: another process keeps {path} locked; try again, or allow more time"
         )
-    meaning, retryable = _MEANINGS.get(code(error) & 0xFF, ("cannot be used", False))
+    primary = code(error) & 0xFF
+    meaning, retryable = _MEANINGS.get(primary, ("cannot be used", False))
     return StoreUnavailableError(
-        template_id, f"{path} {meaning} (SQLite says: {error})", retryable=retryable
+        template_id,
+        f"{path} {meaning} (SQLite says: {error})",
+        retryable=retryable,
+        damaged=primary == sqlite3.SQLITE_CORRUPT,
     )
 
 
@@ -139,6 +144,7 @@ def damaged(path: Path, what: str, template_id: str | None = None) -> StoreUnava
         template_id,
         f"{path} is damaged: {what}; keep a copy, then restore a backup (syncsim restore PATH)",
         retryable=False,
+        damaged=True,
     )
 
 

@@ -150,6 +150,10 @@ class SQLiteFile:
         if writer is not None:
             writer.close()
 
+    def retire_writer(self) -> None:
+        """Have the next write open a connection of its own; this transaction may go on."""
+        self._writer_identity = None
+
     def check_usable(self) -> None:
         """Raise where the store was closed, or this process was forked in the middle of a call."""
         if self._refusal is not None:

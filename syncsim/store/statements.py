@@ -88,6 +88,37 @@ ON CONFLICT (update_id) DO NOTHING
 """
 """`APPEND`, and an error too where its parent is not what lies before it: a text is no place."""
 
+EVERY_ROW: Final = """
+SELECT place & 4294967295, template.template_id, revision.template_id, revision, version, parent,
+  by, at, user_updated_at, update_id, detail, digest, body
+FROM revision LEFT JOIN template ON number = place >> 32 ORDER BY place
+"""
+"""Every commit after the revision and the template that its place stands for, oldest first."""
+
+ROW_COUNT: Final = "SELECT count(*) FROM revision"
+
+EMPTY_TEMPLATES: Final = """
+SELECT template_id FROM template
+WHERE NOT EXISTS (SELECT 1 FROM revision
+                  WHERE place BETWEEN number << 32 AND (number + 1 << 32) - 1)
+"""
+
+ATTACH: Final = "ATTACH ? AS restored"
+
+GONE: Final = """
+SELECT count(*) FROM (SELECT template_id, version FROM main.revision
+                      EXCEPT SELECT template_id, version FROM restored.revision)
+"""
+"""How many versions are in the store and not in the attached one."""
+
+PUT_BACK: Final = (
+    "DELETE FROM main.revision",
+    "DELETE FROM main.template",
+    "INSERT INTO main.template SELECT * FROM restored.template",
+    "INSERT INTO main.revision SELECT * FROM restored.revision ORDER BY place",
+)
+"""All that the attached store holds, in the place of all that this one holds."""
+
 OLD_ROWS: Final = """
 SELECT template_id, revision, parent, by, at, user_updated_at, update_id, detail, body, version
 FROM revision_old ORDER BY template_id, revision
