@@ -368,36 +368,6 @@ print(failures, most < 64)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-def test_a_forked_child_uses_files_of_its_own(cache):
-    """A thread of the parent is inside a transaction: the child has to wait, but not for ever."""
-    cache.set("k", 1)
-    entered, leave = threading.Event(), threading.Event()
-
-    def hold():
-        with cache.transact():
-            cache.set("k", 2)
-            entered.set()
-            leave.wait(60)
-
-    thread = threading.Thread(target=hold)
-    thread.start()
-    assert entered.wait(60)
-    pid = os.fork()
-    if pid == 0:
-        outcome = 1
-        try:
-            cache.get("k")
-        except CacheError as error:
-            outcome = 0 if "locked" in str(error) else 2
-        finally:
-            os._exit(outcome)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    leave.set()
-    thread.join(60)
-    assert cache.get("k") == 2
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_child_forked_inside_transact_cannot_end_the_transaction(cache):
     failures, child = [], None
     try:

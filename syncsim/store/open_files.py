@@ -1,47 +1,25 @@
-"""Which database files this process has open: one write lock for each, and all closed over a fork.
-
-It does not do to forget a connection in the child and open another. SQLite counts in the process
-who holds a file, so the child's new connection believes its process holds it already and takes no
-lock. When the parent closes, it finds itself alone, deletes the log, and everything that the child
-has committed since is gone, acknowledged or not (measured; the rule is in SQLite's "How To Corrupt
-An SQLite Database File", section 2.6). So no connection is open while the process forks.
-"""
+"""One write lock for each database file that this process has open; how such a file is made."""
 
 from __future__ import annotations
 
 import os
-import threading
 from pathlib import Path
-from typing import Final, Protocol
-from weakref import WeakSet, WeakValueDictionary
+from typing import Final
+from weakref import WeakValueDictionary
 
+from syncsim.forks import guard
 from syncsim.locks import FairLock
 from syncsim.store.sqlite_errors import refused
 
-
-class OpenFile(Protocol):
-    """What a fork does to an open file."""
-
-    def suspend(self) -> None:
-        """Close every connection and let nobody open one."""
-
-    def resume(self) -> None:
-        """In the parent: go on."""
-
-    def restart(self) -> None:
-        """In the child: begin anew, without the threads that were waiting."""
-
-
-_guard: Final = threading.RLock()
-_files: Final[WeakSet[OpenFile]] = WeakSet()
 _locks: Final[WeakValueDictionary[Path, FairLock]] = WeakValueDictionary()
-_suspended: Final[list[OpenFile]] = []
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_locks.clear)  # their holders are threads of the parent
 
 
 def write_lock(path: Path) -> FairLock:
     """The lock that all writers to this file in this process share, whichever store they use."""
     real = path.resolve()
-    with _guard:
+    with guard:
         lock = _locks.get(real)
         if lock is None:
             lock = _locks[real] = FairLock()
@@ -54,7 +32,7 @@ def make_private(path: Path) -> None:
     Closing a file drops every lock that this process has on it, so no store may open the file
     before it is closed here; hence the guard.
     """
-    with _guard:
+    with guard:
         try:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         except FileExistsError:
@@ -64,43 +42,3 @@ def make_private(path: Path) -> None:
                 path,
                 f"cannot be made ({error.strerror}); make its folder writable, or choose another",
             ) from error
-
-
-def register(file: OpenFile) -> None:
-    """From now on, close this file over every fork."""
-    with _guard:
-        _files.add(file)
-
-
-def unregister(file: OpenFile) -> None:
-    """The file was closed."""
-    with _guard:
-        _files.discard(file)
-
-
-def _before_fork() -> None:
-    _guard.acquire()
-    _suspended.extend(_files)
-    for file in _suspended:
-        file.suspend()
-
-
-def _after_in_parent() -> None:
-    for file in _suspended:
-        file.resume()
-    _suspended.clear()
-    _guard.release()
-
-
-def _after_in_child() -> None:
-    _locks.clear()  # their waiters are threads that do not exist here
-    for file in _suspended:
-        file.restart()
-    _suspended.clear()
-    _guard.release()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_before_fork, after_in_parent=_after_in_parent, after_in_child=_after_in_child
-    )

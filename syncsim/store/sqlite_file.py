@@ -2,7 +2,7 @@
 
 The connections are taken from a SQLAlchemy engine and then kept, since the engine's own pool costs
 more than the calls that are made here. Two things can pull the file away from under them: somebody
-replaces it (`_look`), and somebody forks (`suspend`).
+replaces it (`_look`), and somebody forks (`_suspend`).
 """
 
 from __future__ import annotations
@@ -11,19 +11,20 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from time import monotonic
-from typing import Any, Final, NamedTuple, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from sqlalchemy import URL, Engine, NullPool, create_engine, event
 
 from syncsim.contract import Head
 from syncsim.errors import StoreUnavailableError
+from syncsim.forks import ProcessBound, seconds_to
 from syncsim.store.address import Address
 from syncsim.store.bounded_pool import BoundedPool
 from syncsim.store.freshness_marks import MAX_HEADS, Reader, Writer
-from syncsim.store.open_files import make_private, register, unregister, write_lock
+from syncsim.store.open_files import make_private, write_lock
 from syncsim.store.schema import prepare
 from syncsim.store.sqlite_errors import check_place, refused, unavailable, until_free
 from syncsim.store.writes import CLOSED, WRITE_TIMEOUT_S, busy
@@ -38,20 +39,15 @@ LOOK_EVERY_S: Final = 0.25
 What is committed to the old file meanwhile goes the way of all that was committed to it before.
 """
 
-FORK_PATIENCE_S: Final = 2.0
-"""How long a fork waits for each kind of call under way in other threads."""
-
 Answer = TypeVar("Answer")
 
-_inherited: Final[list[object]] = []
-"""Connections of a parent process, kept for ever: even closing them here would be wrong."""
 
-
-class SQLiteFile:
+class SQLiteFile(ProcessBound):
     """The connections to one database file; made when first needed, reopened if it is replaced."""
 
     def __init__(self, address: Address) -> None:
-        self.path = address.path
+        self.path = self._database = address.path
+        self._check_forked_at_rest()
         check_place(self.path)
         make_private(self.path)
         self.lock = write_lock(self.path)
@@ -66,9 +62,9 @@ class SQLiteFile:
         self._writer_identity: tuple[int, int] | None = None
         self.proven: set[str] = set()  # templates of which a head was read whole
         self._refusal: str | None = None
-        self._suspension: _Suspension | None = None
+        self._taken_over_fork = ExitStack()
+        self._bind()
         self._look()
-        register(self)
 
     def ask(
         self, template_id: str | None, question: Callable[..., Answer], *parameters: Any
@@ -155,7 +151,7 @@ class SQLiteFile:
         self._writer_identity = None
 
     def check_usable(self) -> None:
-        """Raise where the store was closed, or this process was forked in the middle of a call."""
+        """Raise where the store was closed."""
         if self._refusal is not None:
             raise StoreUnavailableError(None, self._refusal, retryable=False)
 
@@ -172,7 +168,6 @@ class SQLiteFile:
         if alone:
             self.drop_writer()
             self.lock.release()
-        unregister(self)
 
     # -- replaced ----------------------------------------------------------------------------------
 
@@ -207,51 +202,22 @@ class SQLiteFile:
 
     # -- forked ------------------------------------------------------------------------------------
 
-    def suspend(self) -> None:
-        """Before a fork: close every connection and let nobody open one."""
-        held = self.lock.acquire(FORK_PATIENCE_S)
-        writing = self._writer is not None and self._writer.connection.in_transaction
-        if held and not writing:
-            self.drop_writer()
-        looking = self._looking.acquire(timeout=FORK_PATIENCE_S)
-        paused = self._readers.pause(FORK_PATIENCE_S)
-        quiet = held and not writing and looking and paused
-        self._suspension = _Suspension(self._readers, held, looking, quiet)
+    def _suspend(self, deadline: float) -> bool:
+        taken = self._taken_over_fork
+        if not self.lock.acquire(seconds_to(deadline)):
+            return False
+        taken.callback(self.lock.release)
+        if self._writer is not None and self._writer.connection.in_transaction:
+            return False  # forked by a `change`, which is inside of this thread's own transaction
+        self.drop_writer()
+        if not self._looking.acquire(timeout=seconds_to(deadline)):
+            return False
+        taken.callback(self._looking.release)
+        taken.callback(self._readers.resume)
+        return self._readers.pause(seconds_to(deadline))
 
-    def resume(self) -> None:
-        """After a fork, in the parent: go on."""
-        suspension, self._suspension = self._suspension, None
-        assert suspension is not None
-        suspension.readers.resume()
-        if suspension.looking:
-            self._looking.release()
-        if suspension.held:
-            self.lock.release()
-
-    def restart(self) -> None:
-        """After a fork, in the child: begin anew; refuse if a call was under way in the parent."""
-        suspension, self._suspension = self._suspension, None
-        assert suspension is not None
-        if not suspension.quiet:
-            _inherited.append((self._readers, self._writer))
-            self._refusal = (
-                "this process was forked while a call was under way in its parent; "
-                "start processes with the spawn method"
-            )
-        self.lock = write_lock(self.path)
-        self._looking = threading.Lock()
-        self._look_at = 0.0
-        self._readers = self._new_readers()
-        self._writer = None
-
-
-class _Suspension(NamedTuple):
-    """What `suspend` got hold of, and whether every call under way had ended."""
-
-    readers: BoundedPool[Reader]
-    held: bool
-    looking: bool
-    quiet: bool
+    def _resume(self) -> None:
+        self._taken_over_fork.close()
 
 
 def _engine(address: Address) -> Engine:

@@ -154,10 +154,7 @@ class WriteTransaction:
             raise
 
     def _end(self) -> None:
-        """Roll back what was not committed.
-
-        Nothing is touched after a fork in the middle of the block: the connection is the parent's.
-        """
+        """Roll back what was not committed."""
         try:
             self._file.check_usable()
             if self._cursor.connection.in_transaction:
