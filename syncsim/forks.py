@@ -83,10 +83,10 @@ _inherited: Final[list[ProcessBound]] = []
 """What had connections in use when this process was forked."""
 
 
-def open_locked_file(path: Path, mode: int) -> int:
+def open_locked_file(path: Path, mode: int, flags: int = os.O_RDWR | os.O_CREAT) -> int:
     """A descriptor to take a lock with, which no forked child keeps; `OSError` as `os.open`."""
     with guard:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, mode)
+        descriptor = os.open(path, flags, mode)
         _descriptors.add(descriptor)
         return descriptor
 

@@ -137,8 +137,8 @@ def test_what_is_no_secret_stays_readable() -> None:
 
 def test_a_new_file_is_private_and_in_wal_mode(store: SQLiteStore, path: Path) -> None:
     files = sorted(path.parent.iterdir())
-    assert [f.name for f in files] == ["store.db", "store.db-shm", "store.db-wal"]
-    assert {stat.S_IMODE(f.stat().st_mode) for f in files} == {0o600}
+    assert [f.name for f in files] == ["store.db", "store.db-locks", "store.db-shm", "store.db-wal"]
+    assert {stat.S_IMODE(f.stat().st_mode) for f in files} == {0o600, 0o700}
     with sqlite3.connect(path) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     connection.close()
@@ -375,7 +375,7 @@ def test_a_deleted_file_is_noticed_and_may_be_put_back(store: SQLiteStore, path:
 
 @pytest.mark.usefixtures("always_looking")
 def test_a_replaced_file_is_read_and_written_from_then_on(store: SQLiteStore, path: Path) -> None:
-    """As when a backup is restored under a running program."""
+    """As when a backup is restored under a running program. What it lost is told to one writer."""
     backup = path.with_name("backup.db")
     with sqlite3.connect(path) as connection:
         connection.execute("VACUUM INTO ?", (str(backup),))
@@ -387,6 +387,8 @@ def test_a_replaced_file_is_read_and_written_from_then_on(store: SQLiteStore, pa
         path.with_name(path.name + suffix).unlink()
     backup.rename(path)
     assert store.head(ID).revision == store.read(ID).revision == 1
+    with pytest.raises(StoreUnavailableError, match=r"version 4-.*acknowledged here, is not in it"):
+        count_up(store)
     assert count_up(store).revision == 2
     store.close()
     again = opened(str(path))

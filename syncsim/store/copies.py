@@ -22,7 +22,7 @@ from typing import Final
 
 from syncsim.errors import UsageError
 from syncsim.store.freshness_marks import Reader
-from syncsim.store.schema import prepare
+from syncsim.store.schema import prepare, store_id_statement
 from syncsim.store.sqlite_errors import damaged, refused, unavailable
 from syncsim.store.sqlite_file import SQLiteFile
 from syncsim.store.statements import ATTACH, GONE, PUT_BACK
@@ -75,10 +75,10 @@ def backup(file: SQLiteFile, target: Path, force: bool, progress: Progress) -> V
 def restore(file: SQLiteFile, source: Path, timeout_s: float, progress: Progress) -> Restored:
     """Put the content of a backup in the place of the store's, in one transaction.
 
-    What was there is kept in a file beside the store, and counted. A token may come again only with
-    the content that it had. `source` may have an older schema version. Raises
-    `StoreUnavailableError` where it is damaged or no store, or the write lock does not come within
-    `timeout_s` seconds; then nothing has changed.
+    What was there is kept in a file beside the store, and counted. The store gets another id. A
+    token may come again only with the content that it had. `source` may have an older schema
+    version. Raises `StoreUnavailableError` where it is damaged or no store, or the write lock does
+    not come within `timeout_s` seconds; then nothing has changed.
     """
     unfinished = _unfinished(file.path)
     try:
@@ -90,7 +90,7 @@ def restore(file: SQLiteFile, source: Path, timeout_s: float, progress: Progress
                 file.ask(None, _copy, copy, kept, None)
             transaction.run(ATTACH, (_uri(unfinished, read_only=True),))
             (gone,) = transaction.run(GONE, ()).fetchone()
-            for statement in PUT_BACK:
+            for statement in (*PUT_BACK, store_id_statement()):
                 transaction.run(statement, ())
     finally:
         unfinished.unlink(missing_ok=True)

@@ -96,7 +96,7 @@ class Record(NamedTuple):
             update_id,
             detail,
         )
-        return cls(*columns, _digest(columns, content[:HALF]), body)
+        return cls._make((*columns, _digest(columns, content[:HALF]), body))
 
     def is_intact(self, *, has_body: bool = True) -> bool:
         """Whether the row is the one that was committed; the body counts where it was read."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
+from secrets import token_hex
 from typing import Final
 
 from syncsim.store.records import Record
@@ -96,6 +97,15 @@ def _look(connection: sqlite3.Connection) -> tuple[int, int, int]:
     return application_id, version, tables
 
 
+def store_id_statement() -> str:
+    """The CREATE VIEW statement that gives a store an id which no other has.
+
+    The id stands in the schema rather than in a row, because the schema lies on the first page:
+    two stores that grew alike would have the same one otherwise (see `file_watch`).
+    """
+    return f"CREATE VIEW store AS SELECT '{token_hex(8)}' AS store_id"
+
+
 def _make_tables(connection: sqlite3.Connection) -> None:
     from sqlalchemy.dialects import sqlite
 
@@ -103,6 +113,7 @@ def _make_tables(connection: sqlite3.Connection) -> None:
 
     for statement in create_statements(sqlite.dialect()):
         connection.execute(statement)
+    connection.execute(store_id_statement())
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 

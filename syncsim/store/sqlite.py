@@ -60,7 +60,7 @@ class SQLiteStore(VersionedWrites):
         """
         head = self._file.own_head(template_id)
         if head is None:
-            if type(template_id) is not str or template_id not in self._file.proven:
+            if type(template_id) is not str or not self._file.is_proven(template_id):
                 return self._prove(template_id)
             head = self._file.ask(template_id, Reader.head, template_id)
         if head is None:

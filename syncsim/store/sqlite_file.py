@@ -2,31 +2,31 @@
 
 The connections are taken from a SQLAlchemy engine and then kept, since the engine's own pool costs
 more than the calls that are made here. Two things can pull the file away from under them: somebody
-replaces it (`_look`), and somebody forks (`_suspend`).
+moves, replaces or restores it (`_look`), and somebody forks (`_suspend`).
 """
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import threading
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, closing
-from pathlib import Path
 from time import monotonic
 from typing import Any, Final, TypeVar, cast
 
-from sqlalchemy import URL, Engine, NullPool, create_engine, event
+from sqlalchemy import Engine, NullPool, create_engine, event
 
 from syncsim.contract import Head
 from syncsim.errors import StoreUnavailableError
 from syncsim.forks import ProcessBound, seconds_to
 from syncsim.store.address import Address
 from syncsim.store.bounded_pool import BoundedPool
+from syncsim.store.file_watch import Happened
 from syncsim.store.freshness_marks import MAX_HEADS, Reader, Writer
-from syncsim.store.open_files import make_private, write_lock
+from syncsim.store.open_files import make_private, shared_file
+from syncsim.store.records import ROOT, Record, Tip
 from syncsim.store.schema import prepare
-from syncsim.store.sqlite_errors import check_place, refused, unavailable, until_free
+from syncsim.store.sqlite_errors import check_place, unavailable, until_free
+from syncsim.store.statements import REVISION
 from syncsim.store.writes import CLOSED, WRITE_TIMEOUT_S, busy
 from syncsim.template import check_template_id
 
@@ -34,9 +34,9 @@ MAX_READERS: Final = 8
 """Two open files each; more of them gain nothing under one interpreter lock."""
 
 LOOK_EVERY_S: Final = 0.25
-"""How long it may take to notice that the file was deleted or replaced by another.
+"""How long it may take a reader to notice that the file was deleted or replaced by another.
 
-What is committed to the old file meanwhile goes the way of all that was committed to it before.
+A writer looks before each write.
 """
 
 Answer = TypeVar("Answer")
@@ -49,28 +49,26 @@ class SQLiteFile(ProcessBound):
         self.path = self._database = address.path
         self._check_forked_at_rest()
         check_place(self.path)
-        make_private(self.path)
-        self.lock = write_lock(self.path)
+        self._shared = shared_file(self.path)
+        self.lock = self._shared.lock
         self._engine = _engine(address)
-        self._looking = threading.Lock()  # taken after `lock`, never before
-        self._identity: tuple[int, int] | None = None
-        self._look_at = 0.0
         self._readers = self._new_readers()
         self._writer: Writer | None = None
         self.own_commits = 0  # counted by transactions, under the lock
         self._asked_after = 0  # how many of them there were when the writer was last asked
-        self._writer_identity: tuple[int, int] | None = None
-        self.proven: set[str] = set()  # templates of which a head was read whole
+        self._writer_generation = 0  # which of the shared file's it was opened in
         self._refusal: str | None = None
         self._taken_over_fork = ExitStack()
         self._bind()
+        make_private(self.path)
         self._look()
+        self._shared.members.add(self)
 
     def ask(
         self, template_id: str | None, question: Callable[..., Answer], *parameters: Any
     ) -> Answer:
         """`question(reader, *parameters)` on a free reader; `StoreUnavailableError` if it fails."""
-        if monotonic() >= self._look_at:
+        if monotonic() >= self._shared.look_at and not self.lock.depth:
             self._look()
         readers = self._readers
         reader: Reader | None = None
@@ -101,10 +99,14 @@ class SQLiteFile(ProcessBound):
         if self._asked_after == self.own_commits or writer is None or lock.is_taken:
             return None
         self._asked_after = self.own_commits
-        if type(template_id) is not str or monotonic() >= self._look_at or not lock.acquire(0.0):
+        if (
+            type(template_id) is not str
+            or monotonic() >= self._shared.look_at
+            or not lock.acquire(0.0)
+        ):
             return None
         try:
-            if writer is not self._writer or self._writer_identity != self._identity:
+            if writer is not self._writer or self._writer_generation != self._shared.generation:
                 return None
             tip = writer.own_tips().get(template_id)
         except sqlite3.Error:
@@ -124,21 +126,40 @@ class SQLiteFile(ProcessBound):
 
         It never waits by itself (`PRAGMA busy_timeout = 0`): SQLite's busy handler sleeps up to
         100 ms between tries, and hardly ever meets a neighbour that writes without pause.
+
+        Raises `StoreUnavailableError` once where the file does not have what this process has
+        acknowledged, because somebody put another in its place.
         """
-        if monotonic() >= self._look_at:
+        shared = self._shared
+        if not shared.watch.is_as_seen():
             self._look()
-        if self._writer is None or self._writer_identity != self._identity:
+        if shared.lost_commit is not None:
+            raise self._lost()
+        if self._writer is None or self._writer_generation != shared.generation:
             self.drop_writer()
             self._writer = Writer(self._connect())
-            self._writer_identity = self._identity
+            self._writer_generation = shared.generation
             self._writer.execute("PRAGMA busy_timeout = 0")
         return self._writer
 
+    def committed(self, template_id: str, tip: Tip) -> None:
+        """Take note that the writer has just committed this; for `lock`'s holder."""
+        shared = self._shared
+        self.own_commits += 1
+        shared.last_commit = template_id, tip
+        if not shared.watch.is_settled:
+            shared.watch.settle()
+
+    def is_proven(self, template_id: str) -> bool:
+        """Whether this process has read the newest commit of the template whole, or made it."""
+        return template_id in self._shared.proven
+
     def note_proven(self, template_ids: Iterable[str]) -> None:
         """The newest commits of these templates were read whole, or made, by this process."""
-        if len(self.proven) >= MAX_HEADS:
-            self.proven.clear()
-        self.proven.update(template_ids)
+        proven = self._shared.proven
+        if len(proven) >= MAX_HEADS:
+            proven.clear()
+        proven.update(template_ids)
 
     def drop_writer(self) -> None:
         """Close the writing connection, which rolls back; the next write opens another."""
@@ -147,8 +168,12 @@ class SQLiteFile(ProcessBound):
             writer.close()
 
     def retire_writer(self) -> None:
-        """Have the next write open a connection of its own; this transaction may go on."""
-        self._writer_identity = None
+        """Have the next write open a connection of its own, that knows nothing of earlier commits.
+
+        This transaction may go on.
+        """
+        self._shared.last_commit = None
+        self._writer_generation = -1
 
     def check_usable(self) -> None:
         """Raise where the store was closed."""
@@ -163,26 +188,92 @@ class SQLiteFile(ProcessBound):
         """
         alone = self.lock.depth == 0 and self.lock.acquire(WRITE_TIMEOUT_S)
         self._refusal = self._refusal or CLOSED
-        self._look_at = 0.0
-        self._readers.close()
+        shared = self._shared
+        shared.look_at = 0.0
+        with shared.looking:
+            shared.members.discard(self)
+            if not shared.members:
+                shared.watch.let_last_fold()
+            self._readers.close()
+            if alone:
+                self.drop_writer()
+            if not shared.members:
+                shared.watch.end()
         if alone:
-            self.drop_writer()
             self.lock.release()
 
     # -- replaced ----------------------------------------------------------------------------------
 
     def _look(self) -> None:
-        """See that the file is the one that was opened; turn to the new one if it was replaced."""
-        with self._looking:
+        """See that the files are the ones that were opened; open what is there if they are not."""
+        shared = self._shared
+        with shared.looking:
             self.check_usable()
-            identity = _identity(self.path)
-            if identity != self._identity:
+            if shared.watch.has_begun and shared.watch.look() is Happened.NOTHING:
+                shared.look_at = monotonic() + LOOK_EVERY_S
+                return
+        if not self.lock.acquire(WRITE_TIMEOUT_S):
+            raise busy(None, WRITE_TIMEOUT_S)
+        try:
+            with shared.looking:
+                self._open_anew()
+                shared.look_at = monotonic() + LOOK_EVERY_S
+        finally:
+            self.lock.release()
+
+    def _open_anew(self) -> None:
+        """Close every connection of this process to the file, and open what lies there now.
+
+        Every one, because SQLite keeps one state for a file and a process: a new connection would
+        find the log of the old ones.
+        """
+        shared = self._shared
+        with shared.watch.alone():
+            happened = shared.watch.look()
+            if happened is Happened.NOTHING:
+                return  # another thread has seen to it
+            with ExitStack() as paused:
+                members = {self, *shared.members}
+                for member in members:
+                    paused.callback(member._readers.resume)
+                    if not member._readers.pause(WRITE_TIMEOUT_S):
+                        raise busy(None, WRITE_TIMEOUT_S)
+                if happened is Happened.LOG_REMOVED:
+                    _save_log(members)
+                for member in members:
+                    member.drop_writer()
+                shared.watch.clear_log(happened)
                 self._prepare()
-                self._readers.close()
-                self._readers = self._new_readers()
-                self.proven = set()
-                self._identity = identity
-            self._look_at = monotonic() + LOOK_EVERY_S
+                shared.proven = set()
+                shared.generation += 1
+            reader = self._readers.take(WRITE_TIMEOUT_S)
+            if reader is None:
+                raise busy(None, WRITE_TIMEOUT_S)
+            self._look_for_last_commit(reader)
+            shared.watch.begin()  # while a connection is open, and the log with it
+            self._readers.give(reader)
+
+    def _look_for_last_commit(self, reader: Reader) -> None:
+        """Notice if the file does not have what this process has acknowledged last."""
+        shared = self._shared
+        last, shared.last_commit = shared.last_commit, None
+        template_id, tip = last or ("", ROOT)
+        found = [Record._make(row).tip for row in reader.rows(REVISION, (template_id, tip.version))]
+        if last is not None and found != [tip]:
+            shared.lost_commit = last
+
+    def _lost(self) -> StoreUnavailableError:
+        shared = self._shared
+        lost, shared.lost_commit = shared.lost_commit, None
+        assert lost is not None
+        template_id, tip = lost
+        return StoreUnavailableError(
+            template_id,
+            f"{self.path} was replaced by another file while it was open: version {tip.version} of "
+            f"{template_id!r}, which was acknowledged here, is not in it; look at what is there, "
+            "then write again",
+            retryable=False,
+        )
 
     def _prepare(self) -> None:
         try:
@@ -210,26 +301,41 @@ class SQLiteFile(ProcessBound):
         if self._writer is not None and self._writer.connection.in_transaction:
             return False  # forked by a `change`, which is inside of this thread's own transaction
         self.drop_writer()
-        if not self._looking.acquire(timeout=seconds_to(deadline)):
+        looking = self._shared.looking
+        if not looking.acquire(timeout=seconds_to(deadline)):
             return False
-        taken.callback(self._looking.release)
+        taken.callback(looking.release)
         taken.callback(self._readers.resume)
-        return self._readers.pause(seconds_to(deadline))
+        if not self._readers.pause(seconds_to(deadline)):
+            return False
+        self._shared.watch.end()  # and begin anew, in the parent as in the child
+        self._shared.look_at = 0.0
+        return True
 
     def _resume(self) -> None:
         self._taken_over_fork.close()
 
 
+def _save_log(members: Iterable[SQLiteFile]) -> None:
+    """Write into the database what its log holds, which has lost its name."""
+    for member in members:
+        if member._writer is not None:
+            member._writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            return
+
+
 def _engine(address: Address) -> Engine:
     """Connections as all parts of the store want them; no transaction is begun behind our back."""
     engine = create_engine(
-        URL.create("sqlite", database=str(address.path)),
+        "sqlite://",
+        creator=lambda: sqlite3.connect(
+            f"{address.path.as_uri()}?mode=rw",  # and never make an empty file in its place
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=WRITE_TIMEOUT_S,
+        ),
         poolclass=NullPool,
-        connect_args={
-            "isolation_level": None,
-            "check_same_thread": False,
-            "timeout": WRITE_TIMEOUT_S,
-        },
     )
 
     @event.listens_for(engine, "connect")
@@ -238,16 +344,3 @@ def _engine(address: Address) -> Engine:
         connection.execute("PRAGMA foreign_keys = ON")
 
     return engine
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    """Which file bears this name now. Its number is not given again while we hold the file open."""
-    try:
-        status = os.stat(path)
-    except FileNotFoundError as error:
-        raise refused(
-            path, "was deleted or moved away while it was open; put it back, or choose another file"
-        ) from error
-    except OSError as error:
-        raise refused(path, f"cannot be reached ({error.strerror})") from error
-    return status.st_dev, status.st_ino

@@ -116,8 +116,9 @@ PUT_BACK: Final = (
     "DELETE FROM main.template",
     "INSERT INTO main.template SELECT * FROM restored.template",
     "INSERT INTO main.revision SELECT * FROM restored.revision ORDER BY place",
+    "DROP VIEW main.store",
 )
-"""All that the attached store holds, in the place of all that this one holds."""
+"""All that the attached store holds, in the place of all that this one holds, but for its id."""
 
 OLD_ROWS: Final = """
 SELECT template_id, revision, parent, by, at, user_updated_at, update_id, detail, body, version

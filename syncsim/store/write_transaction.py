@@ -144,7 +144,8 @@ class WriteTransaction:
             if self._wrote:
                 self._cursor.wrote(self._wrote)
                 self._file.note_proven(self._wrote)
-                self._file.own_commits += 1
+                for template_id, tip in self._wrote.items():
+                    self._file.committed(template_id, tip)
         except sqlite3.Error as error:
             self._file.drop_writer()
             if not took_effect(error, self._file, self._template_id, self._new_ids):
