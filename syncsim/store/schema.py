@@ -95,6 +95,6 @@ def _upgrade_from_1(connection: sqlite3.Connection) -> None:
         "INSERT INTO template (template_id) SELECT template_id FROM template_1 ORDER BY template_id"
     )
     for row in connection.execute(HISTORY_OF_1):
-        connection.execute(APPEND, row)
+        connection.execute(APPEND, (*row, *row[:2]))
     for table in ("revision", "template"):
         connection.execute(f"DROP TABLE {table}_1")
