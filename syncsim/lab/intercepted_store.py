@@ -60,6 +60,11 @@ class StoreCall:
         """Whether it may change what the store holds."""
         return self.name in WRITES
 
+    @property
+    def attempts(self) -> Sequence[Any]:
+        """The writes of a batch, else this call: each has a change, an author and an update id."""
+        return self.batch if self.name == "update_many" else (self,)
+
 
 class InterceptedStore:
     """`inner` with `around` in the way of every call; an ability that `inner` lacks is None."""

@@ -9,15 +9,22 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from typing import Any, Final, TypeVar
 
-from syncsim.contract import Cache, Clock, Document, Environment, EventLog, Row, Write
+from syncsim.contract import (
+    Cache,
+    Clock,
+    Document,
+    Environment,
+    EventLog,
+    QueuedWrite,
+    Row,
+    Write,
+)
 from syncsim.errors import VersionConflictError
 from syncsim.lab.history import Attempt, Fate, Way
 from syncsim.lab.intercepted_store import InterceptedStore, StoreCall
 from syncsim.lab.tape import Call, Tape
-from syncsim.store.writes import Change
 
 T = TypeVar("T")
 
@@ -159,11 +166,13 @@ class RecordedStore(InterceptedStore):
 
     def _attempt(self, call: StoreCall, way: Way, do: Callable[[], T]) -> T:
         """A write attempt of each operation whose write it is, however often a change is called."""
-        writes = call.batch if way == "batch" else (call,)
-        changes = [_Watched(write.change) for write in writes]
-        owners = [self._tape.owner(w.update_id, call.template_id, w.by) for w in writes]
+        changes = [_Watched(one.change) for one in call.attempts]
+        owners = [self._tape.owner(a.update_id, call.template_id, a.by) for a in call.attempts]
         if way == "batch":
-            call.batch = [replace(w, change=c) for w, c in zip(call.batch, changes, strict=True)]
+            call.batch = [
+                QueuedWrite(change, write.by, write.update_id)
+                for change, write in zip(changes, call.batch, strict=True)
+            ]
         elif way == "locked":
             call.change = changes[0]
         began = self._tape.order()
@@ -228,17 +237,15 @@ class RecordedStore(InterceptedStore):
 
 
 class _Watched:
-    """A change that remembers whether its last answer was something to write; None is a document
-    given outright."""
+    """A change, and whether its last answer was something to write; a write without one is."""
 
     __slots__ = ("_change", "has_written")
 
-    def __init__(self, change: Change | None) -> None:
+    def __init__(self, change: Any) -> None:
         self._change = change
         self.has_written = change is None
 
     def __call__(self, row: Row) -> Document | Write | None:
-        assert self._change is not None
-        answer = self._change(row)
+        answer: Document | Write | None = self._change(row)
         self.has_written = answer is not None
         return answer

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from syncsim.contract import Document, Row, Write
+from syncsim.contract import Document, QueuedWrite, Row, Write
 from syncsim.lab.intercepted_store import FullStore, StoreCall
 from syncsim.lab.simulation.environment import SimulatedStore
 from syncsim.lab.simulation.faults import Faults, Mishaps
@@ -93,7 +93,7 @@ class TimedStore(SimulatedStore):
                 self._spend(times.commit_ms)
                 each_ms = times.merge_ms + times.version_ms
                 call.batch = [
-                    replace(write, change=self._timed(write.change, each_ms))
+                    QueuedWrite(self._timed(write.change, each_ms), write.by, write.update_id)
                     for write in call.batch
                 ]
             return do()
@@ -101,8 +101,8 @@ class TimedStore(SimulatedStore):
     @contextmanager
     def _transaction(self, call: StoreCall) -> Iterator[None]:
         with self._holding_write_lock(call):
-            for write in call.batch or (call,):
-                self._tried(write.update_id)
+            for attempt in call.attempts:
+                self._tried(attempt.update_id)
             began = self._gate.now
             try:
                 yield
