@@ -15,7 +15,6 @@ import pytest
 
 from syncsim import connect
 from syncsim.contract import Document, Head, Row
-from syncsim.environment import SystemClock
 from syncsim.errors import StoreUnavailableError, UsageError, VersionConflictError
 from syncsim.store import sqlite_file
 from syncsim.store.address import masked, parse_address
@@ -611,7 +610,8 @@ def test_a_body_that_is_not_what_was_committed_is_an_error_of_the_store(
             with pytest.raises(StoreUnavailableError, match=f"{path} is damaged: .* '[12]-") as why:
                 call()
             assert (why.value.template_id, why.value.retryable) == (ID, False)
-    assert SQLiteStore(path, clock=SystemClock()).head(ID).revision == 2
+    with closing(opened(str(path))) as store:
+        assert store.head(ID).revision == 2
 
 
 def test_a_detail_that_is_no_json_is_damage_too(tmp_path: Path) -> None:
