@@ -70,7 +70,7 @@ class InterceptedStore:
     """`inner` with `around` in the way of every call; an ability that `inner` lacks is None."""
 
     def __init__(self, inner: Any) -> None:
-        self.inner: FullStore = inner
+        self._inner: FullStore = inner
         for ability in ABILITIES:
             if getattr(inner, ability, None) is None:
                 setattr(self, ability, None)
@@ -83,49 +83,49 @@ class InterceptedStore:
 
     def templates(self) -> Sequence[str]:
         """The ids of all templates, sorted."""
-        return self.around(StoreCall("templates"), self.inner.templates)
+        return self.around(StoreCall("templates"), self._inner.templates)
 
     def read(self, template_id: str) -> Row:
         """The head with its document."""
         call = StoreCall("read", template_id)
-        return self.around(call, lambda: self.inner.read(call.template_id))
+        return self.around(call, lambda: self._inner.read(call.template_id))
 
     def head(self, template_id: str) -> Head:
         """The head without its document."""
         call = StoreCall("head", template_id)
-        return self.around(call, lambda: self.inner.head(call.template_id))
+        return self.around(call, lambda: self._inner.head(call.template_id))
 
     def history(self, template_id: str, *, limit: int | None = None) -> Sequence[Revision]:
         """Every committed version, newest first."""
         call = StoreCall("history", template_id)
-        return self.around(call, lambda: self.inner.history(call.template_id, limit=limit))
+        return self.around(call, lambda: self._inner.history(call.template_id, limit=limit))
 
     def audit(self, template_id: str, limit: int | None = None) -> Sequence[Any]:
         """The audit trail of the template, newest first."""
         call = StoreCall("audit", template_id)
-        return self.around(call, lambda: self.inner.audit(call.template_id, limit))
+        return self.around(call, lambda: self._inner.audit(call.template_id, limit))
 
     def revision(self, template_id: str, version: str) -> Revision | None:
         """One version of a template, or None."""
         call = StoreCall("revision", template_id, version=version)
-        return self.around(call, lambda: self.inner.revision(call.template_id, version))
+        return self.around(call, lambda: self._inner.revision(call.template_id, version))
 
     def find_update(self, update_id: str) -> Revision | None:
         """The revision that this update committed, or None."""
         call = StoreCall("find_update", update_id=update_id)
-        return self.around(call, lambda: self.inner.find_update(call.update_id))
+        return self.around(call, lambda: self._inner.find_update(call.update_id))
 
     # -- writes ------------------------------------------------------------------------------------
 
     def create(self, template_id: str, document: Document, *, by: str) -> Row:
         """Write the first version."""
         call = StoreCall("create", template_id, by)
-        return self.around(call, lambda: self.inner.create(call.template_id, document, by=by))
+        return self.around(call, lambda: self._inner.create(call.template_id, document, by=by))
 
     def put(self, template_id: str, document: Document, *, by: str) -> Row:
         """Write over whatever is there."""
         call = StoreCall("put", template_id, by)
-        return self.around(call, lambda: self.inner.put(call.template_id, document, by=by))
+        return self.around(call, lambda: self._inner.put(call.template_id, document, by=by))
 
     def compare_and_swap(
         self,
@@ -144,7 +144,7 @@ class InterceptedStore:
         )
         return self.around(
             call,
-            lambda: self.inner.compare_and_swap(
+            lambda: self._inner.compare_and_swap(
                 call.template_id,
                 expected_version,
                 document,
@@ -170,7 +170,7 @@ class InterceptedStore:
         )
         return self.around(
             call,
-            lambda: self.inner.update_locked(
+            lambda: self._inner.update_locked(
                 call.template_id,
                 call.change,
                 by=by,
@@ -186,5 +186,5 @@ class InterceptedStore:
         call = StoreCall("update_many", template_id, batch=writes, timeout_s=timeout_s)
         return self.around(
             call,
-            lambda: self.inner.update_many(call.template_id, call.batch, timeout_s=call.timeout_s),
+            lambda: self._inner.update_many(call.template_id, call.batch, timeout_s=call.timeout_s),
         )

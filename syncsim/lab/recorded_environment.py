@@ -151,7 +151,7 @@ class RecordedStore(InterceptedStore):
 
     def __getattr__(self, name: str) -> Any:
         """What the store has besides its verbs: path, synchronous, close, ..."""
-        return getattr(self.inner, name)
+        return getattr(self._inner, name)
 
     def around(self, call: StoreCall, do: Callable[[], T]) -> T:
         """As underneath, on record."""

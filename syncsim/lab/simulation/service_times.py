@@ -83,7 +83,7 @@ class TimedStore(SimulatedStore):
             if call.name == "put":
                 self._spend(times.commit_ms)
             elif call.name == "compare_and_swap":
-                wins = self.inner.head(call.template_id).version == call.version
+                wins = self._inner.head(call.template_id).version == call.version
                 self._spend(times.commit_ms if wins else times.commit_ms * times.lost)
             elif call.change is not None:
                 self._look()
