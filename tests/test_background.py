@@ -122,7 +122,7 @@ def test_first_sights_are_kept_one_a_template_and_forgotten_when_the_clock_has_c
 
 def beside_a_stamp_from_ahead(env: SimulatedEnvironment) -> Mapping[str, Job]:
     """Ann wrote an hour ahead of the clock. The job runs every second, and Ben writes once."""
-    inner = env.store._store
+    inner = env.store._inner
     now, inner._now = inner._now, lambda: env.clock.now() + 3600  # type: ignore[attr-defined]
     document = {**inner.read("t").document, "name": "Ann's"}
     inner.compare_and_swap("t", inner.head("t").version, document, by="ann")

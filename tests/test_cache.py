@@ -25,6 +25,7 @@ import syncsim
 from syncsim.cache import CacheFolder, UserCache
 from syncsim.cache.safe_disk import SafeDiskCache
 from syncsim.errors import CacheError, UsageError
+from tests.parts import at_the_end
 
 SCALARS = (
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(-1e9, 1e9) | st.text()
@@ -48,9 +49,13 @@ def cache(folder):
     return folder.of("ann")
 
 
+def closed_later(cache: UserCache) -> UserCache:
+    return at_the_end.enter_context(closing(cache))
+
+
 def another(cache: UserCache, timeout_s: float = 0.02) -> UserCache:
     """The same cache as a second process has it: by files alone."""
-    return UserCache(cache.path, cache.user, timeout_s=timeout_s)
+    return closed_later(UserCache(cache.path, cache.user, timeout_s=timeout_s))
 
 
 def child(code: str, *args: object) -> subprocess.Popen[str]:
@@ -162,7 +167,7 @@ CALLS = {
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 def test_transact_excludes_every_call_of_other_threads(tmp_path, call):
-    cache = UserCache(tmp_path / "ann.cache", "ann", timeout_s=0.02)
+    cache = closed_later(UserCache(tmp_path / "ann.cache", "ann", timeout_s=0.02))
     with cache.transact():
         cache.set("k", 1)
         assert "another thread" in str(in_thread(lambda: call(cache)))
@@ -608,7 +613,7 @@ def test_flipped_bytes_never_come_back_as_values(tmp_path, flips):
     """Whatever a disk does to the file: the value, a miss or an error, and then it works again."""
     path = tmp_path / "flip.cache"
     shutil.rmtree(path, ignore_errors=True)
-    cache = UserCache(path, "ann")
+    cache = closed_later(UserCache(path, "ann"))
     values = {f"k{number}": {"text": f"{number}" * 700} for number in range(12)}
     for key, value in values.items():
         cache.set(key, value)

@@ -577,7 +577,7 @@ def test_the_writer_keeps_a_bounded_number_of_heads(store: SQLiteStore) -> None:
     [
         *((query, ("t",)) for query in (HEAD, TIP, FIND)),
         *((query, ("t", 1)) for query in (HISTORY, AUDIT)),
-        (REVISION, ("t", "1-00000000")),
+        (REVISION, ("t", "1-00000000") * 2),
     ],
 )
 def test_no_query_walks_through_the_history_or_sorts_it(

@@ -41,7 +41,8 @@ def append(file: SQLiteFile, swap: Swap) -> Record | None:
         record = swap.following(tip)
         file.check_usable()
         try:
-            if writer.execute(SWAP, record).rowcount == 0:
+            values = (*record, record.template_id, record.revision, record.parent)
+            if writer.execute(SWAP, values).rowcount == 0:
                 return None  # the update id was used before
             writer.tips[swap.template_id] = tip = record.tip
             file.committed(swap.template_id, tip)

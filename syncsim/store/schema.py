@@ -133,6 +133,7 @@ def _upgrade(connection: sqlite3.Connection) -> None:
     )
     for *columns, version in connection.execute(OLD_ROWS):
         # Under the version it had: a body that is not what was committed stays damaged.
-        connection.execute(APPEND, Record.sealed(*columns)._replace(version=version))
+        record = Record.sealed(*columns)._replace(version=version)
+        connection.execute(APPEND, (*record, record.template_id, record.revision))
     for table in ("revision", "template"):
         connection.execute(f"DROP TABLE {table}_old")

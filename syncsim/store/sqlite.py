@@ -83,7 +83,7 @@ class SQLiteStore(VersionedWrites):
 
     def revision(self, template_id: str, version: str) -> Revision | None:
         """One version of a template, or None where it never existed."""
-        return self._revision(REVISION, template_id, version)
+        return self._revision(REVISION, template_id, version, template_id, version)
 
     def find_update(self, update_id: str) -> Revision | None:
         """The revision that this update committed, or None."""

@@ -258,7 +258,8 @@ class SQLiteFile(ProcessBound):
         shared = self._shared
         last, shared.last_commit = shared.last_commit, None
         template_id, tip = last or ("", ROOT)
-        found = [Record._make(row).tip for row in reader.rows(REVISION, (template_id, tip.version))]
+        rows = reader.rows(REVISION, (template_id, tip.version) * 2)
+        found = [Record._make(row).tip for row in rows]
         if last is not None and found != [tip]:
             shared.lost_commit = last
 

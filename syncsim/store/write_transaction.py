@@ -113,7 +113,8 @@ class WriteTransaction:
         """
         if record.parent is None:
             self.run(FIRST, (record.template_id,))
-        if self.run(APPEND, record).rowcount == 0:
+        values = (*record, record.template_id, record.revision)
+        if self.run(APPEND, values).rowcount == 0:
             return False
         self._new_ids.append(record.update_id)
         self._wrote[record.template_id] = record.tip
