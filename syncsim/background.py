@@ -10,14 +10,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import inf
 from typing import Final
 
-from syncsim.contract import BACKGROUND, JSON, Document, Row, Write
+from syncsim.contract import BACKGROUND, JSON, Clock, Document, Row, Write
 
 SKIPPED = "Skipped - recent user update"
 
 CLOCK_GRAIN_S: Final = 1.0
 """How far a stamp may lie ahead of the clock before it is taken to come from another clock."""
+
+STEP_S: Final = 0.01
+"""By how much the wall clock must get ahead of the monotonic one between two looks to count."""
+
+SLEW: Final = 0.001
+"""Seconds a second that a wall clock may go wrong without a step; NTP slews by half of that."""
+
+MOST_SIGHTS: Final = 10_000
+"""Of how many templates a process remembers when it saw their last user update."""
 
 
 def derive(document: Document) -> dict[str, JSON]:
@@ -73,28 +83,97 @@ def _warnings(fields: list[JSON], sections: list[JSON]) -> list[str]:
     return sorted(found)
 
 
-class FirstSights:
-    """When this process first saw a head that a user stamped with a time yet to come.
+@dataclass(slots=True)
+class _Sight:
+    """What this process knows of the age of a user's update, by its monotonic clock.
 
-    After the clock has stepped back, or on a host whose clock is behind, such a stamp says nothing
-    of the age. But whoever wrote it wrote it before it was seen, so the time since then is an age
-    that the true one surely exceeds: the job neither holds still until the clock has caught up nor
-    overwrites what is a second old. A process that has just begun starts counting again.
+    The update was made between `after` and `since`, which is when the process first saw it.
     """
 
-    def __init__(self) -> None:
-        self._seen: dict[str, tuple[str, float]] = {}  # version and time, by template
+    version: str
+    stamp: float
+    since: float
+    after: float
+    looked: float
 
-    def age_s(self, row: Row, stamp: float, now: float) -> float:
-        """The age of the last user update, or the least it can be; in seconds on this clock."""
-        if stamp - now <= CLOCK_GRAIN_S:
-            self._seen.pop(row.template_id, None)
-            return now - stamp
-        version, since = self._seen.get(row.template_id, (None, now))
-        if version != row.version or since >= now:  # the clock may step back again
-            self._seen[row.template_id] = (row.version, now)
-            return 0.0
-        return now - since
+
+class FirstSights:
+    """How old the last user update of a template surely is, whatever became of the wall clock.
+
+    A stamp is on the clock of whoever wrote it, and a wall clock may step, or stand otherwise on
+    another host. What a process knows by its monotonic clock is exact: an update that it saw is at
+    least that old, and younger than the last look that did not see it. The age by the stamps counts
+    where it agrees with that; otherwise the update is as old as its first sight. So the job neither
+    runs before the cooldown has passed nor waits for a clock to catch up. Of an update from before
+    the process began nothing but its stamp is known.
+
+    A clock without `monotonic()`, such as virtual time, never steps and rules alone.
+    """
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._monotonic: Callable[[], float] | None = getattr(clock, "monotonic", None)
+        self._seen: dict[str, _Sight] = {}  # by template
+        self._last: tuple[float, float] | None = None  # both clocks, at the last look
+        self._gained_s = 0.0  # by how much stamps may look too old; for one cooldown from then on
+        self._gained_at = -inf
+        if clock is not None and self._monotonic is not None:
+            self._look_at_clocks(clock.now, 0.0)
+
+    def committed(self, row: Row) -> None:
+        """A user's update that this process has just committed: its age is known from now on."""
+        at = row.updated_at if self._monotonic is None else self._monotonic()
+        if row.user_updated_at is not None and row.updated_by != BACKGROUND:
+            self._keep(row.template_id, _Sight(row.version, row.user_updated_at, at, at, at))
+
+    def look(self, row: Row, now: Callable[[], float], cooldown_s: float) -> tuple[float, float]:
+        """The age of the last user update, or the least it can be, and what the clock says."""
+        stamp = row.user_updated_at
+        assert stamp is not None
+        moment, ticks = self._look_at_clocks(now, cooldown_s)
+        by_stamp = moment - stamp - self._gained_s
+        if 0 < stamp - moment <= CLOCK_GRAIN_S:
+            return by_stamp, moment
+        sight = self._sighted(row, stamp, ticks)
+        least, most = ticks - sight.since, ticks - sight.after
+        return (by_stamp if least <= by_stamp <= most else least), moment
+
+    def _look_at_clocks(self, now: Callable[[], float], cooldown_s: float) -> tuple[float, float]:
+        """The wall clock and the monotonic one, at one moment; notices what became of the first."""
+        if self._monotonic is None:
+            moment = now()
+            return moment, moment
+        before, moment, ticks = self._monotonic(), now(), self._monotonic()
+        if ticks - self._gained_at >= cooldown_s:
+            self._gained_s = 0.0
+        if ticks - before < STEP_S / 2:  # else this thread had to wait between them
+            last_moment, last_ticks = self._last or (moment, ticks)
+            gained_s = (moment - last_moment) - (ticks - last_ticks)
+            if abs(gained_s) > STEP_S + SLEW * (ticks - last_ticks):
+                self._gained_s, self._gained_at = inf, ticks  # it may have stepped to and fro
+            elif gained_s > STEP_S:
+                self._gained_s, self._gained_at = self._gained_s + gained_s, ticks
+            self._last = moment, ticks
+        return moment, ticks
+
+    def _sighted(self, row: Row, stamp: float, ticks: float) -> _Sight:
+        known = self._seen.get(row.template_id)
+        is_known = (
+            known is not None
+            and known.stamp == stamp
+            and (known.version == row.version or row.updated_by == BACKGROUND)
+            and known.since <= ticks  # virtual time may begin anew
+        )
+        if known is None or not is_known:
+            after = -inf if known is None or known.version == row.version else known.looked
+            known = _Sight(row.version, stamp, ticks, after, ticks)
+            self._keep(row.template_id, known)
+        known.version, known.looked = row.version, ticks
+        return known
+
+    def _keep(self, template_id: str, sight: _Sight) -> None:
+        if len(self._seen) >= MOST_SIGHTS:
+            self._seen.clear()  # what is seen again counts from then, which is too young at worst
+        self._seen[template_id] = sight
 
 
 @dataclass(slots=True)
@@ -128,7 +207,7 @@ class MaintenanceRun:
         return Write(document, {"kind": "job", "base": row.version})
 
     def too_recent(self, row: Row) -> str | None:
-        """Why the job must not write now, or None; ages on the store's clock.
+        """Why the job must not write now, or None.
 
         ``Skipped - recent user update (ann, 1.2 s ago, cooldown 5.0 s)``; the name is left out
         where somebody else has written since. Of a stamp that lies ahead of the clock it says so:
@@ -137,8 +216,7 @@ class MaintenanceRun:
         stamp = row.user_updated_at
         if stamp is None:
             return None
-        now = self.now()
-        age_s = self.sights.age_s(row, stamp, now)
+        age_s, now = self.sights.look(row, self.now, self.cooldown_s)
         if age_s >= self.cooldown_s:
             return None
         who = "" if row.updated_by == BACKGROUND else f"{row.updated_by}, "

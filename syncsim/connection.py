@@ -18,8 +18,8 @@ from syncsim.events.telemetry import forward_to_opentelemetry
 from syncsim.events.tracing import Trace, trace
 from syncsim.freshness import CacheState
 from syncsim.merging import Change, diff
+from syncsim.paths import is_path, settled_path
 from syncsim.service import SyncService
-from syncsim.store.address import is_path
 from syncsim.template import check_template_id, check_update_id, check_user
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def _file(path: str | os.PathLike[str]) -> Path:
     text = os.fspath(path) if isinstance(path, str | os.PathLike) else None
     if not text or not is_path(text):
         raise UsageError("path", path, "the path of a file")
-    return Path(text).expanduser().absolute()
+    return settled_path(text, "path")
 
 
 class Connection(SyncService):
@@ -63,10 +63,11 @@ class Connection(SyncService):
 
     def create_template(self, template_id: str, document: Document, *, user: str) -> Snapshot:
         """Write the first version; raises `TemplateExistsError` where there is one."""
-        check_template_id(template_id)
-        check_user(user)
+        template_id = check_template_id(template_id)
+        user = check_user(user)
         row = self._store.create(template_id, document, by=user)
         self.reads.learn(row, user)
+        self._sights.committed(row)
         self._emit("template.created", template_id=template_id, user=user, version=row.version)
         return Snapshot(template_id, row.version, row.document, row.updated_at, row.updated_by)
 
@@ -76,9 +77,8 @@ class Connection(SyncService):
 
     def diff(self, template_id: str, a: str, b: str) -> tuple[Change, ...]:
         """What differs between two versions, row by row; `VersionNotFoundError` if unknown."""
-        check_template_id(template_id)
-        check_version(a, "a")
-        check_version(b, "b")
+        template_id = check_template_id(template_id)
+        a, b = check_version(a, "a"), check_version(b, "b")
         return diff(self._document(template_id, a), self._document(template_id, b))
 
     def _document(self, template_id: str, version: str) -> Document:
@@ -90,7 +90,7 @@ class Connection(SyncService):
 
     def cache_states(self, template_id: str) -> dict[str, CacheState]:
         """Per user, the background job included: Fresh, Stale or Empty, with version and age."""
-        check_template_id(template_id)
+        template_id = check_template_id(template_id)
         return self.reads.states(template_id, (*self._env.users, BACKGROUND))
 
     def backup(
@@ -136,7 +136,7 @@ class Connection(SyncService):
         None means that no update of this id has been committed, and that this process has not
         seen one begin.
         """
-        check_update_id(update_id)
+        update_id = check_update_id(update_id)
         return trace(self.events.read(), update_id, self._past.find_update(update_id))
 
     def close(self) -> None:

@@ -265,7 +265,11 @@ class TemplateSync(Protocol):
 
 
 class Clock(Protocol):
-    """Time as an object: the wall clock for real, virtual time in simulation."""
+    """Time as an object: the wall clock for real, virtual time in simulation.
+
+    One whose `now` may step, as wall clocks do, also has `monotonic() -> float`, seconds since some
+    moment, which never does.
+    """
 
     def now(self) -> float:
         """Seconds since the epoch."""

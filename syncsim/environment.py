@@ -41,6 +41,10 @@ class SystemClock:
         self._latest = now
         return now
 
+    def monotonic(self) -> float:
+        """Seconds since some moment, on a clock that nobody sets; for ages in this process."""
+        return time.monotonic()
+
     def sleep(self, seconds: float) -> None:
         """Wait in real time; nothing for zero or less."""
         if seconds > 0:

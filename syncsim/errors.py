@@ -6,11 +6,19 @@ help. Retry code looks at these two and never at driver classes. Every error sur
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
+
+from syncsim.masking import masked_within
+
+_MASKED: Final = 2_000
+"""How much of a value is looked at for URLs: more than is ever shown of it."""
 
 
 class SyncError(Exception):
-    """The root. Subclasses name their facts as keywords and build the text in `_explain`."""
+    """The root. Subclasses name their facts as keywords and build the text in `_explain`.
+
+    The text shows no password of a URL.
+    """
 
     definite: ClassVar[bool] = True
     retryable: ClassVar[bool] = False
@@ -19,7 +27,7 @@ class SyncError(Exception):
         self.facts: dict[str, Any] = facts
         for name, value in facts.items():
             setattr(self, name, value)
-        super().__init__(message if message is not None else self._explain())
+        super().__init__(masked_within(message if message is not None else self._explain()))
 
     def _explain(self) -> str:
         """What happened, the values, what to do next."""
@@ -36,9 +44,12 @@ def _rebuild(kind: type[SyncError], message: str, facts: dict[str, Any]) -> Sync
 
 
 def excerpt(value: Any, limit: int = 80) -> str:
-    """A value as short text, for error messages; of what cannot be shown, its type."""
+    """A value as short text, for error messages; of what cannot be shown, its type.
+
+    URLs are masked before they are cut, for without its @ a password is not known as one.
+    """
     try:
-        text = repr(value)
+        text = masked_within(str.__str__(repr(value))[:_MASKED])  # repr may answer a subclass
     except Exception:  # nested too deep, an int of 5,000 digits, a __repr__ that fails
         text = f"<{type(value).__name__}>"
     return text if len(text) <= limit else text[: limit - 3] + "..."
@@ -50,7 +61,7 @@ def _seconds(value: Any) -> str:
 
 def _version(value: Any) -> str:
     """A version as it is; what can be none, as an excerpt."""
-    plain = isinstance(value, str) and len(value) <= 80 and value.isprintable()
+    plain = type(value) is str and len(value) <= 80 and value.isprintable()
     return value if plain else excerpt(value)
 
 
@@ -112,7 +123,7 @@ class InvalidTemplateError(SyncError, ValueError):
     def __init__(
         self, template_id: str | None, path: str, value: Any, expected: str, **facts: Any
     ) -> None:
-        short = value if isinstance(value, str) and len(value) <= 80 else excerpt(value)
+        short = value if type(value) is str and len(value) <= 80 else excerpt(value)
         super().__init__(
             template_id=template_id, path=path, value=short, expected=expected, **facts
         )

@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
+from syncsim import exact
 from syncsim.contract import JSON, Conflict, Document, Revision, Row, Snapshot, Write
-from syncsim.errors import InvalidTemplateError
+from syncsim.errors import InvalidTemplateError, SyncError
 from syncsim.merging import changed_paths, merge, overlay, same
 from syncsim.merging.crediting import LOOK_BACK, credited
-from syncsim.template import canonical, validate, view
+from syncsim.template import canonical, check_json, validate, view
 from syncsim.template.frozen import thaw
 
 INTENT: Final = "intent"
@@ -62,6 +63,15 @@ class Edit:
 
     def __call__(self, row: Row) -> Write | None:
         """The head with the changes merged in; None where the head holds them already."""
+        try:
+            return self._applied(row)
+        except SyncError:
+            raise
+        except Exception:  # a value that fails to be compared, such as a table or an array
+            check_json(self.changes, self.template_id)
+            raise
+
+    def _applied(self, row: Row) -> Write | None:
         head = view(row.body)
         if self._mine is None:
             self._begin(row, head)
@@ -78,17 +88,10 @@ class Edit:
             self.conflicts = self._credited(merged.conflicts, row)
             self._met = head
             result, kind = merged.document, "merge" if self.kind == "update" else self.kind
-        self.written = self._differs(result, head)
+        self.written = not same(result, head)
         if not self.written:
             return None
         return Write(validate(result, self.template_id), self._detail(kind))
-
-    def _differs(self, result: Document, head: Document) -> bool:
-        try:
-            return not same(result, head)
-        except Exception:  # a value that fails to be compared, such as a table or an array
-            validate(result, self.template_id)
-            raise
 
     @property
     def merged(self) -> tuple[str, ...]:
@@ -177,12 +180,21 @@ def digest(template_id: str, value: JSON) -> str:
         raise InvalidTemplateError(template_id, "", value, error.expected) from None
 
 
-def check_changes(template_id: str, changes: JSON) -> None:
-    """Refuse what is no set of changes at all; the values are checked with the whole document."""
-    if not isinstance(changes, dict):
+def check_changes(template_id: str, changes: JSON) -> Document:
+    """The changes as a plain dict; refused where they are none, or a key is no plain text.
+
+    The values are checked with the whole document.
+    """
+    if not exact.is_a(changes, dict):
         raise InvalidTemplateError(
             template_id, "", changes, "an object of top-level keys and their whole new values"
         )
+    plain: Document = {}
+    for key, value in dict.items(changes):
+        if type(key) is not str:
+            raise InvalidTemplateError(template_id, "", key, "text as a key")
+        plain[key] = value
+    return plain
 
 
 def stayed(theirs: tuple[str, ...], conflicts: tuple[Conflict, ...]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, Final, Self
 
+from syncsim import exact
 from syncsim.errors import UsageError
 
 POLICIES: Final = ("third", "fixed", "full", "equal", "decorrelated", "none")
@@ -56,8 +57,10 @@ class RetryPolicy:
     factor: float = 2.0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or self.name not in POLICIES:
+        name = exact.text(self.name)
+        if name not in POLICIES:
             raise UsageError("retry policy", self.name, _GRAMMAR)
+        object.__setattr__(self, "name", name)
         if type(self.retries) is not int or self.retries < 0:
             raise UsageError("retries", self.retries, "a whole number, zero or more")
         first = self.queue_from
@@ -108,7 +111,7 @@ class RetryPolicy:
 
         A bare name other than the default's means never to queue. Raises `UsageError`.
         """
-        found = _SPELLING.fullmatch(text) if isinstance(text, str) else None
+        found = _SPELLING.fullmatch(exact.text(text) or "")
         if found is None:
             raise UsageError("retry policy", text, _GRAMMAR)
         name, queue = found.groups()
@@ -122,5 +125,4 @@ class RetryPolicy:
 
 
 def _is_number(value: Any, *, at_least: int) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and bool(at_least <= value <= _HUGE)
+    return type(value) in (int, float) and bool(at_least <= value <= _HUGE)

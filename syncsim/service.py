@@ -60,19 +60,19 @@ class SyncService(ProcessBound):
         cooldown_s: float = COOLDOWN_S,
         deadline_s: float = DEADLINE_S,
     ) -> None:
-        check_settings(retry, cooldown_s, deadline_s)
+        settings = check_settings(retry, cooldown_s, deadline_s)
+        self._cooldown_s = settings["cooldown_s"]
+        self._deadline_s = settings["deadline_s"]
         self._env = env
         self._store = env.store
         self._emit = env.events.emit
         self._now = env.clock.now
         self._past = StoredPast(env.store)
-        self._cooldown_s = cooldown_s
-        self._deadline_s = deadline_s
-        self._sights = FirstSights()
+        self._sights = FirstSights(env.clock)
         self.reads = FreshReads(env.store, env.cache, env.clock, env.events)
         self._queue = CommitQueue(env, self.reads.saw)
         self._committer = Committer(
-            env, self.reads.row, self._queue, retry or RetryPolicy(), deadline_s
+            env, self.reads.row, self._queue, settings["retry"] or RetryPolicy(), self._deadline_s
         )
         self._readers: set[str] = set()
         self._reads = 0
@@ -88,10 +88,10 @@ class SyncService(ProcessBound):
         `StoreUnavailableError`.
         """
         if type(user) is not str or user not in self._readers:
-            check_user(user, reserved_ok=True)
+            user = check_user(user, reserved_ok=True)
             self._readers.add(user)
         if type(template_id) is not str:
-            check_template_id(template_id)
+            template_id = check_template_id(template_id)
         self._reads += 1
         if self._reads % SAMPLED_READS:
             return self.reads.read(template_id, user, view=view)
@@ -122,12 +122,12 @@ class SyncService(ProcessBound):
         `RetriesExhaustedError` and `StoreUnavailableError` (all: nothing was written), and
         `OutcomeUnknownError`.
         """
-        check_template_id(template_id)
-        check_user(user)
-        check_changes(template_id, changes)
-        check_base(template_id, base)
+        template_id = check_template_id(template_id)
+        user = check_user(user)
+        changes = check_changes(template_id, changes)
+        base = check_base(template_id, base)
         if update_id is not None:
-            check_update_id(update_id)
+            update_id = check_update_id(update_id)
         edit = Edit(template_id, changes, base, self._past)
         if base is not None:
             edit.base_body = self.reads.remembered(template_id, user, base.version)
@@ -153,10 +153,10 @@ class SyncService(ProcessBound):
 
         Raises `VersionConflictError` (nothing was written) where somebody has committed since.
         """
-        check_template_id(template_id)
-        check_user(user)
-        check_changes(template_id, changes)
-        check_version(version)
+        template_id = check_template_id(template_id)
+        user = check_user(user)
+        changes = check_changes(template_id, changes)
+        version = check_version(version)
         update_id = self._env.new_id()
         started = self._begin("update.started", template_id, user, update_id, None)
         try:
@@ -198,7 +198,7 @@ class SyncService(ProcessBound):
 
         ``reason`` then reads ``Skipped - recent user update (ann, 1.2 s ago, cooldown 5.0 s)``.
         """
-        check_template_id(template_id)
+        template_id = check_template_id(template_id)
         run = MaintenanceRun(self._cooldown_s, self._now, self._sights)
         update_id = self._env.new_id()
         started = self._begin("job.started", template_id, BACKGROUND, update_id, None)
@@ -240,9 +240,9 @@ class SyncService(ProcessBound):
         What others commit while this call runs is merged, as for any update. Raises
         `VersionNotFoundError` where the template never had that version.
         """
-        check_template_id(template_id)
-        check_user(user)
-        check_version(version)
+        template_id = check_template_id(template_id)
+        user = check_user(user)
+        version = check_version(version)
         update_id = self._env.new_id()
         head = self._store.read(template_id)
         target = self._past.find(template_id, version)
@@ -269,7 +269,7 @@ class SyncService(ProcessBound):
 
     def history(self, template_id: str, *, limit: int | None = None) -> Sequence[Revision]:
         """Every committed version, newest first."""
-        return self._store.history(template_id, limit=limit)
+        return self._store.history(check_template_id(template_id), limit=limit)
 
     def pending(self, template_id: str) -> list[dict[str, JSON]]:
         """Updates of this process that have begun and not ended, those in the commit queue first.
@@ -277,7 +277,7 @@ class SyncService(ProcessBound):
         ``[{"update_id": "...", "user": "ann", "state": "queued", "position": 1, "age_s": 0.12,
         "attempts": 2}]``; `state` is queued, waiting (between two attempts) or writing.
         """
-        check_template_id(template_id)
+        template_id = check_template_id(template_id)
         now = self._now()
         place = {t.update_id: n for n, t in enumerate(self._queue.pending(template_id), 1)}
         rows = [
@@ -366,6 +366,7 @@ class SyncService(ProcessBound):
     def _spread(self, row: Row, user: str, update_id: str) -> None:
         """After the acknowledgement by the store: every entry but the writer's own is now stale."""
         self.reads.learn(row, user)
+        self._sights.committed(row)
         self._emit(
             "cache.invalidated",
             template_id=row.template_id,

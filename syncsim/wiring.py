@@ -9,16 +9,19 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from syncsim import exact
 from syncsim.arguments import check_settings
 from syncsim.cache import CacheFolder
 from syncsim.connection import Connection
 from syncsim.environment import LiveEnvironment, SystemClock
-from syncsim.errors import UsageError
+from syncsim.errors import StoreUnavailableError, UsageError
 from syncsim.events import BoundedEventLog
 from syncsim.locks import NamedLocks
+from syncsim.masking import masked
+from syncsim.paths import is_path, settled_path
 from syncsim.retry import RetryPolicy
 from syncsim.service import COOLDOWN_S, DEADLINE_S
-from syncsim.store.address import is_path, masked
+from syncsim.store.address import is_url
 
 if TYPE_CHECKING:
     from syncsim.store.memory import MemoryStore
@@ -56,13 +59,22 @@ class OpenEnvironment(LiveEnvironment):
 
 
 def default_url() -> str:
-    """``SYNCSIM_STORE_URL``, else a SQLite file in the user's data folder, which is made."""
+    """``SYNCSIM_STORE_URL``, else a SQLite file in the user's data folder, which is made.
+
+    Raises `StoreUnavailableError` where that folder cannot be made.
+    """
     url = os.environ.get("SYNCSIM_STORE_URL")
     if url:
         return url
     from platformdirs import user_data_path
 
-    return f"sqlite:///{user_data_path('syncsim', ensure_exists=True) / 'templates.db'}"
+    try:
+        folder = user_data_path("syncsim", ensure_exists=True)
+    except (OSError, RuntimeError) as error:  # RuntimeError: no home folder is known
+        raise StoreUnavailableError(
+            None, f"the user's data folder cannot be made ({error}); name a file by its URL"
+        ) from error
+    return f"sqlite:///{folder / 'templates.db'}"
 
 
 def open_store(url: str | None, clock: SystemClock) -> tuple[MemoryStore | SQLiteStore, NamedLocks]:
@@ -73,7 +85,7 @@ def open_store(url: str | None, clock: SystemClock) -> tuple[MemoryStore | SQLit
     """
     if url is None:
         url = default_url()
-    if isinstance(url, str) and url == "memory://":
+    if exact.text(url) == "memory://":
         from syncsim.store.memory import MemoryStore
 
         return MemoryStore(clock=clock), NamedLocks(None)
@@ -84,13 +96,14 @@ def open_store(url: str | None, clock: SystemClock) -> tuple[MemoryStore | SQLit
 
 
 def _cache_folder(cache: Path | str | None) -> Path | None:
-    """The folder of the caches; `UsageError` for what can be none, such as a URL."""
+    """The folder of the caches, absolute; `UsageError` for what can be none, such as a URL."""
     if cache is None:
         return None
-    text = os.fspath(cache) if isinstance(cache, str | os.PathLike) else None
-    if not text or not is_path(text) or "://" in text:
-        raise UsageError("cache", masked(cache), "a folder, or None for the user's cache folder")
-    return Path(text)
+    text = exact.path(cache)
+    if not text or not is_path(text) or is_url(text):
+        shown = masked(text) if text else cache
+        raise UsageError("cache", shown, "a folder, or None for the user's cache folder")
+    return settled_path(text, "cache")
 
 
 def open_environment(
@@ -118,20 +131,18 @@ def connect(
     commits (the default FULL survives a power cut); ``memory://`` for a store that ends with the
     process; None for ``SYNCSIM_STORE_URL`` or else a file in the user's data folder. `cache`: the
     folder of the per-user caches, None for the user's cache folder. `retry`: a policy or its name
-    (``third``, ``full/queue=2``). Times in seconds.
+    (``third``, ``full/queue=2``). Times in seconds. Relative paths and ``~`` mean what they mean
+    now, whatever folder the program is in later.
 
         with connect("sqlite:///templates.db") as sync:
             base = sync.get_template("event_registration", user="ann")
             sync.update_template("event_registration", {"name": "New"}, user="ann", base=base)
     """
-    policy = RetryPolicy.parse(retry) if isinstance(retry, str) else retry
-    check_settings(policy, cooldown_s, deadline_s)
+    settings = check_settings(retry, cooldown_s, deadline_s)
     env = open_environment(url, cache=cache)
     return Connection(
         env,
         env.log,
         on_close=env.close,
-        retry=policy,
-        cooldown_s=cooldown_s,
-        deadline_s=deadline_s,
+        **settings,
     )

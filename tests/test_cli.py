@@ -280,7 +280,7 @@ def test_an_id_that_is_taken_is_left_alone_unless_it_is_to_be_updated(
     assert code == 1
     assert imported in err
     assert "another id" in err
-    updated = json.loads(call(*again, "--update", "--json").out)
+    updated = json.loads(call(*again, "--update", "--base", "head", "--json").out)
     assert (updated["status"], updated["version"][:2]) == ("committed", "2-")
     assert json.loads(call("export", "form").out)["name"] == "Renamed"
 
@@ -353,7 +353,9 @@ def test_a_rollback_is_a_new_version_and_says_how_to_undo_it(
 ) -> None:
     renamed = {**sample("contact_card"), "name": "Renamed"}
     (tmp_path / "form.json").write_text(json.dumps(renamed))
-    second = json.loads(call("import", "form.json", "--user", "ben", "--update", "--json").out)
+    second = json.loads(
+        call("import", "form.json", "--user", "ben", "--update", "--base", "head", "--json").out
+    )
     told = call("rollback", "form", imported, "--user", "cem").out
     assert json.loads(call("export", "form").out) == sample("contact_card")
     undo = told.splitlines()[1].removeprefix("to undo: syncsim ").split()
@@ -369,7 +371,7 @@ def test_history_lists_versions_newest_first_with_what_became_of_them(
     call("import", "form.json", "--user", "ann", "--id", "other")
     renamed = json.dumps({**sample("contact_card"), "name": "Renamed"})
     Path("form.json").write_text(renamed)
-    call("import", "form.json", "--user", "[red]ben", "--update")
+    call("import", "form.json", "--user", "[red]ben", "--update", "--base", "head")
     call("rollback", "form", imported, "--user", "cem")
     versions = json.loads(call("history", "form", "--json").out)["versions"]
     assert [v["by"] for v in versions] == ["cem", "[red]ben", "ann"]
@@ -388,7 +390,9 @@ def test_diff_says_what_changed_by_label_with_sign_and_word(call: Call, imported
     changed["fields"] = [f for f in changed["fields"] if f["id"] != dropped["id"]] + [added]
     changed["fields"][0] = {**kept, "label": "Whose card"}
     Path("form.json").write_text(json.dumps(changed))
-    second = json.loads(call("import", "form.json", "--user", "ann", "--update", "--json").out)
+    second = json.loads(
+        call("import", "form.json", "--user", "ann", "--update", "--base", "head", "--json").out
+    )
     told = call("diff", "form", imported, second["version"]).out
     for row in ("+ added", "Fax number", "- removed", "~ changed", "Whose card"):
         assert row in told
@@ -406,7 +410,9 @@ def test_moved_fields_are_told_from_changed_ones(call: Call, imported: str) -> N
     moved = sample("contact_card")
     moved["fields"] = moved["fields"][::-1]
     Path("form.json").write_text(json.dumps(moved))
-    second = json.loads(call("import", "form.json", "--user", "ann", "--update", "--json").out)
+    second = json.loads(
+        call("import", "form.json", "--user", "ann", "--update", "--base", "head", "--json").out
+    )
     assert "> moved" in call("diff", "form", imported, second["version"]).out
 
 
@@ -583,7 +589,7 @@ def test_a_reader_who_has_gone_is_no_error_to_speak_of(command: str, unbuffered:
 @pytest.mark.real
 def test_an_update_that_fails_is_said_once_and_in_full_only_with_verbose(tmp_path: Path) -> None:
     (tmp_path / "form.json").write_text(json.dumps(sample("contact_card")))
-    failing = ("import", "form.json", "--user", "ann", "--update")
+    failing = ("import", "form.json", "--user", "ann", "--update", "--base", "head")
     quiet, loud = process(*failing), process(*failing, "--verbose")
     said = quiet.communicate(timeout=60)[1]
     assert said.startswith("error: template 'form' does not exist")

@@ -18,9 +18,10 @@ import pytest
 from syncsim import connect
 from syncsim.contract import Document, Head, Row
 from syncsim.errors import StoreUnavailableError, UsageError, VersionConflictError
+from syncsim.masking import masked
 from syncsim.store import schema as store_schema
 from syncsim.store import sqlite_file
-from syncsim.store.address import masked, parse_address
+from syncsim.store.address import parse_address
 from syncsim.store.freshness_marks import MAX_HEADS, Reader
 from syncsim.store.schema import SCHEMA_VERSION, prepare
 from syncsim.store.sqlite import SQLiteStore

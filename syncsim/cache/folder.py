@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 from syncsim.cache.user_cache import USER, UserCache
 from syncsim.errors import CacheError, SyncError, UsageError
 from syncsim.forks import ProcessBound
+from syncsim.paths import settled_path
 
 MAX_OPEN: Final = 32
 """How many caches of a folder stay open, at three files each."""
@@ -20,12 +21,13 @@ MAX_OPEN: Final = 32
 class CacheFolder(ProcessBound):
     """The caches of all users below one folder, to which no other user of the computer may write.
 
-    `path` None is the user's cache folder of the operating system. Nothing is made or opened until
-    a cache is used, so a folder that cannot be had shows as `CacheError` there.
+    `path` None is the user's cache folder of the operating system; a relative one is below the
+    present folder, as of now. Nothing is made or opened until a cache is used, so a folder that
+    cannot be had shows as `CacheError` there.
     """
 
     def __init__(self, path: Path | None = None, *, max_open: int = MAX_OPEN) -> None:
-        self.path = path if path is not None else _default_folder()
+        self.path = settled_path(str(path or _default_folder()), "cache")
         self._max_open = max_open
         self._is_closed = False
         self._known: WeakValueDictionary[str, UserCache] = WeakValueDictionary()
@@ -82,7 +84,11 @@ class CacheFolder(ProcessBound):
 def _default_folder() -> Path:
     from platformdirs import user_cache_path
 
-    return user_cache_path("syncsim")
+    try:
+        return user_cache_path("syncsim")
+    except RuntimeError:
+        expected = "a folder by its path, as no home folder is known (HOME)"
+        raise UsageError("cache", None, expected) from None
 
 
 def _folder_name(user: str) -> str:

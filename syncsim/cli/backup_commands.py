@@ -10,6 +10,7 @@ from syncsim.cli.application import app
 from syncsim.cli.options import AsJson, BackupFile, Force, StoreUrl, Verbose
 from syncsim.contract import JSON
 from syncsim.errors import StoreUnavailableError, UsageError
+from syncsim.paths import settled_path
 
 if TYPE_CHECKING:
     from syncsim.store.verifying import Verification
@@ -65,7 +66,7 @@ def restore(
             place = _file_of(store)
             if not error.damaged or not place.exists() or str(place) not in error.reason:
                 raise
-            done = restore_damaged(place, path.expanduser().absolute(), progress)
+            done = restore_damaged(place, settled_path(str(path), "PATH"), progress)
     if as_json:
         facts = {"templates": done.templates, "versions": done.versions, "gone": done.gone}
         command_io.print_json({"restored": str(path), **facts, "kept": str(done.kept)})

@@ -30,6 +30,8 @@ from syncsim.errors import (
     UsageError,
     VersionNotFoundError,
 )
+from syncsim.masking import masked_within
+from syncsim.whole_files import write_whole
 
 FAILED: Final = 1
 USAGE: Final = 2
@@ -88,25 +90,9 @@ def check_target(file: Path) -> None:
 
 
 def write_file(file: Path, body: bytes) -> None:
-    """Write a file whole or leave it as it was; a pipe or a device is written to as it is.
-
-    Raises `UsageError` as `check_target` does, `OSError` where it cannot be written.
-    """
+    """Write a file as `write_whole` does; raises `UsageError` as `check_target` does, `OSError`."""
     check_target(file)
-    real = file.resolve()  # a link stays a link
-    if real.exists() and not real.is_file():
-        unfinished = real  # to replace /dev/null would be the end of it
-    else:
-        unfinished = real.with_name(f".{real.name}.{os.getpid()}")
-    try:
-        unfinished.write_bytes(body)
-        if unfinished != real:
-            unfinished.replace(real)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(file)) from None
-    finally:
-        if unfinished != real:
-            unfinished.unlink(missing_ok=True)
+    write_whole(file, body)
 
 
 # -- standard streams ------------------------------------------------------------------------------
@@ -118,13 +104,13 @@ def print_json(document: JSON) -> None:
 
 
 def tell(text: str) -> None:
-    """One line on standard output."""
-    print(one_line(text))
+    """One line on standard output, URLs masked."""
+    print(one_line(masked_within(text)))
 
 
 def say(text: str) -> None:
-    """One line on standard error."""
-    print(one_line(text), file=sys.stderr)
+    """One line on standard error, URLs masked."""
+    print(one_line(masked_within(text)), file=sys.stderr)
 
 
 def one_line(text: str) -> str:
@@ -137,8 +123,17 @@ def configure_logging(verbose: bool) -> None:
     handler = logging.StreamHandler()
     if not verbose:
         handler.addFilter(_is_not_said_by_the_command)
-    logging.basicConfig(handlers=[handler], format="%(levelname)s %(name)s: %(message)s")
+    handler.setFormatter(_Masking("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(handlers=[handler])
     logging.getLogger("syncsim").setLevel(logging.DEBUG if verbose else logging.WARNING)
+
+
+class _Masking(logging.Formatter):
+    """Writes no password of a URL into the log, tracebacks included."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as text, URLs masked."""
+        return masked_within(super().format(record))
 
 
 def _is_not_said_by_the_command(record: logging.LogRecord) -> bool:
@@ -222,7 +217,8 @@ def complain(error: Exception, *, as_json: bool) -> int:
     elif isinstance(error, OSError):
         message, facts = _reason(error), {}
     else:
-        message = f"unexpected {type(error).__name__}: {error}; --verbose shows where"
+        message = masked_within(f"unexpected {type(error).__name__}: {error}")
+        message += "; --verbose shows where"
         facts = {}
     command = _LISTED_BY.get(type(error))
     say(f"error: {message}" + (f" (here: {command})" if command else ""))
@@ -237,8 +233,18 @@ def complain(error: Exception, *, as_json: bool) -> int:
 
 
 def print_error(kind: str, message: str, facts: dict[str, JSON]) -> None:
-    """``{"error": {"type": "...", "message": "...", "facts": {...}}}``."""
-    print(json.dumps({"error": {"type": kind, "message": message, "facts": facts}}, default=repr))
+    """``{"error": {"type": "...", "message": "...", "facts": {...}}}``, URLs masked."""
+    error = {"type": kind, "message": message, "facts": facts}
+    print(json.dumps({"error": _masked_each(json.loads(json.dumps(error, default=repr)))}))
+
+
+def _masked_each(value: JSON) -> JSON:
+    """The same JSON with the URLs in its texts masked."""
+    if isinstance(value, str):
+        return masked_within(value)
+    if isinstance(value, dict):
+        return {masked_within(key): _masked_each(item) for key, item in value.items()}
+    return [_masked_each(item) for item in value] if isinstance(value, list) else value
 
 
 def exit_code(error: Exception) -> int:

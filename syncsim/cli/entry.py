@@ -15,6 +15,7 @@ import typer
 from syncsim.cli import backup_commands, command_io, herd, laboratory, showing, store_by_hand
 from syncsim.cli.application import app
 from syncsim.cli.command_io import FAILED, INTERRUPTED, USAGE
+from syncsim.masking import masked
 
 __all__ = ["backup_commands", "herd", "laboratory", "main", "showing", "store_by_hand"]
 
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         command_io.close_broken_pipe()
         code = FAILED
     except ParseError as error:
-        code = _explain_usage(error, as_json)
+        code = _explain_usage(error, arguments, as_json)
     except Exception as error:
         code = command_io.complain(error, as_json=as_json)
     if code == INTERRUPTED:
@@ -48,8 +49,14 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     sys.exit(code)
 
 
-def _explain_usage(error: Any, as_json: bool) -> int:
-    message = " ".join(error.format_message().split())
+def _explain_usage(error: Any, arguments: Sequence[str], as_json: bool) -> int:
+    """What the parser complains of; it quotes what was typed, of which no password is shown."""
+    message = error.format_message()
+    for word in arguments:
+        for typed in (word, word.partition("=")[2]):
+            if (shown := masked(typed)) != typed:
+                message = message.replace(typed, shown).replace(repr(typed), repr(shown))
+    message = " ".join(message.split())
     command = error.ctx.command_path if error.ctx is not None else "syncsim"
     command_io.say(f"error: {message} (see {command} --help)")
     if as_json:

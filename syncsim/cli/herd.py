@@ -72,7 +72,8 @@ def herd(
     if html is not None:
         from syncsim.ui.herd_chart import herd_chart
 
-        herd_chart(rows).write_html(html, include_plotlyjs=True)
+        page: str = herd_chart(rows).to_html(include_plotlyjs=True)
+        command_io.write_file(html, page.encode())
         command_io.say(f"the chart is in {html}")
     if as_json:
         command_io.print_json({"rows": [row.to_json() for row in rows]})

@@ -149,5 +149,17 @@ AsUpdate = Annotated[
     bool, typer.Option("--update", help="Save it as an update of the template of this id.")
 ]
 BackupFile = Annotated[Path, _argument("PATH", "The file of the backup.")]
+Base = Annotated[
+    str | None,
+    _option(
+        "--base",
+        "VERSION",
+        "With --update: the version that the file was exported at; head is the newest one.",
+    ),
+]
+WithVersion = Annotated[
+    bool,
+    typer.Option("--with-version", help="Write id and version too, so that import knows the base."),
+]
 OutFile = Annotated[Path | None, _argument("FILE", "Default: standard output.")]
 Force = Annotated[bool, typer.Option("--force", help="Write over FILE if it exists.")]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from syncsim.cli import command_io
 from syncsim.cli.application import app
+from syncsim.cli.exported_file import HEAD, envelope, read_exported
 from syncsim.cli.options import (
     AsJson,
     AsUpdate,
+    Base,
     Force,
     InFile,
     Limit,
@@ -24,9 +28,11 @@ from syncsim.cli.options import (
     Verbose,
     VersionA,
     VersionB,
+    WithVersion,
 )
-from syncsim.contract import ABSENT, JSON, Outcome, Revision
-from syncsim.errors import UsageError
+from syncsim.contract import ABSENT, JSON, Outcome, Revision, Snapshot
+from syncsim.errors import UsageError, VersionNotFoundError, excerpt
+from syncsim.masking import masked
 
 if TYPE_CHECKING:
     from syncsim.connection import Connection
@@ -54,7 +60,7 @@ def list_(store: StoreUrl = None, as_json: AsJson = False, verbose: Verbose = Fa
     elif not templates:
         from syncsim.wiring import default_url
 
-        where = default_url() if store is None else store
+        where = masked(default_url() if store is None else store)
         command_io.tell(f"no template yet in {where}; syncsim import FILE.json --user U adds one")
     else:
         from syncsim.cli import terminal
@@ -147,6 +153,7 @@ def import_(
     user: User,
     template_id: NewId = None,
     update: AsUpdate = False,
+    base: Base = None,
     store: StoreUrl = None,
     as_json: AsJson = False,
     verbose: Verbose = False,
@@ -154,51 +161,84 @@ def import_(
     """Check a JSON file and put it into the store as a new template.
 
     Nothing is written if anything in it breaks a rule. An id that is taken is an error unless
-    --update is given; then what the file says is merged like any other update.
+    --update is given; then what was changed since the file was exported is merged, and what others
+    changed meanwhile stays. That needs the version it was exported at: from the file, where export
+    wrote it --with-version, or from --base.
     """
-    from syncsim.template import parse
-
-    if template_id is None:
-        if file == "-":
-            raise UsageError("--id", None, "an id, since standard input has no name")
-        template_id = Path(file).stem
-    document = parse(command_io.read_file(file), template_id)
+    if base is not None and not update:
+        raise UsageError("--base", base, "nothing without --update, as a new template has no base")
+    if template_id is None and file == "-":
+        raise UsageError("--id", None, "an id, since standard input has no name")
+    found = read_exported(command_io.read_file(file), template_id or Path(file).stem)
+    template_id = template_id or found.template_id or Path(file).stem
+    made_against = found.base_for(template_id, base) if update else None
     with _connect(store) as sync:
-        if update:
-            outcome = sync.update_template(template_id, document, user=user)
+        if made_against is not None:
+            seen = _snapshot(sync, template_id, made_against)
+            outcome = sync.update_template(template_id, found.document, user=user, base=seen)
         else:
-            created = sync.create_template(template_id, document, user=user)
+            created = sync.create_template(template_id, found.document, user=user)
             outcome = Outcome("committed", created.version, attempts=1)
     if as_json:
         command_io.print_json({"template_id": template_id, **_outcome(outcome)})
-    else:
-        command_io.tell(f"{template_id} is at version {outcome.version} ({outcome.status})")
+        return 0
+    command_io.tell(f"{template_id} is at version {outcome.version} ({outcome.status})")
+    for line in _meetings(outcome):
+        command_io.tell(line)
     return 0
+
+
+def _snapshot(sync: Connection, template_id: str, version: str) -> Snapshot | None:
+    """The template as it was at this version; None stands for the head."""
+    if version == HEAD:
+        return None
+    for past in sync.history(template_id):
+        if past.version == version:
+            return Snapshot(template_id, version, past.document, past.at, past.by)
+    raise VersionNotFoundError(template_id, version)
+
+
+def _meetings(outcome: Outcome) -> Iterator[str]:
+    """What an update met: what others changed and it kept, and what it overrode."""
+    if outcome.merged:
+        yield f"kept of what others changed: {', '.join(outcome.merged)}"
+    for conflict in outcome.conflicts:
+        whose = f" of {conflict.earlier_by}" if conflict.earlier_by else ""
+        earlier, later = map(_shown, (conflict.earlier, conflict.later))
+        yield f"overridden at {conflict.path}: {earlier}{whose}, now {later}"
+
+
+def _shown(value: JSON) -> str:
+    return "nothing" if value is ABSENT else excerpt(value)
 
 
 @app.command(short_help="Write a template as JSON.")
 def export(
     template: Template,
     file: OutFile = None,
+    with_version: WithVersion = False,
     force: Force = False,
     store: StoreUrl = None,
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> int:
-    """Write a template as indented JSON, as import reads it."""
+    """Write a template as indented JSON, as import reads it.
+
+    What is to be edited and imported again is best written --with-version.
+    """
     import orjson
 
-    if file is not None and file.exists() and not force:
+    if file is not None and os.path.lexists(file) and not force:
         raise UsageError("FILE", str(file), "a file that does not exist yet, or --force")
     with _connect(store) as sync:
         snapshot = sync.get_template(template, user=READER)
-    body = orjson.dumps(snapshot.document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    content = envelope(snapshot) if with_version else snapshot.document
+    body = orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     if file is not None:
         command_io.write_file(file, body)
-    facts = {"template_id": template, "version": snapshot.version}
     if as_json:
-        shown = {"document": snapshot.document} if file is None else {"file": str(file)}
-        command_io.print_json({**facts, **shown})
+        facts = {"template_id": template, "version": snapshot.version, "file": str(file)}
+        command_io.print_json(envelope(snapshot) if file is None else facts)
     elif file is None:
         sys.stdout.buffer.write(body)  # JSON is UTF-8, whatever the terminal takes
     else:

@@ -14,10 +14,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, TypeAlias, cast
 
+from syncsim import exact
 from syncsim.contract import TemplateSync
-from syncsim.errors import UsageError
+from syncsim.errors import UsageError, excerpt
 from syncsim.lab.culprit import line_of_error, line_of_thread
 from syncsim.lab.failures import described
+from syncsim.lab.source_code import SourceLoader
+from syncsim.paths import is_path
 
 IMPORT_PATIENCE_S: Final = 10.0
 """Real seconds that the import of a solution may take."""
@@ -31,15 +34,24 @@ def name_of(solution: Solution) -> str:
     if solution is None:
         return "reference"
     if callable(solution):
-        return f"{solution.__module__}.{solution.__qualname__}"
-    return str(solution)
+        module, name = _own(solution, "__module__"), _own(solution, "__qualname__")
+        return f"{module}.{name}" if module and name else excerpt(solution)
+    return exact.path(solution) or excerpt(solution)
 
 
 def place_of(solution: Solution) -> str:
     """What a solution is called in its module: `build` unless told otherwise."""
     if callable(solution):
-        return str(getattr(solution, "__qualname__", "build"))
-    return "build" if solution is None else _split(str(solution))[1]
+        return _own(solution, "__qualname__") or "build"
+    return "build" if solution is None else _split(exact.path(solution) or "")[1]
+
+
+def _own(solution: object, attribute: str) -> str | None:
+    """What a function says of itself; None for a callable that does not, or will not."""
+    try:
+        return exact.text(getattr(solution, attribute, None))
+    except Exception:
+        return None
 
 
 def load(solution: Solution) -> Callable[..., TemplateSync]:
@@ -53,9 +65,9 @@ def load(solution: Solution) -> Callable[..., TemplateSync]:
         return service.build
     if callable(solution):
         return solution
-    if not isinstance(solution, str | Path):
+    text = exact.path(solution)
+    if text is None or not is_path(text):
         raise UsageError("solution", solution, "a build function or a path FILE.py[:NAME]")
-    text = str(solution)
     path, name = _split(text)
     module = _imported(Path(path), text)
     found = getattr(module, name, None)
@@ -103,7 +115,7 @@ def can_be_sent(solution: Solution) -> bool:
         pickle.dumps(solution)
     except Exception:
         return False
-    module = sys.modules.get(getattr(solution, "__module__", ""))
+    module = sys.modules.get(_own(solution, "__module__") or "")
     return getattr(module, "__file__", None) is not None
 
 
@@ -111,7 +123,7 @@ def takes_policy(build: Callable[..., TemplateSync]) -> bool:
     """Whether `build` accepts `retry=`, as the reference does."""
     try:
         parameters = inspect.signature(build).parameters.values()
-    except (TypeError, ValueError):
+    except Exception:  # no signature, or a method of its own that fails
         return False
     return any(p.name == "retry" or p.kind is p.VAR_KEYWORD for p in parameters)
 
@@ -120,7 +132,8 @@ def _imported(path: Path, text: str) -> Any:
     if not path.is_file():
         raise UsageError("solution", text, "an existing file FILE.py, or FILE.py:NAME")
     name = f"syncsim_solution_{sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
-    spec = importlib.util.spec_from_file_location(name, path)
+    loader = SourceLoader(name, str(path)) if path.suffix == ".py" else None
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
     if spec is None or spec.loader is None:
         raise UsageError("solution", text, "a Python file, FILE.py or FILE.py:NAME")
     module = importlib.util.module_from_spec(spec)

@@ -9,18 +9,17 @@ from syncsim.retry import RetryPolicy
 
 
 def policies(
-    plan: Scenario, solution: Solution, retry: str | RetryPolicy | None
+    plan: Scenario, solution: Solution, wanted: RetryPolicy | None
 ) -> list[RetryPolicy | None]:
     """A policy per part, None for a solution that takes none.
 
     `UsageError` where one is asked for that the solution does not take or the scenario sets itself.
     """
-    wanted = RetryPolicy.parse(retry) if isinstance(retry, str) else retry
     takes_one = takes_policy(load(solution))
     if wanted is not None and not takes_one:
-        raise UsageError("retry", retry, f"none, as build of {name_of(solution)} takes no retry=")
+        raise UsageError("retry", wanted, f"none, as build of {name_of(solution)} takes no retry=")
     if wanted is not None and any(part.retry for part in plan.parts):
-        raise UsageError("retry", retry, f"none, as {plan.name} compares policies of its own")
+        raise UsageError("retry", wanted, f"none, as {plan.name} compares policies of its own")
     if not takes_one:
         return [None] * len(plan.parts)
     return [

@@ -91,6 +91,7 @@ class RecordedClock:
 
     def __init__(self, clock: Clock, tape: Tape) -> None:
         self.now = clock.now
+        self.monotonic = getattr(clock, "monotonic", None)
         self._clock = clock
         self._tape = tape
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from tempfile import TemporaryDirectory
 from typing import Final, TypeAlias
 
+from syncsim import exact
+from syncsim.arguments import check_retry, check_seconds, check_text
 from syncsim.contract import BACKGROUND, Document
 from syncsim.errors import TemplateExistsError, UsageError
 from syncsim.events.kinds import Event
@@ -24,6 +26,7 @@ from syncsim.lab.policies import policies
 from syncsim.lab.result import Run, Setting
 from syncsim.lab.scenarios import DEFAULT_TEMPLATE, Part, Scenario, Wait
 from syncsim.lab.simulation.simulated_run import Parameters, simulate
+from syncsim.lab.spawning import check_spawning
 from syncsim.lab.stopping import Stop, goes_on, stopped
 from syncsim.lab.workers import Place, perform_in_processes
 from syncsim.retry import RetryPolicy
@@ -34,6 +37,9 @@ __all__ = ["Run", "run"]
 
 Progress: TypeAlias = Callable[[int, int], object]
 """Told now and then how many verbs have been called, of how many."""
+
+MODES: Final = ("simulation", "threads", "processes")
+"""Where a scenario can be played."""
 
 MOST_PROCESSES: Final = 4
 MOST_TRIES: Final = 3
@@ -79,15 +85,20 @@ def run(
     Raises `UsageError` for what cannot be honoured, `StoreUnavailableError` for a store that cannot
     be opened. What goes wrong while running is a finding.
     """
+    on, seed = exact.one_of("on", on, MODES, "simulation, threads or processes"), exact.seed(seed)
     if on == "simulation":
         for name, value in {"synchronous": synchronous, "processes": processes}.items():
             if value is not None:
                 raise UsageError(name, value, "none, as nothing is real in a simulation")
-        if isinstance(scenario, Scenario):
+        if exact.is_a(scenario, Scenario):
             raise UsageError("scenario", scenario.name, "the name of one, for a simulation")
         parameters = Parameters(scenario, users, updates, work_ms, template, seed, _text(retry))
         simulated = simulate(
-            parameters, solution=solution, seed=seed, store=store or "memory", stop=stop
+            parameters,
+            solution=solution,
+            seed=seed,
+            store="memory" if store is None else store,
+            stop=stop,
         )
         if on_event is not None:
             for event in simulated.run.events:
@@ -95,9 +106,13 @@ def run(
         if progress is not None:
             progress(1, 1)
         return simulated.run
-    if on not in ("threads", "processes"):
-        raise UsageError("on", on, "simulation, threads or processes")
-    if not isinstance(scenario, Scenario):
+    if store is not None:
+        store = check_text("store", store, "a URL, or memory")
+    if synchronous is not None:
+        synchronous = check_text("synchronous", synchronous, "FULL or NORMAL")
+    if timeout_s is not None:
+        timeout_s = check_seconds("timeout_s", timeout_s)
+    if not exact.is_a(scenario, Scenario):
         plan = scenarios.scenario(
             scenario, users=users, updates=updates, work_ms=work_ms, template=template, seed=seed
         )
@@ -106,7 +121,7 @@ def run(
     else:
         raise UsageError("scenario", scenario.name, "the name of one, where its size is given too")
     document = sample(plan.template)
-    each = policies(plan, solution, retry)
+    each = policies(plan, solution, check_retry(retry))
     count_of_processes = _processes(on, solution, store, processes)
     if count_of_processes and (on_event, stop) != (None, None):
         raise UsageError("on", on, "threads or simulation, to be heard or stopped")
@@ -190,10 +205,11 @@ class _Act:
 
 def _text(retry: str | RetryPolicy | None) -> str | None:
     """The policy as text, which a token can hold; `UsageError` for one that has no name."""
-    if retry is None or isinstance(retry, str):
-        return retry
-    text = str(retry)
-    if RetryPolicy.parse(text) != retry:
+    if retry is None or exact.is_a(retry, str):
+        return exact.text(retry)
+    policy = check_retry(retry)
+    text = str(policy)
+    if RetryPolicy.parse(text) != policy:
         raise UsageError("retry", retry, "a policy by its name, for a simulation")
     return text
 
@@ -212,6 +228,7 @@ def _processes(on: str, solution: Solution, store: str | None, processes: int | 
         raise UsageError(
             "solution", name_of(solution), "a function of a module, or FILE.py, for processes"
         )
+    check_spawning("on", on)
     return processes or MOST_PROCESSES
 
 

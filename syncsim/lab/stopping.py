@@ -166,6 +166,7 @@ class _StoppableClock:
     def __init__(self, clock: Clock, stop: Stop) -> None:
         self._now = clock.now
         self._stop = stop
+        self.monotonic = getattr(clock, "monotonic", None)
 
     def now(self) -> float:
         """The time."""

@@ -7,8 +7,8 @@ that other threads hold.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
+import pickle
 import signal
 import threading
 import time
@@ -19,12 +19,20 @@ from typing import Any, Final
 
 from syncsim.errors import SyncError, UsageError
 from syncsim.lab.crew import AT_REST, POLL_S, Assignment, Crew, RemoteBarrier, Report
+from syncsim.lab.failures import described
 from syncsim.lab.findings import Finding
 from syncsim.lab.scenarios import parties
+from syncsim.lab.spawning import not_started, spawn_context
 from syncsim.lab.tape import Records
 
+BEGUN: Final = "begun"
+"""What a process says before it looks at the solution: what ends it from then on is a finding."""
+
+STARTING_S: Final = 30.0
+"""How long a process may take until it begins."""
+
 GRACE_S: Final = 15.0
-"""How long after its actors' deadline a process may take to start up and hand over its report."""
+"""How long after its actors' deadline a process may take to hand over its report."""
 
 
 @dataclass(frozen=True)
@@ -45,21 +53,28 @@ def perform_in_processes(
     """Have each assignment performed in a process of its own, all at once; the reports in order.
 
     `progress` is told now and then how many verbs have been called in all. Raises the `SyncError`
-    with which a process could not begin: a solution that cannot be loaded, a store out of reach.
+    with which a process could not begin: a solution that cannot be loaded, a store out of reach, a
+    script that processes cannot import (`UsageError`).
     """
-    context = multiprocessing.get_context("spawn")
+    context = spawn_context()
     barriers: dict[str, Any] = {
         name: context.Barrier(count) for name, count in _shared(work).items()
     }
     # A number per process and no lock: who dies with a lock in hand would hang all others.
     tally = context.Array("L", len(work), lock=False)
-    crew = [_Worker(context, n, *one, barriers, tally) for n, one in enumerate(work)]
     patience_s = max(one.timeout_s for _, one in work) + GRACE_S
-    deadline_s = time.monotonic() + patience_s
+    crew: list[_Worker] = []
     try:
+        for number, one in enumerate(work):
+            crew.append(_Worker(context, number, *one, barriers, tally))
         waiting = list(crew)
+        have_begun = False
+        deadline_s = time.monotonic() + STARTING_S
         while waiting and time.monotonic() < deadline_s:
             wait([worker.pipe for worker in waiting], POLL_S)
+            if not have_begun and all(worker.has_begun for worker in waiting):
+                have_begun = True
+                deadline_s = time.monotonic() + patience_s
             for worker in [worker for worker in waiting if worker.has_answered()]:
                 waiting.remove(worker)
                 if worker.failed:
@@ -101,15 +116,18 @@ class _Worker:
         self.pipe, theirs = context.Pipe(duplex=False)
         names = (*parties(assignment.actors), AT_REST)
         own = {name: barriers[name] for name in names if name in barriers}
+        work = pickle.dumps((place, assignment))
         self._process = context.Process(
-            target=_work, args=(place, assignment, own, tally, number, theirs), daemon=True
+            target=_work,
+            args=(work, own, tally, number, theirs),
+            daemon=True,
         )
         try:
             self._process.start()
-        except RuntimeError:  # a process imports the script that started it, and so came here again
-            guard = 'a script that calls run() below `if __name__ == "__main__":`'
-            raise UsageError("on", "processes", guard) from None
+        except OSError as error:
+            raise not_started("on", "processes", f"cannot be made ({error.strerror})") from error
         theirs.close()
+        self.has_begun = False
         self._answer: Report | SyncError | None = None
         self._lost = False
 
@@ -123,13 +141,20 @@ class _Worker:
         try:
             if not self.pipe.poll():
                 return False
-            self._answer = self.pipe.recv()
+            answer = self.pipe.recv()
+            if answer == BEGUN:
+                self.has_begun = True
+                return False
+            self._answer = answer
         except (EOFError, OSError):
             self._lost = True
         return True
 
     def report(self, patience_s: float) -> Report:
-        """What the process answered, or that it died or hangs; raises the error it answered."""
+        """What the process answered, or that it died or hangs.
+
+        Raises the error it answered, and `UsageError` for one that never began.
+        """
         if isinstance(self._answer, SyncError):
             raise self._answer
         if self._answer is not None:
@@ -138,8 +163,12 @@ class _Worker:
         if self._lost:
             self._process.join(GRACE_S)
             code = self._process.exitcode
+            if not self.has_begun:
+                raise not_started("on", "processes", f"ended with exit code {code} before it began")
             text = f"process {pid} died with exit code {code}; its last words are on standard error"
             return Report(Records(), (Finding("D3", "process-died", text),))
+        if not self.has_begun:
+            raise not_started("on", "processes", f"did not begin within {STARTING_S:.0f} s")
         text = f"process {pid} did not answer within {patience_s:.0f} s and was ended"
         return Report(Records(), (Finding("D3", "process-hung", text),), hung=True)
 
@@ -154,8 +183,7 @@ class _Worker:
 
 
 def _work(
-    place: Place,
-    assignment: Assignment,
+    work: bytes,
     barriers: Mapping[str, RemoteBarrier],
     tally: Any,
     number: int,
@@ -173,7 +201,9 @@ def _work(
         tally[number] = len(calls)
 
     try:
+        place, assignment = _unpacked(work)
         env = open_environment(place.url, cache=place.cache, users=place.users, seed=place.seed)
+        pipe.send(BEGUN)
         report = Crew(assignment, env, env.log, barriers).perform(called=called)
     except SyncError as error:
         pipe.send(error)
@@ -183,3 +213,13 @@ def _work(
     if report.hung:
         os._exit(1)  # closing would wait for the threads that hang
     env.close()
+
+
+def _unpacked(work: bytes) -> tuple[Place, Assignment]:
+    """The place and the assignment; `UsageError` where the solution's module is not to be had."""
+    try:
+        unpacked: tuple[Place, Assignment] = pickle.loads(work)
+    except Exception as error:
+        importable = f"one that another process can import; it raised {described(error)}"
+        raise UsageError("solution", "a function", importable) from None
+    return unpacked

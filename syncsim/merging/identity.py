@@ -15,7 +15,7 @@ from typing import Any, Final, NewType, TypeAlias
 import orjson
 
 from syncsim.contract import JSON
-from syncsim.errors import UsageError
+from syncsim.errors import SyncError, UsageError
 from syncsim.merging.refusing import refuse_odd
 
 KeyMap: TypeAlias = Mapping[str, str | Sequence[str]]
@@ -110,7 +110,12 @@ def compile_keys(keys: KeyMap) -> Position:
     """The patterns of `keys` as a tree, at its root; `UsageError` for what is no map of keys."""
     if keys is TEMPLATE_KEYS:
         return TEMPLATE_ROOT
-    return _compiled(keys)
+    try:
+        return _compiled(keys)
+    except SyncError:
+        raise
+    except Exception as error:  # of its own methods
+        raise UsageError("keys", keys, "a plain map of path patterns to attributes") from error
 
 
 def _compiled(keys: KeyMap) -> Position:

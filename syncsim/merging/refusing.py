@@ -12,6 +12,7 @@ from typing import Final, NoReturn, TypeAlias
 
 from syncsim.contract import JSON
 from syncsim.errors import SyncError, UsageError
+from syncsim.template.frozen import FrozenDict, FrozenList
 from syncsim.template.strict_json import excerpt, segment
 
 MAX_NESTING: Final = 200
@@ -19,6 +20,9 @@ MAX_NESTING: Final = 200
 
 _MAX_BITS: Final = 14_000
 """Of an integer; Python refuses to print more than 4,300 digits."""
+
+_CONTAINERS: Final = (dict, list, FrozenDict, FrozenList)
+"""No subclasses: by the time they are looked at, a method of one may have been what failed."""
 
 _Place: TypeAlias = tuple["_Place", object] | None
 """Where a value stands, as a chain: paths as text would take the square of a document's depth."""
@@ -56,26 +60,27 @@ def _refuse_odd(document: JSON) -> None:
         value, place, is_left = pending.pop()
         if is_left:
             left.add(id(value))
-        elif not isinstance(value, dict | list):
+        elif type(value) not in _CONTAINERS:
             _check_scalar(value, place)
         elif id(value) not in entered:
             entered.add(id(value))
             pending.append((value, place, True))
-            items = value.items() if isinstance(value, dict) else enumerate(value)
+            is_object = type(value) in (dict, FrozenDict)
+            items = value.items() if is_object else enumerate(value)
             pending.extend((item, (place, key), False) for key, item in items)
-            if isinstance(value, dict):
+            if is_object:
                 for key in value:
-                    if not isinstance(key, str):
+                    if type(key) is not str:
                         _refuse(key, place, "text as key")
         elif id(value) not in left:
             _refuse(value, place, "an end: nothing in JSON contains itself")
 
 
 def _check_scalar(value: JSON, place: _Place) -> None:
-    if isinstance(value, int):
+    if type(value) is int:
         if value.bit_length() > _MAX_BITS:
             _refuse(value, place, "a number of at most 4,200 digits")
-    elif value is not None and not isinstance(value, str | float):
+    elif value is not None and type(value) not in (str, float, bool):
         _refuse(value, place, "JSON (text, number, true, false, null, list, object)")
 
 
@@ -83,7 +88,7 @@ def _refuse(value: object, place: _Place, expected: str) -> NoReturn:
     path = ""
     while place is not None:
         place, key = place
-        path = f"/{segment(key) if isinstance(key, str | int) else excerpt(key)}{path}"
+        path = f"/{segment(key) if type(key) in (str, int) else excerpt(key)}{path}"
         if len(path) > 200:
             path = f"...{path[-200:]}"
             break

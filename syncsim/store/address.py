@@ -9,24 +9,23 @@ from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import parse_qsl
 
-from syncsim.errors import UsageError, excerpt
+from syncsim import exact
+from syncsim.errors import UsageError
+from syncsim.masking import DATABASES, masked
+from syncsim.paths import is_path, settled_path
 
 Synchronous = Literal["FULL", "NORMAL"]
 
+_ARGUMENT: Final = "store URL"
 _URL: Final = (
     "sqlite:///relative.db, sqlite:////absolute/path.db, either with ?synchronous=NORMAL or "
     "?synchronous=FULL, or the path of a file"
 )
 
 
-_SCHEME: Final = re.compile(
-    r"[^/]*://|(?:sqlite|postgres|mysql|mariadb|oracle|mssql|redis|valkey)\w*(?:\+\w+)?:"
-)
+_SCHEME: Final = re.compile(rf"[^/]*://|{DATABASES}")
 """How a URL begins; that of a known database also where the slashes after it went wrong, so that it
 is not taken for the name of a file, password and all."""
-
-_USER_INFO: Final = re.compile(r"\A(\W*(?:[A-Za-z][\w+.-]*:/+)?+[^:@/]*:).*@", re.DOTALL)
-_SECRET: Final = re.compile(r"([?&;][^=&;]*(?:pass|pwd|secret|token|key)[^=&;]*=)[^&;]*", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,46 +42,27 @@ class Address:
 
 def parse_address(url_or_path: str | os.PathLike[str]) -> Address:
     """The address in a URL or path; `UsageError` for anything that would not be honoured."""
-    if not isinstance(url_or_path, str | os.PathLike):
-        raise _refused(url_or_path)
-    text = os.fspath(url_or_path)
+    text = exact.path(url_or_path)
     if not text or not is_path(text):
-        raise _refused(text)
-    if isinstance(url_or_path, os.PathLike) or not _SCHEME.match(text):
+        raise _refused(url_or_path if text is None else text)
+    if exact.is_a_path(url_or_path) or not is_url(text):
         if text == ":memory:" or text.startswith("file:"):
             raise _in_memory(text) if "memory" in text else _refused(text)
-        return Address(Path(text).absolute())
-    scheme, is_url, rest = text.partition("://")
+        return Address(settled_path(text, _ARGUMENT))
+    scheme, slashes, rest = text.partition("://")
     if scheme.startswith("postgres"):
         raise _refused(text, f"{_URL}; PostgreSQL is not supported by this version yet")
     location, _, query = rest.partition("?")
-    if scheme == "sqlite" and is_url and location in ("", "/", "/:memory:"):
+    if scheme == "sqlite" and slashes and location in ("", "/", "/:memory:"):
         raise _in_memory(text)
     if scheme != "sqlite" or not location.startswith("/"):
         raise _refused(text)
-    return Address(Path(location[1:]).absolute(), _synchronous(text, query))
+    return Address(settled_path(location[1:], _ARGUMENT), _synchronous(text, query))
 
 
-def is_path(text: object) -> bool:
-    """Whether an operating system could take it for a path: text it can spell, without NUL."""
-    try:
-        return isinstance(text, str) and b"\0" not in os.fsencode(text)
-    except UnicodeEncodeError:
-        return False
-
-
-def masked(url: object) -> str:
-    """A URL as it may be shown: `***` for what stands where passwords stand, parsable or not.
-
-    That is all between the first colon of the part before the last @ and that @, and the value of
-    every query parameter whose name sounds like a secret. SQLAlchemy's masking parses the URL
-    first, so it leaves a password alone that itself holds an @ or a /, and the query always.
-    """
-    text = url.decode("utf-8", "replace") if isinstance(url, bytes) else url
-    if not isinstance(text, str):
-        text = excerpt(text, 2_000)
-    text = _USER_INFO.sub(r"\1***@", text, count=1)
-    return _SECRET.sub(r"\1***", text)
+def is_url(text: str) -> bool:
+    """Whether this is the URL of something, or was meant to be, rather than a path."""
+    return _SCHEME.match(text) is not None
 
 
 def _synchronous(text: str, query: str) -> Synchronous:
@@ -105,4 +85,4 @@ def _in_memory(text: str) -> UsageError:
 
 
 def _refused(url: object, expected: str = _URL) -> UsageError:
-    return UsageError("store URL", masked(url), expected)
+    return UsageError(_ARGUMENT, masked(url) if type(url) is str else url, expected)

@@ -10,13 +10,22 @@ from typing import Final
 
 import orjson
 
+from syncsim import exact
 from syncsim.contract import BACKGROUND, JSON, Document
 from syncsim.errors import InvalidTemplateError, UsageError
 from syncsim.template import schema as template_schema
+from syncsim.template.frozen import FrozenDict
 from syncsim.template.known import SORTED, proven, remember, settled, thawed, view
 from syncsim.template.rules import Schema
 from syncsim.template.schema import MAX_FIELDS, MAX_SECTIONS
-from syncsim.template.strict_json import MAX_BYTES, MAX_DEPTH, NotAllowed, excerpt, read
+from syncsim.template.strict_json import (
+    MAX_BYTES,
+    MAX_DEPTH,
+    NotAllowed,
+    check_plain,
+    excerpt,
+    read,
+)
 
 __all__ = [
     "MAX_BYTES",
@@ -24,6 +33,7 @@ __all__ = [
     "MAX_FIELDS",
     "MAX_SECTIONS",
     "canonical",
+    "check_json",
     "check_template_id",
     "check_update_id",
     "check_user",
@@ -31,6 +41,7 @@ __all__ = [
     "encode",
     "json_schema",
     "parse",
+    "read_json",
     "validate",
     "version_token",
     "view",
@@ -71,10 +82,7 @@ def encode(document: Document, template_id: str | None = None) -> bytes:
     Safe to call from any thread, and while another changes the document: what is judged is what is
     returned. Costs next to nothing for what `validate` or `view` returned.
     """
-    try:
-        return proven(settled(document))
-    except NotAllowed as broken:
-        raise _invalid(template_id, broken) from None
+    return proven(_settled(document, template_id))
 
 
 def validate(document: Document, template_id: str | None = None) -> Document:
@@ -82,10 +90,7 @@ def validate(document: Document, template_id: str | None = None) -> Document:
 
     It shares what it has in common with other documents that were validated or viewed.
     """
-    try:
-        valid = settled(document)
-    except NotAllowed as broken:
-        raise _invalid(template_id, broken) from None
+    valid = _settled(document, template_id)
     remember(valid)
     return valid
 
@@ -96,17 +101,40 @@ def parse(text: str | bytes, template_id: str | None = None) -> Document:
     Refuses what lenient parsers let pass: keys that stand twice, NaN, a byte order mark, integers
     beyond 64 bits, text that is not UTF-8, nesting without end.
     """
+    document: Document = read_json(text, template_id)
+    _settled(document, template_id)
+    return document
+
+
+def read_json(text: str | bytes, template_id: str | None = None, levels: int = MAX_DEPTH) -> JSON:
+    """Any JSON value, read as strictly as `parse` does; `levels`: how deep it may be nested."""
     try:
-        document: Document = read(text)
-        settled(document)
+        return read(text, levels)
     except NotAllowed as broken:
         raise _invalid(template_id, broken) from None
-    return document
 
 
 def json_schema() -> Schema:
     """The rules as JSON Schema, 2020-12; the committed copy is `data/template.schema.json`."""
     return template_schema.json_schema()
+
+
+def check_json(value: JSON, template_id: str | None = None) -> None:
+    """Raise `InvalidTemplateError` for what is no plain JSON; runs no method of the values."""
+    try:
+        check_plain(value)
+    except NotAllowed as broken:
+        raise _invalid(template_id, broken) from None
+
+
+def _settled(document: Document, template_id: str | None) -> FrozenDict:
+    try:
+        return settled(document)
+    except NotAllowed as broken:
+        raise _invalid(template_id, broken) from None
+    except Exception:  # of a value's own methods
+        check_json(document, template_id)
+        raise
 
 
 def _invalid(template_id: str | None, broken: NotAllowed) -> InvalidTemplateError:
@@ -116,39 +144,40 @@ def _invalid(template_id: str | None, broken: NotAllowed) -> InvalidTemplateErro
 # -- names -----------------------------------------------------------------------------------------
 
 
-def check_template_id(template_id: str) -> None:
-    """Raise `UsageError` unless this can be the id of a template: 1 to 200 characters, no NUL."""
-    if not _is_name(template_id):
-        raise UsageError("template_id", template_id, _NAME)
+def check_template_id(template_id: str) -> str:
+    """The id of a template as plain text: 1 to 200 characters, no NUL; `UsageError` otherwise."""
+    return _name("template_id", template_id)
 
 
-def check_user(user: str, *, reserved_ok: bool = False) -> None:
-    """Raise `UsageError` unless this can be the name of a user: 1 to 200 characters, no NUL.
+def check_user(user: str, *, reserved_ok: bool = False) -> str:
+    """The name of a user as plain text: 1 to 200 characters, no NUL; `UsageError` otherwise.
 
     The name `background` belongs to the job and is refused too, unless `reserved_ok`.
     """
-    if not _is_name(user):
-        raise UsageError("user", user, _NAME)
-    if user == BACKGROUND and not reserved_ok:
-        raise UsageError("user", user, f"another name; {BACKGROUND!r} is reserved for the job")
+    name = _name("user", user)
+    if name == BACKGROUND and not reserved_ok:
+        raise UsageError("user", name, f"another name; {BACKGROUND!r} is reserved for the job")
+    return name
 
 
-def check_update_id(update_id: str) -> None:
-    """Raise `UsageError` unless this can be the id of an update: 1 to 200 characters, no NUL."""
-    if not _is_name(update_id):
-        raise UsageError("update_id", update_id, _NAME)
+def check_update_id(update_id: str) -> str:
+    """The id of an update as plain text: 1 to 200 characters, no NUL; `UsageError` otherwise."""
+    return _name("update_id", update_id)
 
 
 _NAME = f"text of 1 to {MAX_NAME} characters, UTF-8, without NUL"
 
 
-def _is_name(name: object) -> bool:
+def _name(argument: str, value: object) -> str:
+    name = exact.text(value)
     try:
-        return (
-            isinstance(name, str)
-            and 0 < len(name) <= MAX_NAME
+        if (
+            name
+            and len(name) <= MAX_NAME
             and "\0" not in name
-            and (name.isascii() or bool(name.encode()))
-        )
+            and (name.isascii() or name.encode())
+        ):
+            return name
     except UnicodeEncodeError:  # a lone surrogate, which no store, folder or log line can hold
-        return False
+        pass
+    raise UsageError(argument, value, _NAME)

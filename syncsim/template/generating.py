@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 from typing import Final
 
+from syncsim import exact
 from syncsim.contract import JSON, Document
 from syncsim.errors import UsageError
 from syncsim.template.schema import FIELD_TYPES, MAX_FIELDS
@@ -48,6 +49,7 @@ def generate(n_fields: int, seed: int) -> Document:
     """
     if type(n_fields) is not int or not MIN_FIELDS <= n_fields <= MAX_FIELDS:
         raise UsageError("n_fields", n_fields, f"an integer from {MIN_FIELDS} to {MAX_FIELDS}")
+    seed = exact.seed(seed)
     random = Random(f"{seed}/{n_fields}")
     sections = [_section(number, random) for number in range(1, n_fields // 10 + 2)][:200]
     fields = [_field(number, random.choice(sections), random) for number in range(1, n_fields + 1)]

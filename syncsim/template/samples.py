@@ -11,6 +11,7 @@ from typing import Final
 
 import orjson
 
+from syncsim import exact
 from syncsim.contract import JSON, Document
 from syncsim.errors import UsageError
 from syncsim.template import canonical, encode, parse
@@ -130,9 +131,7 @@ def _behind(siblings: list[JSON], name: str | None) -> int:
 
 
 def _known(what: str, name: str, names: tuple[str, ...]) -> str:
-    if name not in names:
-        raise UsageError(what, name, f"one of {', '.join(names)}")
-    return name
+    return exact.one_of(what, name, names)
 
 
 @cache

@@ -64,8 +64,8 @@ def excerpt(value: object) -> str:
     """Any value as at most 80 characters, however deep, long or cyclic it is."""
     try:
         text = _SHORT.repr(value)
-    except ValueError:  # Python refuses to print integers of more than 4,300 digits
-        text = f"a number ({type(value).__name__}) too long to print"
+    except Exception:  # of its own methods, or an integer of more than 4,300 digits
+        text = f"<{type(value).__name__}>, which cannot be printed"
     return text if len(text) <= 80 else text[:77] + "..."
 
 
@@ -145,7 +145,7 @@ def _check_text(text: str, path: str) -> None:
 # -- text from outside -----------------------------------------------------------------------------
 
 
-def read(text: str | bytes) -> JSON:
+def read(text: str | bytes, levels: int = MAX_DEPTH) -> JSON:
     """One JSON value from text or UTF-8 bytes that nobody vouches for; raises `NotAllowed`.
 
     Stricter than `json.loads`: no byte order mark, no NaN or Infinity (nor 1e999), no key twice in
@@ -162,7 +162,7 @@ def read(text: str | bytes) -> JSON:
             source[error.pos : error.pos + 40],
             f"JSON ({error.msg}, line {error.lineno}, column {error.colno})",
         ) from None
-    check_plain(value)
+    check_plain(value, "", levels)
     return value
 
 

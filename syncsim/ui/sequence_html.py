@@ -17,6 +17,7 @@ from syncsim.ui.drawing import counted
 from syncsim.ui.sequence import Diagram, Source, sequence
 from syncsim.ui.sequence_svg import DARK, LEGEND, SIGNS, STYLE, WIDTH, escape, svg
 from syncsim.ui.violation import Leaf
+from syncsim.whole_files import write_whole
 
 CELL: Final = 920
 """Pixels that a notebook cell has in a window of 1280, beside the file browser."""
@@ -93,7 +94,7 @@ def write_page(
     path: str | Path, run: Source, *, token: str | None = None, command: str | None = None
 ) -> None:
     """Write the page to a file, as UTF-8; `OSError` where that is not possible."""
-    Path(path).write_text(sequence_page(run, token=token, command=command), "utf-8")
+    write_whole(Path(path), sequence_page(run, token=token, command=command).encode())
 
 
 def replay_command(diagram: Diagram, token: str) -> str:

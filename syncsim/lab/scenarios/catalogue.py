@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
+from syncsim import exact
+from syncsim.arguments import check_text
 from syncsim.errors import UsageError
 from syncsim.lab.scenarios.plain import PLAIN
 from syncsim.lab.scenarios.probes_conflicts import CONFLICT_PROBES
@@ -41,7 +43,8 @@ def scenario(
     are dealt out in turn. `work_ms` (at most `MOST_WORK_MS`) is time between an attempt's read and
     its write. The probes of an examination are scenarios, too.
     """
-    usual = SCENARIOS.get(name) or PLAIN.get(name) or PROBES.get(name)
+    spelled = exact.text(name) or ""
+    usual = SCENARIOS.get(spelled) or PLAIN.get(spelled) or PROBES.get(spelled)
     if usual is None:
         raise UsageError("scenario", name, f"one of {', '.join(SCENARIOS)}")
     count = _at_least_one("users", usual.users if users is None else users)
@@ -55,10 +58,12 @@ def scenario(
         raise UsageError("updates", total, most)
     if work_ms is None:
         work_ms = usual.work_ms
-    elif not isinstance(work_ms, int | float) or not 0 <= work_ms <= MOST_WORK_MS:
+    elif type(work_ms) not in (int, float) or not 0 <= work_ms <= MOST_WORK_MS:
         raise UsageError("work_ms", work_ms, f"milliseconds from 0 to {MOST_WORK_MS:.0f}")
+    template = check_text("template", template, "the name of a sample")
+    seed = exact.seed(seed)
     parts = (replace(part, work_ms=work_ms) for part in usual.plan(user_names(count), total, seed))
-    return Scenario(name, usual.title, template, seed, tuple(parts))
+    return Scenario(spelled, usual.title, template, seed, tuple(parts))
 
 
 def _at_least_one(argument: str, value: object) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import multiprocessing
 import pickle
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -11,17 +10,20 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from syncsim import exact
+from syncsim.arguments import check_text
 from syncsim.contract import JSON
 from syncsim.errors import UsageError
 from syncsim.lab.findings import Finding
 from syncsim.lab.loading import Solution, name_of
 from syncsim.lab.simulation.choices import Choice, Guided, MisalignedReplayError, Replayed
 from syncsim.lab.simulation.faults import Faults
-from syncsim.lab.simulation.playground import Playground
+from syncsim.lab.simulation.playground import STORES, Playground
 from syncsim.lab.simulation.search import STRATEGIES, Share, Sighting, Tally, search
 from syncsim.lab.simulation.shrinking import shrink
 from syncsim.lab.simulation.simulated_run import Parameters, SimulatedRun, Simulation
 from syncsim.lab.simulation.tokens import Token
+from syncsim.lab.spawning import check_spawning, not_started, spawn_context
 
 Progress: TypeAlias = Callable[[int, int], object]
 """Told now and then how many schedules have been run, of how many at most."""
@@ -121,11 +123,12 @@ def explore(
     time passes within an attempt, as any actor may be slow at any step anyway. Raises `UsageError`
     for what cannot be honoured.
     """
-    if strategy not in STRATEGIES:
-        raise UsageError("strategy", strategy, f"one of {', '.join(STRATEGIES)}")
+    strategy = exact.one_of("strategy", strategy, STRATEGIES)
+    store = exact.one_of("store", store, STORES, "memory or sqlite, in a simulation")
+    seed = exact.seed(seed)
     if type(schedules) is not int or schedules < 1:
         raise UsageError("schedules", schedules, "a whole number of at least 1")
-    if not isinstance(scenario, Parameters):
+    if not exact.is_a(scenario, Parameters):
         scenario = Parameters(
             scenario,
             users=users,
@@ -133,7 +136,7 @@ def explore(
             work_ms=0.0 if work_ms is None else work_ms,
             retry=retry,
             with_job=with_job,
-            faults=faults or Faults(),
+            faults=Faults() if faults is None else faults,
         )
     elif (users, updates, work_ms, retry, with_job, faults) != (None,) * 4 + (True, None):
         raise UsageError("scenario", scenario, "a name, where its size is given beside it")
@@ -161,7 +164,8 @@ def replay(
     Raises `UsageError` for a token that is damaged or of another scenario, solution or version,
     `MisalignedReplayError` where the run takes another course.
     """
-    held = Token.parse(token)
+    scenario = check_text("scenario", scenario, "the one that the token is of")
+    held = Token.parse(check_text("token", token, "text, as explore prints it"))
     if held.scenario != scenario:
         raise UsageError("token", token, f"one of {scenario!r}; this is one of {held.scenario!r}")
     with Playground(store) as playground:
@@ -177,6 +181,8 @@ def _processes(processes: int, whole: Share) -> int:
         raise UsageError("processes", processes, "a whole number of at least 1")
     if processes > 1 and whole.strategy in ("few-preemptions", "exhaustive"):
         raise UsageError("processes", processes, f"1, as {whole.strategy} goes on from run to run")
+    if processes > 1:
+        check_spawning("processes", processes)
     if processes > 1 and callable(whole.solution):
         try:
             pickle.dumps(whole.solution)
@@ -198,15 +204,15 @@ def _tally(whole: Share, processes: int, progress: Progress) -> Tally:
         replace(whole, seed=f"{whole.seed}/{n}", schedules=size) for n, size in enumerate(sizes)
     ]
     tally = Tally()
-    context = multiprocessing.get_context("spawn")
+    context = spawn_context()
     try:
         with ProcessPoolExecutor(processes, mp_context=context) as pool:
             for one in pool.map(_search_in_child, shares):
                 tally.add(one)
                 progress(tally.schedules, total)
     except BrokenProcessPool:
-        alone = "1: a process died, ended by the solution or by a lack of memory"
-        raise UsageError("processes", processes, alone) from None
+        why = "ended, by the script, by the solution or for lack of memory"
+        raise not_started("processes", processes, why) from None
     return tally
 
 

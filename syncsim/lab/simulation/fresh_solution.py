@@ -13,6 +13,7 @@ from typing import Any
 from syncsim.contract import TemplateSync
 from syncsim.lab.loading import Solution, load, name_of, place_of
 from syncsim.lab.simulation.replaced_names import ReplacedNames
+from syncsim.lab.source_code import compile_source
 
 _FROM_FILES = ("syncsim_solution_", "syncsim.lab.broken.", "syncsim.lab.correct.")
 """Modules that are solutions and nothing else begin with this, so they may be run anew."""
@@ -38,7 +39,7 @@ class FreshSolution:
         self.fingerprint = _fingerprint(self.name, file, place_of(solution))
         self._code: CodeType | None = None
         if file and self._namespace["__name__"].startswith(_FROM_FILES):
-            self._code = compile(Path(file).read_bytes(), file, "exec", dont_inherit=True)
+            self._code = compile_source(Path(file).read_bytes(), file)
 
     @contextmanager
     def building(self, names: ReplacedNames) -> Iterator[Callable[..., TemplateSync]]:

@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Final, Self, TypeAlias
 
+from syncsim import exact
 from syncsim.contract import Cache
-from syncsim.errors import UsageError
 from syncsim.lab.intercepted_store import FullStore
 from syncsim.lab.simulation.memory_cache import MemoryCache
 from syncsim.lab.simulation.one_run import CacheOfOneRun, StoreOfOneRun
@@ -45,9 +45,7 @@ class Playground:
     """
 
     def __init__(self, store: str = "memory") -> None:
-        if store not in STORES:
-            raise UsageError("store", store, "memory or sqlite, in a simulation")
-        self.store = store
+        self.store = exact.one_of("store", store, STORES, "memory or sqlite, in a simulation")
         self.workers = Workers()
         self._clock = VirtualClock()
         self._runs = 0

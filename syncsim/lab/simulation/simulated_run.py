@@ -10,6 +10,7 @@ from itertools import count
 
 import orjson
 
+from syncsim.arguments import check_retry, check_text
 from syncsim.contract import BACKGROUND, JSON
 from syncsim.errors import UsageError
 from syncsim.events import BoundedEventLog
@@ -59,6 +60,19 @@ class Parameters:
     retry: str | None = None
     with_job: bool = True
     faults: Faults = field(default_factory=Faults)
+
+    def __post_init__(self) -> None:
+        if type(self.with_job) is not bool:
+            raise UsageError("with_job", self.with_job, "True or False")
+        if type(self.faults) is not Faults:
+            raise UsageError("faults", self.faults, "Faults, such as Faults(busy=8)")
+        self._make_plain("scenario", check_text("scenario", self.scenario, "the name of one"))
+        self._make_plain("template", check_text("template", self.template, "the name of a sample"))
+        if self.retry is not None:
+            self._make_plain("retry", check_text("retry", self.retry, "the name of a policy"))
+
+    def _make_plain(self, name: str, value: str) -> None:
+        object.__setattr__(self, name, value)
 
     def plan(self) -> Scenario:
         """The scenario; `UsageError` for parameters that none can have."""
@@ -147,7 +161,7 @@ class Simulation:
         self._plan = parameters.plan()
         self._users = self._plan.users
         self._document = sample(parameters.template)
-        self._policies = policies(self._plan, solution, parameters.retry)
+        self._policies = policies(self._plan, solution, check_retry(parameters.retry))
         self._solution = FreshSolution(solution)
         self._known = KnownDocuments()
 

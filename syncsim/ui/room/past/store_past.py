@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Self
 
 from syncsim.contract import Outcome
 from syncsim.errors import UsageError
-from syncsim.store.address import masked, parse_address
+from syncsim.masking import masked
+from syncsim.store.address import parse_address
 from syncsim.template import check_user
 from syncsim.ui.room.past.restoring import Lost, changes_to_restore
 from syncsim.ui.room.record import Record
