@@ -31,6 +31,7 @@ NARROW: dict[str, set[str]] = {
     "paths": {"errors"},
     "store": {
         *("contract", "errors", "template", "exact", "forks", "locks", "masking", "paths", "store"),
+        "whole_files",
     },
     "cache": {"contract", "errors", "forks", "locks", "paths", "cache"},
     "commit_queue": {"contract", "errors"},

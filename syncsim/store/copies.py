@@ -28,6 +28,7 @@ from syncsim.store.sqlite_file import SQLiteFile
 from syncsim.store.statements import ATTACH, GONE, PUT_BACK
 from syncsim.store.verifying import Progress, Verification, verify
 from syncsim.store.write_transaction import WriteTransaction
+from syncsim.whole_files import flush_folder
 
 PAGES: Final = 1024
 """Pages copied between two reports of progress."""
@@ -231,11 +232,7 @@ def _put_in_place(unfinished: Path, target: Path, force: bool) -> None:
         raise UsageError("the backup", str(target), expected) from error
     except OSError as error:
         raise refused(target, f"cannot be written ({error.strerror}); choose another") from error
-    folder = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    flush_folder(target.parent)
 
 
 def _uri(path: Path, *, read_only: bool) -> str:

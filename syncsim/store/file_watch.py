@@ -317,7 +317,8 @@ class FileWatch:
             "salts": salts.hex(),
         }
         with suppress(OSError):  # then the next process believes what it finds
-            self.folder.mkdir(mode=0o700, exist_ok=True)
+            if not self.folder.exists():
+                self.folder.mkdir(mode=0o700, exist_ok=True)
             (self.folder / NOTE).write_text(json.dumps(note))
 
     def _read_note(self) -> _Note | None:

@@ -16,6 +16,7 @@ from typing import Final
 
 HEADER_BYTES: Final = 32
 FRAME_HEADER_BYTES: Final = 24
+FIRST_PAGE: Final = (1).to_bytes(4, "big")
 SALTS: Final = slice(16, 24)
 """Where the header keeps the two salts, which are others each time the log begins anew."""
 
@@ -42,7 +43,11 @@ def page_digest(page: bytes) -> bytes:
 
 
 def has_first_page(log: Path, digest: bytes) -> bool:
-    """Whether the log holds the first page with this content, so that a checkpoint may write it."""
+    """Whether the log holds the first page with this content, so that a checkpoint may write it.
+
+    From the end: what a checkpoint has just written is what was committed last. Frames with other
+    salts are what an earlier round left behind.
+    """
     try:
         descriptor = os.open(log, os.O_RDONLY)
     except FileNotFoundError:
@@ -52,16 +57,16 @@ def has_first_page(log: Path, digest: bytes) -> bool:
         if len(header) < HEADER_BYTES:
             return False
         (page_bytes,) = unpack(">I", header[8:12])
-        at = HEADER_BYTES
-        while True:
+        frame_bytes = FRAME_HEADER_BYTES + page_bytes
+        frames = (os.fstat(descriptor).st_size - HEADER_BYTES) // frame_bytes
+        for number in reversed(range(frames)):
+            at = HEADER_BYTES + number * frame_bytes
             frame = os.pread(descriptor, FRAME_HEADER_BYTES, at)
-            if len(frame) < FRAME_HEADER_BYTES or frame[8:16] != header[SALTS]:
-                return False  # the end, or what an earlier round left behind
-            if unpack(">I", frame[:4]) == (1,):
+            if frame[8:16] == header[SALTS] and frame[:4] == FIRST_PAGE:
                 page = os.pread(descriptor, page_bytes, at + FRAME_HEADER_BYTES)
                 if page_digest(page) == digest:
                     return True
-            at += FRAME_HEADER_BYTES + page_bytes
+        return False
     finally:
         os.close(descriptor)
 
