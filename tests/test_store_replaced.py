@@ -326,6 +326,24 @@ def test_a_file_with_two_names_is_refused_until_it_has_one(store: SQLiteStore, p
     assert count_up(store).revision == 5
 
 
+def test_a_link_that_is_turned_to_another_file_is_refused(
+    store: SQLiteStore, path: Path, tmp_path: Path
+) -> None:
+    """Updates would go on in the old file, and reads through the name see none of them."""
+    link = tmp_path / "link.db"
+    link.symlink_to(path)
+    with closing(opened(str(tmp_path / "other.db"))) as other:
+        other.create(ID, document("Other"), by="ben")
+    with closing(opened(str(link))) as linked:
+        assert count_up(linked).revision == 5
+        link.unlink()
+        link.symlink_to(tmp_path / "other.db")
+        for call in (lambda: count_up(linked), lambda: linked.head(ID)):
+            with pytest.raises(StoreUnavailableError, match="leads to another file now; connect"):
+                call()
+    assert count_up(store).revision == 6
+
+
 # -- left behind by a process that was killed ------------------------------------------------------
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, closing
+from pathlib import Path
 from time import monotonic
 from typing import Any, Final, TypeVar, cast
 
@@ -18,14 +19,14 @@ from sqlalchemy import Engine, NullPool, create_engine, event
 from syncsim.contract import Head
 from syncsim.errors import StoreUnavailableError
 from syncsim.forks import ProcessBound, seconds_to
-from syncsim.store.address import Address
+from syncsim.store.address import Address, Synchronous
 from syncsim.store.bounded_pool import BoundedPool
 from syncsim.store.file_watch import Happened
 from syncsim.store.freshness_marks import MAX_HEADS, Reader, Writer
 from syncsim.store.open_files import make_private, shared_file
 from syncsim.store.records import ROOT, Record, Tip
 from syncsim.store.schema import prepare
-from syncsim.store.sqlite_errors import check_place, unavailable, until_free
+from syncsim.store.sqlite_errors import check_place, refused, unavailable, until_free
 from syncsim.store.statements import REVISION
 from syncsim.store.writes import CLOSED, WRITE_TIMEOUT_S, busy
 from syncsim.template import check_template_id
@@ -51,7 +52,8 @@ class SQLiteFile(ProcessBound):
         check_place(self.path)
         self._shared = shared_file(self.path)
         self.lock = self._shared.lock
-        self._engine = _engine(address)
+        self._engine = _engine(self._shared.watch.path, address.synchronous)
+        self._is_link = self.path != self._shared.watch.path
         self._readers = self._new_readers()
         self._writer: Writer | None = None
         self.own_commits = 0  # counted by transactions, under the lock
@@ -131,7 +133,7 @@ class SQLiteFile(ProcessBound):
         acknowledged, because somebody put another in its place.
         """
         shared = self._shared
-        if not shared.watch.is_as_seen():
+        if self._is_link or not shared.watch.is_as_seen():
             self._look()
         if shared.lost_commit is not None:
             raise self._lost()
@@ -209,6 +211,8 @@ class SQLiteFile(ProcessBound):
         shared = self._shared
         with shared.looking:
             self.check_usable()
+            if self._is_link and self.path.resolve() != shared.watch.path:
+                raise refused(self.path, "is a link that leads to another file now; connect again")
             if shared.watch.has_begun and shared.watch.look() is Happened.NOTHING:
                 shared.look_at = monotonic() + LOOK_EVERY_S
                 return
@@ -325,12 +329,12 @@ def _save_log(members: Iterable[SQLiteFile]) -> None:
             return
 
 
-def _engine(address: Address) -> Engine:
+def _engine(path: Path, synchronous: Synchronous) -> Engine:
     """Connections as all parts of the store want them; no transaction is begun behind our back."""
     engine = create_engine(
         "sqlite://",
         creator=lambda: sqlite3.connect(
-            f"{address.path.as_uri()}?mode=rw",  # and never make an empty file in its place
+            f"{path.as_uri()}?mode=rw",  # and never make an empty file in its place
             uri=True,
             isolation_level=None,
             check_same_thread=False,
@@ -341,7 +345,7 @@ def _engine(address: Address) -> Engine:
 
     @event.listens_for(engine, "connect")
     def set_up(connection: sqlite3.Connection, _: object) -> None:
-        connection.execute(f"PRAGMA synchronous = {address.synchronous}")
+        connection.execute(f"PRAGMA synchronous = {synchronous}")
         connection.execute("PRAGMA foreign_keys = ON")
 
     return engine
