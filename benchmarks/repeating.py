@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import statistics
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from benchmarks.table import Row
 from syncsim.lab.loading import Solution
 from syncsim.lab.simulation.choices import Choice, Guided, Replayed, Seeded
 from syncsim.lab.simulation.explore import explore
+from syncsim.lab.simulation.faults import Faults
 from syncsim.lab.simulation.playground import Playground
 from syncsim.lab.simulation.shrinking import shrink
 from syncsim.lab.simulation.simulated_run import Parameters, SimulatedRun, Simulation
@@ -27,6 +29,7 @@ from syncsim.lab.simulation.tokens import Token
 from tests import lab_solutions
 
 STORM = Parameters("perfect-storm", work_ms=0.0)
+LOST_ANSWERS = Parameters("stress-test", users=6, faults=Faults(latency=True, lost_answer=9))
 THREE = Parameters("perfect-storm", users=3, work_ms=0.0, with_job=False)
 BROKEN = (
     *(("BlindPut", STORM), ("LastWriteWins", STORM), ("NoRetry", STORM), ("RudeJob", STORM)),
@@ -145,30 +148,32 @@ def _middle(numbers: list[int]) -> str:
 # -- the same again --------------------------------------------------------------------------------
 
 
-def _replayed(tokens: int) -> Row:
-    """Half of them of the reference, half of a solution that loses updates."""
+def _replayed(tokens: int, python: str = sys.executable) -> Row:
+    """Tokens of the reference and of every broken solution, replayed by another process."""
+    asked_of = (("", STORM), ("", LOST_ANSWERS), *BROKEN)
     asked: list[tuple[str, str]] = []
     digests: list[str] = []
     with Playground() as playground:
-        for name in ("", "BlindPut"):
-            simulation = Simulation(STORM, playground, solution=_solution(name))
-            for seed in range(tokens // 2):
+        for name, parameters in asked_of:
+            simulation = Simulation(parameters, playground, solution=_solution(name))
+            for seed in range(-(-tokens // len(asked_of))):
                 run = simulation.run(Seeded(seed))
                 asked.append((name, simulation.token(run.choices)))
                 digests.append(run.digest)
     answer = subprocess.run(
-        [sys.executable, "-m", "benchmarks.repeating"],
+        [python, "-m", "benchmarks.repeating"],
         input=json.dumps(asked),
         env={**os.environ, "PYTHONHASHSEED": "4711"},
         cwd=Path(__file__).parents[1],
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
-    same = sum(map(str.__eq__, json.loads(answer.stdout), digests))
+    version, again = json.loads(answer.stdout)
+    same = sum(map(str.__eq__, again, digests))
     return Row(
         f"replay of {len(asked)} tokens in a fresh process",
-        f"{len(set(digests))} different histories, another PYTHONHASHSEED",
+        f"{len(set(digests))} different histories, another PYTHONHASHSEED, Python {version}",
         f"{same} of {len(asked)} histories identical",
         "all",
         same == len(asked),
@@ -181,11 +186,14 @@ def _solution(name: str) -> Solution:
 
 def digests_of(asked: list[tuple[str, str]]) -> list[str]:
     """Of the runs of these tokens, each with the name of its solution, one after another."""
+    digests = []
     with Playground() as playground:
-        simulations = {
-            name: Simulation(STORM, playground, solution=_solution(name)) for name, _ in asked
-        }
-        return [simulations[name].replay(Token.parse(token)).digest for name, token in asked]
+        for name, text in asked:
+            token = Token.parse(text)
+            parameters = Parameters.from_json(token.scenario, token.parameters)
+            simulation = Simulation(parameters, playground, solution=_solution(name))
+            digests.append(simulation.replay(token).digest)
+    return digests
 
 
 def _on_sqlite(runs: int) -> Row:
@@ -223,5 +231,16 @@ def made_again_on_sqlite(
             )
 
 
+def _main(pythons: list[str]) -> None:
+    """Have each of these Pythons replay 200 tokens; without one, answer such a request."""
+    if not pythons:
+        print(json.dumps([platform.python_version(), digests_of(json.load(sys.stdin))]))
+        return
+    rows = [_replayed(200, python) for python in pythons]
+    for row in rows:
+        print(f"{row.what}: {row.measured} ({row.beside})")
+    sys.exit(not all(row.reached for row in rows))
+
+
 if __name__ == "__main__":
-    print(json.dumps(digests_of(json.load(sys.stdin))))
+    _main(sys.argv[1:])

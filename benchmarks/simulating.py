@@ -18,9 +18,9 @@ from itertools import count
 from benchmarks.table import Row
 from syncsim.contract import BACKGROUND, Cache
 from syncsim.events import BoundedEventLog
+from syncsim.lab.intercepted_store import FullStore
 from syncsim.lab.playing import play
 from syncsim.lab.simulation.choices import Seeded
-from syncsim.lab.simulation.environment import FullStore
 from syncsim.lab.simulation.explore import explore
 from syncsim.lab.simulation.playground import Playground, VirtualClock
 from syncsim.lab.simulation.scheduler import Scheduler

@@ -14,14 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from syncsim.contract import (
-    Document,
-    Environment,
-    QueuedWrite,
-    Row,
-    SupportsBatches,
-    Write,
-)
+from syncsim.contract import Document, Environment, QueuedWrite, Row, Write, supports_batches
 from syncsim.errors import LockTimeoutError, OutcomeUnknownError, StoreUnavailableError
 
 BATCH = 64
@@ -60,7 +53,7 @@ class CommitQueue:
         self._env = env
         self._saw = saw
         store = env.store
-        self._batches = store if isinstance(store, SupportsBatches) else None
+        self._batches = store if supports_batches(store) else None
         self._lines: dict[str, Line] = {}
 
     def has_line(self, template_id: str) -> bool:

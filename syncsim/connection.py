@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from syncsim.arguments import check_version
 from syncsim.contract import BACKGROUND, JSON, Document, Environment, Snapshot
-from syncsim.errors import VersionNotFoundError
+from syncsim.errors import UsageError, VersionNotFoundError
 from syncsim.events import BoundedEventLog
 from syncsim.events.metrics import Metrics
 from syncsim.events.stdlib_logging import forward_to_logging
@@ -16,8 +18,29 @@ from syncsim.events.telemetry import forward_to_opentelemetry
 from syncsim.events.tracing import Trace, trace
 from syncsim.freshness import CacheState
 from syncsim.merging import Change, diff
+from syncsim.paths import is_path, settled_path
 from syncsim.service import SyncService
 from syncsim.template import check_template_id, check_update_id, check_user
+
+if TYPE_CHECKING:
+    from syncsim.store.copies import Restored
+    from syncsim.store.verifying import Progress, Verification
+
+
+def _in_a_file(store: Any, what: str) -> Any:
+    """The store, which has these abilities only where it keeps its templates in a file."""
+    if not hasattr(store, what):
+        expected = "a store in a file; what memory:// holds ends with the process, so export it"
+        raise UsageError(what, "memory://", expected)
+    return store
+
+
+def _file(path: str | os.PathLike[str]) -> Path:
+    """The absolute path of a file, `~` included; `UsageError` for what can be none."""
+    text = os.fspath(path) if isinstance(path, str | os.PathLike) else None
+    if not text or not is_path(text):
+        raise UsageError("path", path, "the path of a file")
+    return settled_path(text, "path")
 
 
 class Connection(SyncService):
@@ -69,6 +92,39 @@ class Connection(SyncService):
         """Per user, the background job included: Fresh, Stale or Empty, with version and age."""
         template_id = check_template_id(template_id)
         return self.reads.states(template_id, (*self._env.users, BACKGROUND))
+
+    def backup(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        force: bool = False,
+        progress: Progress = None,
+    ) -> Verification:
+        """Write a whole, verified copy of the store to a file, also while others write.
+
+        `force` replaces a file that is there. `progress(done, of)` counts pages. Raises
+        `UsageError` for a file that cannot be the copy, and for ``memory://``;
+        `StoreUnavailableError` where the store is damaged or the copy cannot be written.
+        """
+        store = _in_a_file(self._store, "backup")
+        done: Verification = store.backup(_file(path), force=force, progress=progress)
+        return done
+
+    def restore(self, path: str | os.PathLike[str], *, progress: Progress = None) -> Restored:
+        """Put the content of a backup in the place of all there is, in one commit.
+
+        Others go on with what was restored; what was there lies in a file beside the store, which
+        the answer names. Raises `UsageError` and `StoreUnavailableError` as `backup` does; then
+        nothing has changed.
+        """
+        store = _in_a_file(self._store, "restore")
+        done: Restored = store.restore(_file(path), progress=progress)
+        return done
+
+    def verify(self, *, progress: Progress = None) -> Verification:
+        """Read every row of the store, and say what is not as it was committed."""
+        found: Verification = _in_a_file(self._store, "verify").verify(progress=progress)
+        return found
 
     def metrics(self) -> dict[str, JSON]:
         """Counters, success and hit rates, latency percentiles, throughput; see `Metrics`."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Final, Literal, Protocol, TypeAlias, TypeGuard
 
 import orjson
 
@@ -360,7 +360,6 @@ class CandidateStore(Store, Protocol):
         """Write over whatever is there."""
 
 
-@runtime_checkable
 class SupportsBatches(Protocol):
     """A store that can commit several queued writes in one transaction, a version each."""
 
@@ -374,7 +373,6 @@ class SupportsBatches(Protocol):
         """Commit in order; a write whose change raises or is invalid fails alone."""
 
 
-@runtime_checkable
 class SupportsLookup(Protocol):
     """A store that can say what became of an update."""
 
@@ -383,6 +381,22 @@ class SupportsLookup(Protocol):
 
     def revision(self, template_id: str, version: str) -> Revision | None:
         """One version of a template, or None where it never existed."""
+
+
+def supports_batches(store: object) -> TypeGuard[SupportsBatches]:
+    """Whether the store has `update_many`; without it, queued writes are committed one by one."""
+    return _has(store, "update_many")
+
+
+def supports_lookup(store: object) -> TypeGuard[SupportsLookup]:
+    """Whether the store has `find_update` and `revision`; without them, its history is searched."""
+    return _has(store, "find_update", "revision")
+
+
+def _has(store: object, *methods: str) -> bool:
+    """Asked by attribute, which a wrapper's `__getattr__` answers; `isinstance` with a Protocol has
+    not seen those since Python 3.12, and a wrapped store lost what it can do."""
+    return all(callable(getattr(store, method, None)) for method in methods)
 
 
 class EventLog(Protocol):

@@ -196,9 +196,13 @@ class RetriesExhaustedError(SyncError):
 
 
 class StoreUnavailableError(SyncError, OSError):
-    """The store could not be reached, opened, read or written; nothing was written."""
+    """The store could not be reached, opened, read or written; nothing was written.
+
+    `damaged`: its file does not hold what was committed; a backup is needed.
+    """
 
     retryable = True
+    damaged = False
     template_id: str | None
     reason: str
 

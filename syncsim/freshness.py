@@ -86,7 +86,7 @@ class FreshReads:
             slot is not None
             and entry is not None
             and entry.revision >= self._seen.get(template_id, 0)
-            and entry.version == self._head(template_id).version
+            and entry.is_head(self._head(template_id))
         ):
             slot.hits += 1
             self._emit("cache.hit", template_id=template_id, user=user, version=entry.version)

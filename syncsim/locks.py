@@ -9,7 +9,6 @@ thread or process holds is released in no other.
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
 import threading
 import time
@@ -21,6 +20,7 @@ from threading import get_ident
 from types import TracebackType
 
 from syncsim.errors import LockTimeoutError, StoreUnavailableError, UsageError
+from syncsim.forks import ProcessBound, close_locked_file, open_locked_file
 
 FIRST_PAUSE_S = 0.0002
 LONGEST_PAUSE_S = 0.004
@@ -220,11 +220,11 @@ class ProcessLock(FairLock):
             self._handed_on = 0
             _unlock(descriptor)
             self._descriptor = None
-            os.close(descriptor)
+            close_locked_file(descriptor)
         super().release()
 
 
-class NamedLocks:
+class NamedLocks(ProcessBound):
     """Locks by name, for all threads and, where a folder is given, for all processes that use it.
 
     `folder` gets an empty file for each name ever locked (0600, named by a hash); None excludes
@@ -237,6 +237,7 @@ class NamedLocks:
         self._folder = folder
         self._guard = threading.Lock()
         self._in_use: dict[str, tuple[ProcessLock, int]] = {}
+        self._bind()
 
     @contextmanager
     def lock(self, name: str, *, timeout_s: float | None = None) -> Iterator[None]:
@@ -300,10 +301,10 @@ def _locked_file(path: Path, timeout_s: float | None) -> int | None:
         pausing = pauses(timeout_s)
         while not _try_lock(descriptor):
             if next(pausing, None) is None:
-                os.close(descriptor)
+                close_locked_file(descriptor)
                 return None
     except BaseException as error:
-        os.close(descriptor)
+        close_locked_file(descriptor)
         if isinstance(error, OSError):
             raise _unusable(path, error) from error
         raise
@@ -312,10 +313,10 @@ def _locked_file(path: Path, timeout_s: float | None) -> int | None:
 
 def _opened(path: Path) -> int:
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        return open_locked_file(path, 0o600)
     except FileNotFoundError:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        return open_locked_file(path, 0o600)
 
 
 def _unusable(path: Path, error: OSError) -> StoreUnavailableError:
@@ -337,6 +338,6 @@ if sys.platform != "win32":
         return True
 
     def _unlock(descriptor: int) -> None:
-        # Closing alone is not enough: a child that was forked meanwhile keeps the lock through its
-        # copy of the descriptor, for as long as it lives.
+        # Closing alone is not enough: a child that something else forked meanwhile, without our
+        # hooks, keeps the lock through its copy of the descriptor for as long as it lives.
         fcntl.flock(descriptor, fcntl.LOCK_UN)

@@ -31,6 +31,7 @@ from syncsim.errors import (
     VersionConflictError,
     VersionNotFoundError,
 )
+from syncsim.forks import ProcessBound
 from syncsim.freshness import FreshReads
 from syncsim.intent import Edit, Return, check_changes, fingerprint
 from syncsim.replaying import replayed
@@ -46,7 +47,7 @@ SAMPLED_READS = 64
 """One read in so many is timed; timing each would cost as much as a hit."""
 
 
-class SyncService:
+class SyncService(ProcessBound):
     """The four verbs, rollback, and what is pending; safe to call from any thread.
 
     `cooldown_s`: how long after a user's update the background job keeps away. `deadline_s`: after
@@ -77,6 +78,7 @@ class SyncService:
         )
         self._readers: set[str] = set()
         self._reads = 0
+        self._bind()
 
     # -- the four verbs ----------------------------------------------------------------------------
 

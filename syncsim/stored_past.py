@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from syncsim.contract import Revision, Store, SupportsLookup
+from syncsim.contract import Revision, Store, supports_lookup
 
 
 class StoredPast:
@@ -12,7 +12,7 @@ class StoredPast:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._lookup = store if isinstance(store, SupportsLookup) else None
+        self._lookup = store if supports_lookup(store) else None
 
     def find(self, template_id: str, version: str) -> Revision | None:
         """One version; None where the template never had it."""

@@ -57,7 +57,7 @@ def _replace(real: Path, body: bytes, before: os.stat_result | None) -> None:
             draft.unlink(missing_ok=True)
             raise
     with suppress(OSError):  # a folder that cannot be opened: the file is in place all the same
-        _flush_folder(real.parent)
+        flush_folder(real.parent)
 
 
 def _keep(before: os.stat_result, descriptor: int) -> None:
@@ -66,7 +66,8 @@ def _keep(before: os.stat_result, descriptor: int) -> None:
     os.fchmod(descriptor, stat.S_IMODE(before.st_mode))
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
+    """Press to disk what was renamed in a folder."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

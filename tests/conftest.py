@@ -12,6 +12,7 @@ import pytest
 from hypothesis import settings
 
 from syncsim.store.sqlite import SQLiteStore
+from tests.parts import at_the_end
 from tests.store_parts import ID, document, opened
 
 settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
@@ -44,6 +45,13 @@ def log_level() -> Iterator[None]:
     level = logger.level
     yield
     logger.setLevel(level)
+
+
+@pytest.fixture(autouse=True)
+def closed_at_the_end() -> Iterator[None]:
+    """From Python 3.13 on a connection that nobody closes is a warning, which fails a test."""
+    yield
+    at_the_end.close()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -50,12 +51,16 @@ class HookedStore:
         return row
 
 
+at_the_end = ExitStack()
+"""What a test has open; closed after it."""
+
+
 def environment(
     folder: Path, clock: Any = None, store: Store | None = None, seed: int = 7
 ) -> LiveEnvironment:
     """Real caches and locks in `folder`, a memory store and a manual clock unless given."""
     clock = clock or ManualClock()
-    caches = CacheFolder(folder / "cache")
+    caches = at_the_end.enter_context(closing(CacheFolder(folder / "cache")))
     return LiveEnvironment(
         store or HookedStore(MemoryStore(clock=clock)),
         users=("ann", "ben", "cem"),

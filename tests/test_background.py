@@ -121,7 +121,7 @@ def test_first_sights_are_kept_one_a_template() -> None:
 
 def beside_a_stamp_from_ahead(env: SimulatedEnvironment) -> Mapping[str, Job]:
     """Ann wrote an hour ahead of the clock. The job runs every second, and Ben writes once."""
-    inner = env.store._store
+    inner = env.store._inner
     now, inner._now = inner._now, lambda: env.clock.now() + 3600  # type: ignore[attr-defined]
     document = {**inner.read("t").document, "name": "Ann's"}
     inner.compare_and_swap("t", inner.head("t").version, document, by="ann")

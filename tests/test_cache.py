@@ -25,6 +25,7 @@ import syncsim
 from syncsim.cache import CacheFolder, UserCache
 from syncsim.cache.safe_disk import SafeDiskCache
 from syncsim.errors import CacheError, UsageError
+from tests.parts import at_the_end
 
 SCALARS = (
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(-1e9, 1e9) | st.text()
@@ -48,9 +49,13 @@ def cache(folder):
     return folder.of("ann")
 
 
+def closed_later(cache: UserCache) -> UserCache:
+    return at_the_end.enter_context(closing(cache))
+
+
 def another(cache: UserCache, timeout_s: float = 0.02) -> UserCache:
     """The same cache as a second process has it: by files alone."""
-    return UserCache(cache.path, cache.user, timeout_s=timeout_s)
+    return closed_later(UserCache(cache.path, cache.user, timeout_s=timeout_s))
 
 
 def child(code: str, *args: object) -> subprocess.Popen[str]:
@@ -162,7 +167,7 @@ CALLS = {
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 def test_transact_excludes_every_call_of_other_threads(tmp_path, call):
-    cache = UserCache(tmp_path / "ann.cache", "ann", timeout_s=0.02)
+    cache = closed_later(UserCache(tmp_path / "ann.cache", "ann", timeout_s=0.02))
     with cache.transact():
         cache.set("k", 1)
         assert "another thread" in str(in_thread(lambda: call(cache)))
@@ -365,36 +370,6 @@ print(failures, most < 64)
         )
         == "[] True"
     )
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-def test_a_forked_child_uses_files_of_its_own(cache):
-    """A thread of the parent is inside a transaction: the child has to wait, but not for ever."""
-    cache.set("k", 1)
-    entered, leave = threading.Event(), threading.Event()
-
-    def hold():
-        with cache.transact():
-            cache.set("k", 2)
-            entered.set()
-            leave.wait(60)
-
-    thread = threading.Thread(target=hold)
-    thread.start()
-    assert entered.wait(60)
-    pid = os.fork()
-    if pid == 0:
-        outcome = 1
-        try:
-            cache.get("k")
-        except CacheError as error:
-            outcome = 0 if "locked" in str(error) else 2
-        finally:
-            os._exit(outcome)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    leave.set()
-    thread.join(60)
-    assert cache.get("k") == 2
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
@@ -638,7 +613,7 @@ def test_flipped_bytes_never_come_back_as_values(tmp_path, flips):
     """Whatever a disk does to the file: the value, a miss or an error, and then it works again."""
     path = tmp_path / "flip.cache"
     shutil.rmtree(path, ignore_errors=True)
-    cache = UserCache(path, "ann")
+    cache = closed_later(UserCache(path, "ann"))
     values = {f"k{number}": {"text": f"{number}" * 700} for number in range(12)}
     for key, value in values.items():
         cache.set(key, value)

@@ -23,8 +23,8 @@ from syncsim.contract import (
     Revision,
     Row,
     Snapshot,
-    SupportsBatches,
-    SupportsLookup,
+    supports_batches,
+    supports_lookup,
 )
 from syncsim.errors import (
     RetriesExhaustedError,
@@ -595,8 +595,8 @@ def test_versions_that_are_no_text_are_told_apart_as_text(bench: Callable[..., B
 
 def test_the_recorded_store_can_what_the_store_can(bench: Callable[..., Bench]) -> None:
     store = bench().env.store
-    assert isinstance(store, SupportsBatches)
-    assert isinstance(store, SupportsLookup)
+    assert supports_batches(store)
+    assert supports_lookup(store)
     assert store.templates() == [TEMPLATE]
 
 
@@ -607,7 +607,7 @@ def test_a_store_without_batches_is_not_said_to_have_them(tmp_path: Path) -> Non
     env = environment(tmp_path, store=Plain())  # type: ignore[arg-type]
     recorder = Recorder(env, env.events, order=count().__next__, elapsed_s=lambda: 0.0)  # type: ignore[arg-type]
     recorder.close()
-    assert not isinstance(recorder.environment.store, SupportsBatches)
+    assert not supports_batches(recorder.environment.store)
 
 
 # -- induced failures and caches -------------------------------------------------------------------

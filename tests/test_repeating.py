@@ -16,6 +16,7 @@ from syncsim.lab.simulation.playground import Playground
 from syncsim.lab.simulation.shrinking import MAX_REPLAYS
 from syncsim.lab.simulation.simulated_run import Parameters, Simulation
 from tests.lab_solutions import BlindPut
+from tests.recorded_tokens import recorded, replayed
 
 each_mistake = pytest.mark.parametrize(
     ("name", "parameters"), BROKEN, ids=[name for name, _ in BROKEN]
@@ -54,3 +55,10 @@ def test_the_token_of_a_failure_replays_it_beside_those_of_the_reference() -> No
                 asked.append((name, simulation.token(run.choices)))
                 digests.append(run.digest)
     assert digests_of(asked) == digests
+
+
+def test_what_one_python_has_recorded_every_python_replays() -> None:
+    with Playground() as playground:
+        for solution, token, digest in recorded():
+            same = replayed(playground, solution, token) == digest
+            assert same, f"{solution}: see tests/recorded_tokens.py if that was meant to change"

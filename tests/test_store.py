@@ -17,9 +17,9 @@ from syncsim.contract import (
     CandidateStore,
     QueuedWrite,
     Row,
-    SupportsBatches,
-    SupportsLookup,
     Write,
+    supports_batches,
+    supports_lookup,
 )
 from syncsim.errors import (
     InvalidTemplateError,
@@ -584,8 +584,8 @@ def test_templates_do_not_touch_each_other(store: AnyStore, first: Row) -> None:
 def test_a_store_is_all_that_it_is_asked_to_be(store: AnyStore) -> None:
     candidate: CandidateStore = store
     assert candidate is store
-    assert isinstance(store, SupportsBatches)
-    assert isinstance(store, SupportsLookup)
+    assert supports_batches(store)
+    assert supports_lookup(store)
 
 
 # -- threads ---------------------------------------------------------------------------------------

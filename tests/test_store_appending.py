@@ -16,6 +16,7 @@ from syncsim.contract import Row
 from syncsim.errors import OutcomeUnknownError, StoreUnavailableError, VersionConflictError
 from syncsim.store.freshness_marks import Writer
 from syncsim.store.sqlite import SQLiteStore
+from syncsim.store.sqlite_file import SQLiteFile
 from tests.store_parts import ID, check_history, count_up, document, in_a_child, opened
 
 
@@ -257,12 +258,12 @@ def test_an_interrupt_after_the_commit_leaves_no_old_tip(store: SQLiteStore, wor
 def test_so_it_does_between_the_commit_and_its_note(
     store: SQLiteStore, monkeypatch: pytest.MonkeyPatch, by_swap: bool
 ) -> None:
-    def interrupted(self: Writer, tips: object) -> None:
+    def interrupted(self: object, *facts: object) -> None:
         raise KeyboardInterrupt
 
     head = store.head(ID).version
     with monkeypatch.context() as patch:
-        patch.setattr(Writer, "wrote", interrupted)
+        patch.setattr(*((SQLiteFile, "committed") if by_swap else (Writer, "wrote")), interrupted)
         with pytest.raises(KeyboardInterrupt):
             _ = swap(store, head, "two", "u") if by_swap else count_up(store)
     store.create("other", document(), by="ann")  # so that the writer is asked for heads

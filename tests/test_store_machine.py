@@ -27,7 +27,7 @@ from syncsim.errors import (
 )
 from syncsim.store.memory import MemoryStore
 from syncsim.store.sqlite import SQLiteStore
-from syncsim.template import encode, version_token
+from syncsim.template import content_hash, encode, version_token
 from tests.parts import ManualClock
 from tests.store_parts import document
 
@@ -95,7 +95,7 @@ class StoreMachine(RuleBasedStateMachine):
         now = self.clock.now()
         by_user = None if last is None else last.user_updated_at
         commit = Commit(
-            version_token(len(history) + 1, encode(new)),
+            version_token(len(history) + 1, content_hash(encode(new))),
             last.version if last else None,
             by,
             max(now, last.at) if last else now,

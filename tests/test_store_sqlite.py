@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import stat
 import threading
@@ -9,22 +10,22 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from struct import unpack
 from typing import Any
 
 import pytest
 
 from syncsim import connect
 from syncsim.contract import Document, Head, Row
-from syncsim.environment import SystemClock
 from syncsim.errors import StoreUnavailableError, UsageError, VersionConflictError
 from syncsim.masking import masked
+from syncsim.store import schema as store_schema
 from syncsim.store import sqlite_file
 from syncsim.store.address import parse_address
 from syncsim.store.freshness_marks import MAX_HEADS, Reader
 from syncsim.store.schema import SCHEMA_VERSION, prepare
 from syncsim.store.sqlite import SQLiteStore
 from syncsim.store.statements import AUDIT, FIND, HEAD, HISTORY, REVISION, TIP
-from syncsim.template.samples import sample
 from tests.store_parts import (
     ID,
     check_history,
@@ -137,8 +138,8 @@ def test_what_is_no_secret_stays_readable() -> None:
 
 def test_a_new_file_is_private_and_in_wal_mode(store: SQLiteStore, path: Path) -> None:
     files = sorted(path.parent.iterdir())
-    assert [f.name for f in files] == ["store.db", "store.db-shm", "store.db-wal"]
-    assert {stat.S_IMODE(f.stat().st_mode) for f in files} == {0o600}
+    assert [f.name for f in files] == ["store.db", "store.db-locks", "store.db-shm", "store.db-wal"]
+    assert {stat.S_IMODE(f.stat().st_mode) for f in files} == {0o600, 0o700}
     with sqlite3.connect(path) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     connection.close()
@@ -222,66 +223,62 @@ def make_foreign(path: Path) -> None:
     connection.close()
 
 
-VERSION_1 = """
-CREATE TABLE template (template_id VARCHAR NOT NULL, PRIMARY KEY (template_id));
-CREATE TABLE revision (
-  id INTEGER NOT NULL, template_id VARCHAR NOT NULL, revision INTEGER NOT NULL,
-  version VARCHAR NOT NULL, parent VARCHAR, "by" VARCHAR NOT NULL, at FLOAT NOT NULL,
-  user_updated_at FLOAT, update_id VARCHAR, detail TEXT, body BLOB NOT NULL,
-  PRIMARY KEY (id), UNIQUE (template_id, revision),
-  FOREIGN KEY(template_id) REFERENCES template (template_id), UNIQUE (update_id)
-);
-PRAGMA application_id = 1937337955;
-PRAGMA user_version = 1;
-PRAGMA journal_mode = WAL;
-"""
+FILES = Path(__file__).parent / "files"
+
+COMMITTED = {
+    ("card", "1-ccb5deec", None, "ann", 1764000001.5, None),
+    ("card", "2-75d48ce0", "1-ccb5deec", "background", 1764000006.0, "card-0"),
+    ("card", "3-94b5a6ef", "2-75d48ce0", "ben", 1764000009.0, "card-1"),
+    ("card", "4-1a6e5ac7", "3-94b5a6ef", "ben", 1764000012.0, "card-2"),
+    ("rsvp", "1-ccb5deec", None, "ann", 1764000003.0, None),
+    ("rsvp", "2-97bf149e", "1-ccb5deec", "background", 1764000004.5, "rsvp-0"),
+    ("rsvp", "3-fdfdab0f", "2-97bf149e", "ben", 1764000007.5, "rsvp-1"),
+    ("rsvp", "4-486edd2b", "3-fdfdab0f", "ben", 1764000010.5, "rsvp-2"),
+}
+"""What the first and the second version of the store have committed in their files."""
 
 
 @pytest.mark.parametrize("openers", [1, 4])
-def test_a_file_of_the_first_schema_is_brought_up_with_all_that_is_in_it(
-    tmp_path: Path, openers: int
+@pytest.mark.parametrize("schema", [1, 2])
+def test_a_file_of_an_older_schema_is_brought_up_with_all_that_is_in_it(
+    tmp_path: Path, schema: int, openers: int
 ) -> None:
-    """Commits of two templates lay mixed; now each history is whole, ids are known, swaps go on."""
-    now, old = tmp_path / "now.db", tmp_path / "old.db"
-    store = opened(str(now))
-    rows = {name: store.create(name, sample("contact_card"), by="ann") for name in ("b", "a")}
-    for n in range(3):
-        for name, row in rows.items():
-            changed = {**row.document, "name": f"{name}{n}"}
-            swap = store.compare_and_swap
-            rows[name] = swap(name, row.version, changed, by="ben", update_id=f"{name}{n}")
-    kept = {name: store.audit(name) for name in rows}
-    bodies = {name: [one.body for one in store.history(name)] for name in rows}
-    store.close()
-    with closing(sqlite3.connect(now)) as source, closing(sqlite3.connect(old)) as target:
-        target.executescript(VERSION_1)
-        columns = "template_id, revision, version, parent, by, at, user_updated_at, update_id"
-        of_all = f"SELECT {columns}, detail, body FROM revision ORDER BY at, template_id DESC"  # noqa: S608
-        target.executemany("INSERT INTO template VALUES (?)", [("a",), ("b",)])
-        target.executemany(
-            "INSERT INTO revision VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            source.execute(of_all),
-        )
-        target.commit()
+    """The file was written by the store of that time; now ids are known and swaps go on."""
+    old = shutil.copy(FILES / f"store-of-schema-{schema}.db", tmp_path / "old.db")
 
     with ThreadPoolExecutor(openers) as pool:
         stores = list(pool.map(opened, [str(old)] * openers))
 
     for store in stores:
-        assert {name: store.audit(name) for name in rows} == kept
-        assert {name: [one.body for one in store.history(name)] for name in rows} == bodies
-        assert store.find_update("a1").version == kept["a"][1].version
-        assert store.revision("b", kept["b"][2].version).revision == 2
-    changed = {**rows["a"].document, "name": "on"}
-    again = stores[0].compare_and_swap("a", rows["a"].version, changed, by="ann", update_id="a9")
+        audit = [entry for name in ("card", "rsvp") for entry in store.audit(name)]
+        found = {(a.template_id, a.version, a.parent, a.by, a.at, a.update_id) for a in audit}
+        assert found == COMMITTED
+        names = [one.document["name"] for one in store.history("rsvp")[:3]]
+        assert names == ["rsvp 2", "rsvp 1", "rsvp 0"]
+        assert store.head("rsvp").user_updated_at == 1764000010.5
+        assert store.find_update("card-1").version == "3-94b5a6ef"
+        assert store.revision("card", "2-75d48ce0").by == "background"
+    changed = {**stores[0].read("card").document, "name": "on"}
+    again = stores[0].compare_and_swap("card", "4-1a6e5ac7", changed, by="ann", update_id="a9")
     assert again.revision == 5
-    assert stores[-1].head("a").version == again.version
+    assert stores[-1].head("card").version == again.version
     for store in stores:
         store.close()
     with closing(sqlite3.connect(old)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def test_what_was_damaged_in_an_older_file_is_still_damaged_in_the_new_one(tmp_path: Path) -> None:
+    old = shutil.copy(FILES / "store-of-schema-2.db", tmp_path / "old.db")
+    with closing(sqlite3.connect(old)) as raw:
+        raw.execute("UPDATE revision SET body = CAST(replace(body, 'card 1', 'bard 1') AS BLOB)")
+        raw.commit()
+    with closing(opened(str(old))) as store:
+        assert store.read("card").document["name"] == "card 2"
+        with pytest.raises(StoreUnavailableError, match=r"damaged: what it holds as .*3-94b5a6ef"):
+            store.history("card")
 
 
 def make_newer(path: Path) -> None:
@@ -304,7 +301,7 @@ def make_damaged(path: Path) -> None:
         (make_folder, "is a folder; name a file in it"),
         (make_text, "is not a SQLite database; choose another file"),
         (make_foreign, "is the database of another program; choose another file"),
-        (make_newer, "has schema version 99, and this syncsim knows versions up to 2; upgrade"),
+        (make_newer, "has schema version 99, and this syncsim knows versions up to 3; upgrade"),
         (make_damaged, "is damaged; keep a copy, then restore a backup"),
     ],
 )
@@ -334,7 +331,10 @@ def test_an_empty_file_becomes_a_store(path: Path) -> None:
     store.close()
 
 
-def test_a_damaged_page_is_reported_and_spoils_nothing_else(path: Path) -> None:
+def test_a_damaged_page_is_reported_and_spoils_nothing_else(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A small file is refused whole; one too large for that serves what is sound."""
     store = opened(str(path))
     store.create(ID, document(), by="ann")
     for _ in range(50):
@@ -343,6 +343,9 @@ def test_a_damaged_page_is_reported_and_spoils_nothing_else(path: Path) -> None:
     with path.open("r+b") as file:
         file.seek(path.stat().st_size // 2)
         file.write(b"\xff" * (path.stat().st_size // 4))
+    with pytest.raises(StoreUnavailableError, match="is damaged"):
+        opened(str(path))
+    monkeypatch.setattr(store_schema, "MAX_CHECKED_BYTES", 0)
     store = opened(str(path))
     with pytest.raises(StoreUnavailableError, match="is damaged"):
         store.history(ID)
@@ -373,7 +376,7 @@ def test_a_deleted_file_is_noticed_and_may_be_put_back(store: SQLiteStore, path:
 
 @pytest.mark.usefixtures("always_looking")
 def test_a_replaced_file_is_read_and_written_from_then_on(store: SQLiteStore, path: Path) -> None:
-    """As when a backup is restored under a running program."""
+    """As when a backup is restored under a running program. What it lost is told to one writer."""
     backup = path.with_name("backup.db")
     with sqlite3.connect(path) as connection:
         connection.execute("VACUUM INTO ?", (str(backup),))
@@ -385,6 +388,8 @@ def test_a_replaced_file_is_read_and_written_from_then_on(store: SQLiteStore, pa
         path.with_name(path.name + suffix).unlink()
     backup.rename(path)
     assert store.head(ID).revision == store.read(ID).revision == 1
+    with pytest.raises(StoreUnavailableError, match=r"version 4-.*acknowledged here, is not in it"):
+        count_up(store)
     assert count_up(store).revision == 2
     store.close()
     again = opened(str(path))
@@ -573,7 +578,7 @@ def test_the_writer_keeps_a_bounded_number_of_heads(store: SQLiteStore) -> None:
     [
         *((query, ("t",)) for query in (HEAD, TIP, FIND)),
         *((query, ("t", 1)) for query in (HISTORY, AUDIT)),
-        (REVISION, ("t", "1-00000000")),
+        (REVISION, ("t", "1-00000000") * 2),
     ],
 )
 def test_no_query_walks_through_the_history_or_sorts_it(
@@ -612,7 +617,89 @@ def test_a_body_that_is_not_what_was_committed_is_an_error_of_the_store(
             with pytest.raises(StoreUnavailableError, match=f"{path} is damaged: .* '[12]-") as why:
                 call()
             assert (why.value.template_id, why.value.retryable) == (ID, False)
-    assert SQLiteStore(path, clock=SystemClock()).head(ID).revision == 2
+    with (
+        closing(opened(str(path))) as store,
+        pytest.raises(StoreUnavailableError, match="is damaged: what it holds as version '2-"),
+    ):
+        store.head(ID)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "by = 'eve'",
+        "at = at + 1",
+        "user_updated_at = NULL",
+        "parent = NULL",
+        "update_id = 'another'",
+        "update_id = NULL",
+        "detail = '{}'",
+        "detail = NULL",
+        "version = replace(version, '2-', '2-0')",
+        "digest = zeroblob(32)",
+        "template_id = 'other'",
+        "revision = 7",
+        "by = CAST(by AS BLOB)",
+    ],
+)
+def test_a_column_that_is_not_what_was_committed_is_damage(tmp_path: Path, change: str) -> None:
+    """An author, a time, an update id and a reason are as much a part of a commit as its body."""
+    path = tmp_path / "store.db"
+    with closing(opened(str(path))) as store:
+        row = store.create(ID, document(), by="ann")
+        detail = {"kind": "update"}
+        store.compare_and_swap(
+            ID, row.version, document("two"), by="ann", update_id="u", detail=detail
+        )
+    with closing(sqlite3.connect(path)) as raw:
+        raw.execute(f"UPDATE revision SET {change} WHERE revision = 2")  # noqa: S608
+        raw.commit()
+    with closing(opened(str(path))) as store:
+        for read in (store.head, store.read, store.history, store.audit):
+            with pytest.raises(StoreUnavailableError, match="is damaged"):
+                read(ID)
+
+
+def test_a_head_older_than_the_newest_row_is_noticed(tmp_path: Path) -> None:
+    """A bit in an inner page hides the newest rows from whoever looks for them from there."""
+    path = tmp_path / "store.db"
+    with closing(opened(str(path))) as store:
+        store.create(ID, document(), by="ann")
+        for n in range(40):
+            count_up(store, update_id=f"u{n}")
+    with closing(sqlite3.connect(path)) as raw:
+        (root,) = raw.execute(
+            "SELECT rootpage FROM sqlite_schema WHERE name = 'revision'"
+        ).fetchone()
+        (page_bytes,) = raw.execute("PRAGMA page_size").fetchone()
+    with path.open("r+b") as file:
+        file.seek((root - 1) * page_bytes)
+        assert file.read(1) == b"\x05"  # an inner page of a table; its last child stands at byte 8
+        file.seek((root - 1) * page_bytes + 12)
+        (cell,) = unpack(">H", file.read(2))
+        file.seek((root - 1) * page_bytes + cell)
+        first_child = file.read(4)
+        file.seek((root - 1) * page_bytes + 8)
+        file.write(first_child)
+    with pytest.raises(StoreUnavailableError, match=f"{path} is damaged: .*restore a backup"):
+        opened(str(path))
+
+
+def test_a_history_with_a_gap_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    with closing(opened(str(path))) as store:
+        store.create(ID, document(), by="ann")
+        for n in range(3):
+            count_up(store, update_id=f"u{n}")
+    for gone, says in ((2, "before version '3-.*' is missing"), (1, "before version '3-.*missing")):
+        with closing(sqlite3.connect(path)) as raw:
+            raw.execute("DELETE FROM revision WHERE revision = ?", (gone,))
+            raw.commit()
+        with closing(opened(str(path))) as store:
+            for read in (store.history, store.audit):
+                with pytest.raises(StoreUnavailableError, match=says):
+                    read(ID)
+            assert len(store.history(ID, limit=2)) == 2
 
 
 def test_a_detail_that_is_no_json_is_damage_too(tmp_path: Path) -> None:

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Final
 from weakref import WeakValueDictionary
 
-from syncsim.cache import forks
 from syncsim.cache.user_cache import USER, UserCache
-from syncsim.errors import CacheError, UsageError
+from syncsim.errors import CacheError, SyncError, UsageError
+from syncsim.forks import ProcessBound
 from syncsim.paths import settled_path
 
 MAX_OPEN: Final = 32
 """How many caches of a folder stay open, at three files each."""
 
 
-class CacheFolder:
+class CacheFolder(ProcessBound):
     """The caches of all users below one folder, to which no other user of the computer may write.
 
     `path` None is the user's cache folder of the operating system; a relative one is below the
@@ -33,7 +33,7 @@ class CacheFolder:
         self._known: WeakValueDictionary[str, UserCache] = WeakValueDictionary()
         self._recent: OrderedDict[str, UserCache] = OrderedDict()  # the open ones, oldest first
         self._guard = threading.Lock()
-        forks.start_after_fork(self)
+        self._bind()
 
     def of(self, user: str) -> UserCache:
         """The cache of this user; the same object each time, as long as anybody has it."""
@@ -76,9 +76,9 @@ class CacheFolder:
             if not other.rest():
                 self._recent.setdefault(other.user, other)
 
-    def start_after_fork(self) -> None:
-        """In a forked child: a lock that another thread of the parent held is nobody's now."""
-        self._guard = threading.Lock()
+    @classmethod
+    def _fork_error(cls, reason: str) -> SyncError:
+        return CacheError(reason)
 
 
 def _default_folder() -> Path:

@@ -19,7 +19,6 @@ from syncsim.contract import JSON
 from syncsim.errors import CacheError, UsageError, excerpt
 
 _SETTINGS: Final = DEFAULT_SETTINGS.keys() | METADATA.keys()
-_inherited: Final[list[sqlite3.Connection]] = []
 
 
 class UnsafeRowError(CacheError):
@@ -89,7 +88,7 @@ class SafeDiskCache(diskcache.Cache):  # type: ignore[misc]
     """
 
     def __init__(self, database: Path, timeout_s: float, size_limit_bytes: int) -> None:
-        self._connection: sqlite3.Connection | None = sqlite3.connect(
+        self._connection = sqlite3.connect(
             database, timeout=timeout_s, isolation_level=None, check_same_thread=False
         )
         settings = DEFAULT_SETTINGS | {
@@ -116,8 +115,6 @@ class SafeDiskCache(diskcache.Cache):  # type: ignore[misc]
 
     @property
     def _con(self) -> sqlite3.Connection:
-        if self._connection is None:
-            raise sqlite3.ProgrammingError("the connection is the parent process's")
         return self._connection
 
     @property
@@ -161,11 +158,4 @@ class SafeDiskCache(diskcache.Cache):  # type: ignore[misc]
 
     def shut(self) -> None:
         """Close the connection; what is uncommitted is undone."""
-        if self._connection is not None:
-            self._connection.close()
-
-    def disown(self) -> None:
-        """In a forked child: leave the connection alone; even closing it works on its files."""
-        if self._connection is not None:
-            _inherited.append(self._connection)
-            self._connection = None
+        self._connection.close()

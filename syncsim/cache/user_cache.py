@@ -16,11 +16,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, ParamSpec, TypeVar
 
-from syncsim.cache import forks
 from syncsim.cache.private_files import make_private_file, make_private_folder
 from syncsim.cache.safe_disk import SafeDiskCache, UnsafeRowError
 from syncsim.contract import JSON
 from syncsim.errors import CacheError, SyncError, UsageError, excerpt
+from syncsim.forks import ProcessBound, seconds_to
 from syncsim.locks import FairLock, ProcessLock, pauses
 
 P = ParamSpec("P")
@@ -53,7 +53,7 @@ _PASSING: Final = frozenset(
 _logger = logging.getLogger(__name__)
 
 
-class UserCache:
+class UserCache(ProcessBound):
     """One user's cache on disk: the contract's `Cache`, exact between threads and processes.
 
     Every call runs alone, in a write transaction of SQLite, so that `transact` in one process
@@ -74,7 +74,8 @@ class UserCache:
     ) -> None:
         self.path = path
         self.user = user
-        self._database = str(path / DATABASE)
+        self._database = path / DATABASE
+        self._database_name = str(self._database)  # `os.stat` is quicker for it
         self._timeout_s = timeout_s
         self._size_limit_bytes = size_limit_bytes
         self._on_open = on_open
@@ -83,7 +84,7 @@ class UserCache:
         self._opened: SafeDiskCache | None = None
         self._identity: tuple[int, int] | None = None  # of the file that is open
         self._damage: str | None = None  # what that file said last, if new ones are needed
-        forks.start_after_fork(self)
+        self._bind()
 
     # -- the contract's Cache ----------------------------------------------------------------------
 
@@ -200,6 +201,7 @@ class UserCache:
         return self._opened
 
     def _open(self) -> SafeDiskCache:
+        self._check_forked_at_rest()
         make_private_folder(self.path.parent)
         only_here = ProcessLock(self.path.with_suffix(".lock"))  # two that make one cache collide
         if not only_here.acquire(self._timeout_s):
@@ -233,7 +235,7 @@ class UserCache:
     def _identity_now(self) -> tuple[int, int] | None:
         """Which file it is that has the name; None where there is none."""
         try:
-            status = os.stat(self._database)
+            status = os.stat(self._database_name)
         except FileNotFoundError:
             return None
         return status.st_dev, status.st_ino
@@ -244,12 +246,20 @@ class UserCache:
             with suppress(sqlite3.Error):
                 opened.shut()
 
-    def start_after_fork(self) -> None:
-        """In a forked child: leave the parent's connection, and locks that nobody will release."""
-        self._lock = FairLock()
-        opened, self._opened = self._opened, None
-        if opened is not None:
-            opened.disown()
+    def _suspend(self, deadline: float) -> bool:
+        self._is_suspended = self._lock.acquire(seconds_to(deadline))
+        if not self._is_suspended or self._lock.depth > 1:
+            return False
+        self._shut()
+        return True
+
+    def _resume(self) -> None:
+        if self._is_suspended:
+            self._lock.release()
+
+    @classmethod
+    def _fork_error(cls, reason: str) -> SyncError:
+        return CacheError(reason)
 
     def __str__(self) -> str:
         return f"the cache of {excerpt(self.user)} in {self.path}"

@@ -14,6 +14,7 @@ from syncsim.cli.options import Version
 ORDER: Final = (
     *("demo", "run", "explore", "replay", "report", "herd", "lab", "app"),
     *("list", "history", "diff", "rollback", "import", "export"),
+    *("backup", "restore", "verify-store"),
 )
 """The commands as `--help` lists them: what a newcomer wants first, first."""
 

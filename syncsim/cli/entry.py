@@ -12,12 +12,12 @@ from typing import Any, Final, NoReturn
 
 import typer
 
-from syncsim.cli import command_io, herd, laboratory, showing, store_by_hand
+from syncsim.cli import backup_commands, command_io, herd, laboratory, showing, store_by_hand
 from syncsim.cli.application import app
 from syncsim.cli.command_io import FAILED, INTERRUPTED, USAGE
 from syncsim.masking import masked
 
-__all__ = ["herd", "laboratory", "main", "showing", "store_by_hand"]
+__all__ = ["backup_commands", "herd", "laboratory", "main", "showing", "store_by_hand"]
 
 ParseError: Final[type[Exception]] = typer.BadParameter.__mro__[1]
 """What every complaint of the parser derives from; typer exports only this child of it."""

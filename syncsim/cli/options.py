@@ -148,6 +148,7 @@ NewId = Annotated[
 AsUpdate = Annotated[
     bool, typer.Option("--update", help="Save it as an update of the template of this id.")
 ]
+BackupFile = Annotated[Path, _argument("PATH", "The file of the backup.")]
 Base = Annotated[
     str | None,
     _option(

@@ -19,6 +19,7 @@ from typing import Final, TypeAlias
 from syncsim.contract import JSON, Clock
 from syncsim.errors import UsageError
 from syncsim.events.kinds import Event, is_finite
+from syncsim.forks import ProcessBound
 
 OTHER: Final = "other"
 """The name under which kinds outside the vocabulary are counted together."""
@@ -66,7 +67,7 @@ class _Subscriber:
     has_failed: bool = False
 
 
-class BoundedEventLog:
+class BoundedEventLog(ProcessBound):
     """The newest `capacity` events of this process; implements the contract's `EventLog`."""
 
     def __init__(self, clock: Clock, capacity: int = 10_000) -> None:
@@ -82,6 +83,7 @@ class BoundedEventLog:
         self._subscribers: tuple[_Subscriber, ...] = ()
         self._interested: dict[str, tuple[_Subscriber, ...]] = {}
         self._interested_in_all: tuple[_Subscriber, ...] = ()
+        self._bind()
 
     def emit(self, kind: str, /, **facts: JSON) -> None:
         """Record an event; `at`, `user` and `update_id` are stamped unless given as facts.

@@ -9,28 +9,34 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Final, TypeVar
 
 from syncsim.contract import (
-    JSON,
     Cache,
     Clock,
     Document,
     Environment,
     EventLog,
     QueuedWrite,
-    Revision,
     Row,
-    SupportsBatches,
     Write,
 )
 from syncsim.errors import VersionConflictError
 from syncsim.lab.history import Attempt, Fate, Way
+from syncsim.lab.intercepted_store import InterceptedStore, StoreCall
 from syncsim.lab.tape import Call, Tape
 
-Change = Callable[[Row], Document | Write | None]
+T = TypeVar("T")
+
 BeforeWrite = Callable[[Call, str], None]
 """Told of a write attempt of a call on a template, just before it is made."""
+
+_WAYS: Final[dict[str, Way]] = {
+    "compare_and_swap": "swap",
+    "put": "put",
+    "update_locked": "locked",
+    "update_many": "batch",
+}
 
 
 class RecordedEnvironment:
@@ -41,10 +47,7 @@ class RecordedEnvironment:
     ) -> None:
         self._env = env
         self._tape = tape
-        # As `isinstance(env.store, SupportsBatches)`, which costs as much as ten steps of a run.
-        has_batches = hasattr(env.store, SupportsBatches.update_many.__name__)
-        recorded = RecordedBatches if has_batches else RecordedStore
-        self.store = recorded(env.store, env.clock, tape, work_s, before_write)
+        self.store = RecordedStore(env.store, env.clock, tape, work_s, before_write)
         self.clock: Clock = RecordedClock(env.clock, tape)
         self._caches: dict[str, RecordedCache] = {}
 
@@ -131,7 +134,7 @@ class RecordedCache:
             call.invalidations += 1
 
 
-class RecordedStore:
+class RecordedStore(InterceptedStore):
     """The store; notes each write attempt and whose document reads are.
 
     `work_s` passes between an attempt's read and its write, in `compare_and_swap` and `put`. Not in
@@ -141,112 +144,53 @@ class RecordedStore:
     def __init__(
         self, store: Any, clock: Clock, tape: Tape, work_s: float, before_write: BeforeWrite
     ) -> None:
-        self._store = store
+        super().__init__(store)
         self._clock = clock
         self._tape = tape
         self._work_s = work_s
         self._before_write = before_write
 
     def __getattr__(self, name: str) -> Any:
-        """What the store can besides: create, templates, head, find_update, audit, ..."""
-        return getattr(self._store, name)
+        """What the store has besides its verbs: path, synchronous, close, ..."""
+        return getattr(self._inner, name)
 
-    def read(self, template_id: str) -> Row:
-        """The head with its document."""
-        self._note_body_read()
-        row: Row = self._store.read(template_id)
-        return row
+    def around(self, call: StoreCall, do: Callable[[], T]) -> T:
+        """As underneath, on record."""
+        if call.name in ("read", "history"):
+            self._note_body_read()
+        way = _WAYS.get(call.name)
+        if way is None:
+            return do()
+        if self._work_s and way in ("swap", "put"):
+            self._clock.sleep(self._work_s)
+        return self._attempt(call, way, do)
 
-    def history(self, template_id: str, *, limit: int | None = None) -> Sequence[Revision]:
-        """The versions with their documents, newest first."""
-        self._note_body_read()
-        revisions: Sequence[Revision] = self._store.history(template_id, limit=limit)
-        return revisions
-
-    def compare_and_swap(
-        self,
-        template_id: str,
-        expected_version: str,
-        document: Document,
-        *,
-        by: str,
-        update_id: str | None = None,
-        detail: JSON = None,
-        timeout_s: float | None = None,
-    ) -> Row:
-        """One write attempt, after the work."""
-
-        def swap() -> Row:
-            row: Row = self._store.compare_and_swap(
-                template_id,
-                expected_version,
-                document,
-                by=by,
-                update_id=update_id,
-                detail=detail,
-                timeout_s=timeout_s,
-            )
-            return row
-
-        self._work()
-        return self._attempt(template_id, "swap", by, update_id, swap, expected=expected_version)
-
-    def put(self, template_id: str, document: Document, *, by: str) -> Row:
-        """One write attempt, after the work, which asks for no version."""
-        self._work()
-        return self._attempt(
-            template_id, "put", by, None, lambda: self._store.put(template_id, document, by=by)
-        )
-
-    def update_locked(
-        self,
-        template_id: str,
-        change: Change,
-        *,
-        by: str,
-        update_id: str | None = None,
-        timeout_s: float | None = None,
-    ) -> Row:
-        """One write attempt, however often `change` is called."""
-        watched = _Watched(change)
-
-        def write() -> Row:
-            row: Row = self._store.update_locked(
-                template_id, watched, by=by, update_id=update_id, timeout_s=timeout_s
-            )
-            return row
-
-        return self._attempt(template_id, "locked", by, update_id, write, watched=watched)
-
-    # -- one attempt -------------------------------------------------------------------------------
-
-    def _attempt(
-        self,
-        template_id: str,
-        way: Way,
-        by: str,
-        update_id: str | None,
-        write: Callable[[], Row],
-        *,
-        expected: str | None = None,
-        watched: _Watched | None = None,
-    ) -> Row:
-        call = self._tape.owner(update_id, template_id, by)
+    def _attempt(self, call: StoreCall, way: Way, do: Callable[[], T]) -> T:
+        """A write attempt of each operation whose write it is, however often a change is called."""
+        changes = [_Watched(one.change) for one in call.attempts]
+        owners = [self._tape.owner(a.update_id, call.template_id, a.by) for a in call.attempts]
+        if way == "batch":
+            call.batch = [
+                QueuedWrite(change, write.by, write.update_id)
+                for change, write in zip(changes, call.batch, strict=True)
+            ]
+        elif way == "locked":
+            call.change = changes[0]
         began = self._tape.order()
-        fate: Fate = "failed"
-        actual: str | None = None
+        answers: Sequence[object] = [None] * len(owners)
         try:
-            self._begin(call, template_id)
+            for owner in owners:
+                self._begin(owner, call.template_id)
             began = self._tape.order()
-            row = write()
-            fate = "won" if watched is None or watched.has_written else "unchanged"
-            actual = row.version
-            return row
-        except VersionConflictError as conflict:
-            fate, actual = "lost", conflict.actual
+            answer = do()
+            answers = answer if isinstance(answer, list) else [answer]
+            return answer
+        except VersionConflictError as lost:
+            answers = [lost] * len(owners)
             raise
         finally:
-            self._note(call, template_id, way, fate, began, expected, actual)
+            for owner, change, one in zip(owners, changes, answers, strict=True):
+                self._note(owner, call, way, began, one, change)
 
     def _begin(self, call: Call | None, template_id: str) -> None:
         if call is not None:
@@ -256,27 +200,30 @@ class RecordedStore:
 
     def _note(
         self,
-        call: Call | None,
-        template_id: str,
+        owner: Call | None,
+        call: StoreCall,
         way: Way,
-        fate: Fate,
         began: int,
-        expected: str | None,
-        actual: str | None,
+        answer: object,
+        change: _Watched,
     ) -> None:
+        fate: Fate = "failed"
+        actual: str | None = None
+        if isinstance(answer, Row):
+            fate, actual = "won" if change.has_written else "unchanged", answer.version
+        elif isinstance(answer, VersionConflictError):
+            fate, actual = "lost", answer.actual
         ended = self._tape.order()
         operation = began_at = None
         slept_s = 0.0
-        if call is not None:
-            operation = call.operation.id
-            slept_s, call.slept_s = call.slept_s, 0.0
-            began_at = call.operation.called_at + call.write_began_s - call.started_s
-        told = (expected, actual, slept_s, began_at)
-        self._tape.attempts.append(Attempt(operation, template_id, way, fate, began, ended, *told))
-
-    def _work(self) -> None:
-        if self._work_s:
-            self._clock.sleep(self._work_s)
+        if owner is not None:
+            operation = owner.operation.id
+            slept_s, owner.slept_s = owner.slept_s, 0.0
+            began_at = owner.operation.called_at + owner.write_began_s - owner.started_s
+        told = (call.version, actual, slept_s, began_at)
+        self._tape.attempts.append(
+            Attempt(operation, call.template_id, way, fate, began, ended, *told)
+        )
 
     def _note_body_read(self) -> None:
         call = self._tape.served()
@@ -284,51 +231,16 @@ class RecordedStore:
             call.body_reads += 1
 
 
-class RecordedBatches(RecordedStore):
-    """The same over a store that commits several queued writes in one transaction."""
-
-    def update_many(
-        self,
-        template_id: str,
-        writes: Sequence[QueuedWrite],
-        *,
-        timeout_s: float | None = None,
-    ) -> list[Row | Exception]:
-        """A write attempt of each operation whose write is in the batch."""
-        watched = [_Watched(write.change) for write in writes]
-        batch = [
-            QueuedWrite(change, write.by, write.update_id)
-            for change, write in zip(watched, writes, strict=True)
-        ]
-        calls = [self._tape.owner(w.update_id, template_id, w.by) for w in writes]
-        began = self._tape.order()
-        answers: Sequence[Row | Exception | None] = [None] * len(batch)
-        try:
-            for call in calls:
-                self._begin(call, template_id)
-            began = self._tape.order()
-            answers = self._store.update_many(template_id, batch, timeout_s=timeout_s)
-            return list(answers)  # type: ignore[arg-type]  # a store answers every write
-        finally:
-            for call, change, answer in zip(calls, watched, answers, strict=True):
-                fate: Fate = "failed"
-                actual: str | None = None
-                if isinstance(answer, Row):
-                    fate = "won" if change.has_written else "unchanged"
-                    actual = answer.version
-                self._note(call, template_id, "batch", fate, began, None, actual)
-
-
 class _Watched:
-    """A change that remembers whether its last answer was something to write."""
+    """A change, and whether its last answer was something to write; a write without one is."""
 
     __slots__ = ("_change", "has_written")
 
-    def __init__(self, change: Change) -> None:
+    def __init__(self, change: Any) -> None:
         self._change = change
-        self.has_written = False
+        self.has_written = change is None
 
     def __call__(self, row: Row) -> Document | Write | None:
-        answer = self._change(row)
+        answer: Document | Write | None = self._change(row)
         self.has_written = answer is not None
         return answer

@@ -41,9 +41,11 @@ def append(file: SQLiteFile, swap: Swap) -> Record | None:
         record = swap.following(tip)
         file.check_usable()
         try:
-            if writer.execute(SWAP, record).rowcount == 0:
+            values = (*record, record.template_id, record.revision, record.parent)
+            if writer.execute(SWAP, values).rowcount == 0:
                 return None  # the update id was used before
-            writer.wrote({swap.template_id: record.tip})
+            writer.tips[swap.template_id] = tip = record.tip
+            file.committed(swap.template_id, tip)
         except sqlite3.IntegrityError:
             return None  # the place is taken, or its parent gone: somebody has written
         except BaseException as error:
@@ -55,7 +57,6 @@ def append(file: SQLiteFile, swap: Swap) -> Record | None:
             if not isinstance(error, sqlite3.Error) or not _may_have_committed(error):
                 return None
             return record if took_effect(error, file, swap.template_id, [swap.update_id]) else None
-        file.own_commits += 1
         return record
     finally:
         try:

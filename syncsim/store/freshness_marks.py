@@ -30,10 +30,10 @@ class Reader:
     Used by one thread at a time.
     """
 
-    __slots__ = ("_connection", "_execute", "_fetchone", "_heads", "_mark")
+    __slots__ = ("_execute", "_fetchone", "_heads", "_mark", "connection")
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+        self.connection = connection
         cursor = connection.cursor()
         cursor.execute("PRAGMA query_only = ON")
         self._execute = cursor.execute
@@ -64,7 +64,7 @@ class Reader:
 
     def close(self) -> None:
         """Close the connection."""
-        self._connection.close()
+        self.connection.close()
 
 
 class Writer:

@@ -1,60 +1,75 @@
-"""Which database files this process has open: one write lock for each, and all closed over a fork.
-
-It does not do to forget a connection in the child and open another. SQLite counts in the process
-who holds a file, so the child's new connection believes its process holds it already and takes no
-lock. When the parent closes, it finds itself alone, deletes the log, and everything that the child
-has committed since is gone, acknowledged or not (measured; the rule is in SQLite's "How To Corrupt
-An SQLite Database File", section 2.6). So no connection is open while the process forks.
-"""
+"""What all who have one database file open in this process share; how such a file is made."""
 
 from __future__ import annotations
 
 import os
 import threading
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final
 from weakref import WeakSet, WeakValueDictionary
 
+from syncsim.forks import guard
 from syncsim.locks import FairLock
+from syncsim.store.file_watch import FileWatch
+from syncsim.store.records import Tip
 from syncsim.store.sqlite_errors import refused
 
-
-class OpenFile(Protocol):
-    """What a fork does to an open file."""
-
-    def suspend(self) -> None:
-        """Close every connection and let nobody open one."""
-
-    def resume(self) -> None:
-        """In the parent: go on."""
-
-    def restart(self) -> None:
-        """In the child: begin anew, without the threads that were waiting."""
+if TYPE_CHECKING:
+    from syncsim.store.sqlite_file import SQLiteFile
 
 
-_guard: Final = threading.RLock()
-_files: Final[WeakSet[OpenFile]] = WeakSet()
-_locks: Final[WeakValueDictionary[Path, FairLock]] = WeakValueDictionary()
-_suspended: Final[list[OpenFile]] = []
+class SharedFile:
+    """One database file in one process: SQLite keeps one state for it, however many connect.
+
+    `lock` is held by the one who writes. `looking` is held while the files are looked at; it is
+    taken after `lock`, never before. `generation` counts how often the files were opened anew.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.watch = FileWatch(path)
+        self.lock = FairLock()
+        self.looking = threading.RLock()
+        self.members: WeakSet[SQLiteFile] = WeakSet()
+        self.look_at = 0.0
+        self.generation = 0
+        self.proven: set[str] = set()
+        """Templates whose newest commit was read whole, or made, by this process."""
+        self.last_commit: tuple[str, Tip] | None = None
+        """Template and commit that this process acknowledged last."""
+        self.lost_commit: tuple[str, Tip] | None = None
+        """The same, where the file that was opened since does not have it."""
 
 
-def write_lock(path: Path) -> FairLock:
-    """The lock that all writers to this file in this process share, whichever store they use."""
+_shared: Final[WeakValueDictionary[Path, SharedFile]] = WeakValueDictionary()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_shared.clear)  # their holders are threads of the parent
+
+
+def shared_file(path: Path) -> SharedFile:
+    """What this process shares of the file behind a path, whichever link it is reached by."""
     real = path.resolve()
-    with _guard:
-        lock = _locks.get(real)
-        if lock is None:
-            lock = _locks[real] = FairLock()
-        return lock
+    with guard:
+        shared = _shared.get(real)
+        if shared is None:
+            shared = _shared[real] = SharedFile(real)
+        return shared
 
 
 def make_private(path: Path) -> None:
     """Where there is no file, an empty one that only its owner may read; the log will be like it.
 
     Closing a file drops every lock that this process has on it, so no store may open the file
-    before it is closed here; hence the guard.
+    before it is closed here; hence the guard. A log without its file is refused: SQLite would take
+    the new file for the one it belongs to.
     """
-    with _guard:
+    log = path.with_name(f"{path.name}-wal")
+    with guard:
+        if _is_empty(path) and not _is_empty(log):
+            raise refused(
+                path,
+                f"is gone, and its log {log.name} is still there; put the file back beside it, or "
+                "move the log away to begin anew",
+            )
         try:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         except FileExistsError:
@@ -66,41 +81,8 @@ def make_private(path: Path) -> None:
             ) from error
 
 
-def register(file: OpenFile) -> None:
-    """From now on, close this file over every fork."""
-    with _guard:
-        _files.add(file)
-
-
-def unregister(file: OpenFile) -> None:
-    """The file was closed."""
-    with _guard:
-        _files.discard(file)
-
-
-def _before_fork() -> None:
-    _guard.acquire()
-    _suspended.extend(_files)
-    for file in _suspended:
-        file.suspend()
-
-
-def _after_in_parent() -> None:
-    for file in _suspended:
-        file.resume()
-    _suspended.clear()
-    _guard.release()
-
-
-def _after_in_child() -> None:
-    _locks.clear()  # their waiters are threads that do not exist here
-    for file in _suspended:
-        file.restart()
-    _suspended.clear()
-    _guard.release()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_before_fork, after_in_parent=_after_in_parent, after_in_child=_after_in_child
-    )
+def _is_empty(path: Path) -> bool:
+    try:
+        return path.stat().st_size == 0
+    except OSError:
+        return True

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from hashlib import sha256
+from typing import Any, Final, NamedTuple, Self
 
 import orjson
 
 from syncsim.contract import BACKGROUND, JSON, Head, Revision, Row
 from syncsim.errors import UsageError
-from syncsim.template import version_token
+from syncsim.template import content_hash, version_token
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Record(NamedTuple):
     """One commit as it is kept; the fields are the columns of table `revision`, in their order.
 
     `detail` is JSON text. `at` and `user_updated_at` are the row's values as of this commit, so the
-    row of any commit can be given again later.
+    row of any commit can be given again later. `digest` proves all other columns, see `sealed`.
     """
 
     template_id: str
@@ -65,14 +66,50 @@ class Record(NamedTuple):
     user_updated_at: float | None
     update_id: str | None
     detail: str | None
+    digest: bytes
     body: bytes
 
+    @classmethod
+    def sealed(
+        cls,
+        template_id: str,
+        revision: int,
+        parent: str | None,
+        by: str,
+        at: float,
+        user_updated_at: float | None,
+        update_id: str | None,
+        detail: str | None,
+        body: bytes,
+    ) -> Self:
+        """The commit with its version and the digest of its row."""
+        content = content_hash(body)
+        version = version_token(revision, content)
+        columns = (
+            template_id,
+            revision,
+            version,
+            parent,
+            by,
+            at,
+            user_updated_at,
+            update_id,
+            detail,
+        )
+        return cls._make((*columns, _digest(columns, content[:HALF]), body))
+
     def is_intact(self, *, has_body: bool = True) -> bool:
-        """Whether its body is the one its version was made of, and its detail JSON."""
+        """Whether the row is the one that was committed; the body counts where it was read."""
         try:
+            if has_body:
+                content = content_hash(self.body)
+                if self.version != version_token(self.revision, content):
+                    return False
+            else:
+                content = self.digest
             decoded(self.detail)
-            return not has_body or self.version == version_token(self.revision, self.body)
-        except (TypeError, ValueError):  # of a column that holds another type, too
+            return self.digest == _digest(self[:-2], content[:HALF])
+        except (TypeError, ValueError):  # a column that holds another type, or no JSON
             return False
 
     @property
@@ -126,6 +163,19 @@ class Record(NamedTuple):
         )
 
 
+HALF: Final = 16
+"""Bytes of each half of a digest: 128 bits, beyond what chance or a flipped bit can meet."""
+
+
+def _digest(columns: tuple[Any, ...], content: bytes) -> bytes:
+    """The body's hash, then a hash of that and of all other columns.
+
+    In two halves, so that a row can be proved without reading its body (the audit trail). The
+    columns go in as one JSON array, which tells ``("a", None)`` from ``("a,null",)``.
+    """
+    return content + sha256(orjson.dumps(columns) + content).digest()[:HALF]
+
+
 class Swap(NamedTuple):
     """A wish to commit what `following` makes of a tip, if that is `expected_version`."""
 
@@ -151,10 +201,9 @@ def successor(
     inherited by every later commit, and the background job would hold still for that hour.
     """
     revision = tip.revision + 1
-    return Record(
+    return Record.sealed(
         template_id,
         revision,
-        version_token(revision, body),
         tip.version,
         by,
         max(now, tip.at),

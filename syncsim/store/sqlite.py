@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from syncsim.contract import Clock, Head, Revision, Row
 from syncsim.errors import VersionConflictError
 from syncsim.store.address import Synchronous, parse_address
 from syncsim.store.appending import append
+from syncsim.store.copies import Restored, backup, restore
 from syncsim.store.freshness_marks import Reader
 from syncsim.store.records import AuditEntry, Record, Swap
-from syncsim.store.sqlite_errors import intact
+from syncsim.store.sqlite_errors import check_chain, intact
 from syncsim.store.sqlite_file import SQLiteFile
 from syncsim.store.statements import AUDIT, FIND, HISTORY, REVISION, TEMPLATES
+from syncsim.store.verifying import Progress, Verification, verify
 from syncsim.store.write_transaction import WriteTransaction
-from syncsim.store.writes import VersionedWrites, check_limit, is_text, unknown
+from syncsim.store.writes import WRITE_TIMEOUT_S, VersionedWrites, check_limit, is_text, unknown
 
 
 class SQLiteStore(VersionedWrites):
@@ -57,6 +60,8 @@ class SQLiteStore(VersionedWrites):
         """
         head = self._file.own_head(template_id)
         if head is None:
+            if type(template_id) is not str or not self._file.is_proven(template_id):
+                return self._prove(template_id)
             head = self._file.ask(template_id, Reader.head, template_id)
         if head is None:
             raise unknown(template_id)
@@ -65,20 +70,49 @@ class SQLiteStore(VersionedWrites):
     def history(self, template_id: str, *, limit: int | None = None) -> Sequence[Revision]:
         """Every committed version, or the newest `limit`; newest first."""
         rows = self._newest(HISTORY, template_id, limit)
-        return [intact(row, self.path).as_revision() for row in rows]
+        records = [intact(row, self.path) for row in rows]
+        check_chain(records, self.path, to_first=limit is None)
+        return [record.as_revision() for record in records]
 
     def audit(self, template_id: str, limit: int | None = None) -> list[AuditEntry]:
         """Who changed the template when and why, newest first."""
         rows = self._newest(AUDIT, template_id, limit)
-        return [intact(row, self.path, has_body=False).audit_entry() for row in rows]
+        records = [intact(row, self.path, has_body=False) for row in rows]
+        check_chain(records, self.path, to_first=limit is None)
+        return [record.audit_entry() for record in records]
 
     def revision(self, template_id: str, version: str) -> Revision | None:
         """One version of a template, or None where it never existed."""
-        return self._revision(REVISION, template_id, version)
+        return self._revision(REVISION, template_id, version, template_id, version)
 
     def find_update(self, update_id: str) -> Revision | None:
         """The revision that this update committed, or None."""
         return self._revision(FIND, update_id)
+
+    def backup(self, path: Path, *, force: bool = False, progress: Progress = None) -> Verification:
+        """Write a whole, verified copy of the file to `path`, also while others write."""
+        return backup(self._file, path, force, progress)
+
+    def restore(self, path: Path, *, progress: Progress = None) -> Restored:
+        """Put the content of a backup in the place of all there is; what goes is kept beside."""
+        return restore(self._file, path, WRITE_TIMEOUT_S, progress)
+
+    def verify(self, *, progress: Progress = None) -> Verification:
+        """Read every page and row, and say what is wrong with them."""
+        return self._file.ask(None, lambda reader: verify(reader.connection, progress))
+
+    def _prove(self, template_id: str) -> Head:
+        """The head of a template that this store meets for the first time, from its whole row.
+
+        Later heads are commits of this process, or of others while it runs; what lies in the file
+        since before may have been damaged, and a head without its row proves nothing.
+        """
+        rows = self._file.ask(template_id, Reader.rows, HISTORY, (template_id, 1))
+        if not rows:
+            raise unknown(template_id)
+        record = intact(rows[0], self.path)
+        self._file.note_proven([record.template_id])
+        return record.head()
 
     def close(self) -> None:
         """Close every connection; idempotent. Calls under way end, later ones are refused."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,7 +33,8 @@ the other failures come before."""
 _MEANINGS: Final = {
     sqlite3.SQLITE_NOTADB: ("is not a SQLite database; choose another file", False),
     sqlite3.SQLITE_CORRUPT: (
-        "is damaged; keep a copy, then restore a backup or try `sqlite3 FILE .recover`",
+        "is damaged; keep a copy, then restore a backup (syncsim restore PATH) or try "
+        "`sqlite3 FILE .recover`",
         False,
     ),
     sqlite3.SQLITE_READONLY: ("cannot be written; make the file and its folder writable", False),
@@ -87,9 +89,13 @@ def unavailable(
         return StoreUnavailableError(
             template_id, f"busy: another process keeps {path} locked; try again, or allow more time"
         )
-    meaning, retryable = _MEANINGS.get(code(error) & 0xFF, ("cannot be used", False))
+    primary = code(error) & 0xFF
+    meaning, retryable = _MEANINGS.get(primary, ("cannot be used", False))
     return StoreUnavailableError(
-        template_id, f"{path} {meaning} (SQLite says: {error})", retryable=retryable
+        template_id,
+        f"{path} {meaning} (SQLite says: {error})",
+        retryable=retryable,
+        damaged=primary == sqlite3.SQLITE_CORRUPT,
     )
 
 
@@ -114,11 +120,31 @@ def intact(row: tuple[Any, ...], path: Path, *, has_body: bool = True) -> Record
     record = Record._make(row)
     if record.is_intact(has_body=has_body):
         return record
-    raise StoreUnavailableError(
-        record.template_id,
-        f"{path} is damaged: what it holds as version {record.version!r} is not what was "
-        "committed; keep a copy, then restore a backup",
+    what = f"what it holds as version {record.version!r} is not what was committed"
+    raise damaged(path, what, record.template_id)
+
+
+def check_chain(records: Sequence[Record], path: Path, *, to_first: bool) -> None:
+    """Refuse a history, newest first, in which a commit does not stand on the one before it.
+
+    `to_first`: it must also end with the first version.
+    """
+    for record, before in pairwise(records):
+        if (record.parent, record.revision) != (before.version, before.revision + 1):
+            what = f"what comes before version {record.version!r} is missing"
+            raise damaged(path, what, record.template_id)
+    if to_first and records and records[-1].parent is not None:
+        what = f"what comes before version {records[-1].version!r} is missing"
+        raise damaged(path, what, records[-1].template_id)
+
+
+def damaged(path: Path, what: str, template_id: str | None = None) -> StoreUnavailableError:
+    """The error for a file that does not hold what was committed."""
+    return StoreUnavailableError(
+        template_id,
+        f"{path} is damaged: {what}; keep a copy, then restore a backup (syncsim restore PATH)",
         retryable=False,
+        damaged=True,
     )
 
 

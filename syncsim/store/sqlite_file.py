@@ -2,30 +2,32 @@
 
 The connections are taken from a SQLAlchemy engine and then kept, since the engine's own pool costs
 more than the calls that are made here. Two things can pull the file away from under them: somebody
-replaces it (`_look`), and somebody forks (`suspend`).
+moves, replaces or restores it (`_look`), and somebody forks (`_suspend`).
 """
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import threading
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack, closing
 from pathlib import Path
 from time import monotonic
-from typing import Any, Final, NamedTuple, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
-from sqlalchemy import URL, Engine, NullPool, create_engine, event
+from sqlalchemy import Engine, NullPool, create_engine, event
 
 from syncsim.contract import Head
 from syncsim.errors import StoreUnavailableError
-from syncsim.store.address import Address
+from syncsim.forks import ProcessBound, seconds_to
+from syncsim.store.address import Address, Synchronous
 from syncsim.store.bounded_pool import BoundedPool
-from syncsim.store.freshness_marks import Reader, Writer
-from syncsim.store.open_files import make_private, register, unregister, write_lock
+from syncsim.store.file_watch import Happened
+from syncsim.store.freshness_marks import MAX_HEADS, Reader, Writer
+from syncsim.store.open_files import make_private, shared_file
+from syncsim.store.records import ROOT, Record, Tip
 from syncsim.store.schema import prepare
 from syncsim.store.sqlite_errors import check_place, refused, unavailable, until_free
+from syncsim.store.statements import REVISION
 from syncsim.store.writes import CLOSED, WRITE_TIMEOUT_S, busy
 from syncsim.template import check_template_id
 
@@ -33,47 +35,42 @@ MAX_READERS: Final = 8
 """Two open files each; more of them gain nothing under one interpreter lock."""
 
 LOOK_EVERY_S: Final = 0.25
-"""How long it may take to notice that the file was deleted or replaced by another.
+"""How long it may take a reader to notice that the file was deleted or replaced by another.
 
-What is committed to the old file meanwhile goes the way of all that was committed to it before.
+A writer looks before each write.
 """
-
-FORK_PATIENCE_S: Final = 2.0
-"""How long a fork waits for each kind of call under way in other threads."""
 
 Answer = TypeVar("Answer")
 
-_inherited: Final[list[object]] = []
-"""Connections of a parent process, kept for ever: even closing them here would be wrong."""
 
-
-class SQLiteFile:
+class SQLiteFile(ProcessBound):
     """The connections to one database file; made when first needed, reopened if it is replaced."""
 
     def __init__(self, address: Address) -> None:
-        self.path = address.path
+        self.path = self._database = address.path
+        self._check_forked_at_rest()
         check_place(self.path)
-        make_private(self.path)
-        self.lock = write_lock(self.path)
-        self._engine = _engine(address)
-        self._looking = threading.Lock()  # taken after `lock`, never before
-        self._identity: tuple[int, int] | None = None
-        self._look_at = 0.0
+        self._shared = shared_file(self.path)
+        self.lock = self._shared.lock
+        self._engine = _engine(self._shared.watch.path, address.synchronous)
+        self._is_link = self.path != self._shared.watch.path
         self._readers = self._new_readers()
         self._writer: Writer | None = None
         self.own_commits = 0  # counted by transactions, under the lock
         self._asked_after = 0  # how many of them there were when the writer was last asked
-        self._writer_identity: tuple[int, int] | None = None
+        self._writer_generation = 0  # which of the shared file's it was opened in
         self._refusal: str | None = None
-        self._suspension: _Suspension | None = None
+        self._taken_over_fork = ExitStack()
+        self._bind()
+        make_private(self.path)
         self._look()
-        register(self)
+        self._shared.members.add(self)
 
     def ask(
         self, template_id: str | None, question: Callable[..., Answer], *parameters: Any
     ) -> Answer:
         """`question(reader, *parameters)` on a free reader; `StoreUnavailableError` if it fails."""
-        if monotonic() >= self._look_at:
+        if monotonic() >= self._shared.look_at and not self.lock.depth:
             self._look()
         readers = self._readers
         reader: Reader | None = None
@@ -104,10 +101,14 @@ class SQLiteFile:
         if self._asked_after == self.own_commits or writer is None or lock.is_taken:
             return None
         self._asked_after = self.own_commits
-        if type(template_id) is not str or monotonic() >= self._look_at or not lock.acquire(0.0):
+        if (
+            type(template_id) is not str
+            or monotonic() >= self._shared.look_at
+            or not lock.acquire(0.0)
+        ):
             return None
         try:
-            if writer is not self._writer or self._writer_identity != self._identity:
+            if writer is not self._writer or self._writer_generation != self._shared.generation:
                 return None
             tip = writer.own_tips().get(template_id)
         except sqlite3.Error:
@@ -127,15 +128,40 @@ class SQLiteFile:
 
         It never waits by itself (`PRAGMA busy_timeout = 0`): SQLite's busy handler sleeps up to
         100 ms between tries, and hardly ever meets a neighbour that writes without pause.
+
+        Raises `StoreUnavailableError` once where the file does not have what this process has
+        acknowledged, because somebody put another in its place.
         """
-        if monotonic() >= self._look_at:
+        shared = self._shared
+        if self._is_link or not shared.watch.is_as_seen():
             self._look()
-        if self._writer is None or self._writer_identity != self._identity:
+        if shared.lost_commit is not None:
+            raise self._lost()
+        if self._writer is None or self._writer_generation != shared.generation:
             self.drop_writer()
             self._writer = Writer(self._connect())
-            self._writer_identity = self._identity
+            self._writer_generation = shared.generation
             self._writer.execute("PRAGMA busy_timeout = 0")
         return self._writer
+
+    def committed(self, template_id: str, tip: Tip) -> None:
+        """Take note that the writer has just committed this; for `lock`'s holder."""
+        shared = self._shared
+        self.own_commits += 1
+        shared.last_commit = template_id, tip
+        if not shared.watch.is_settled:
+            shared.watch.settle()
+
+    def is_proven(self, template_id: str) -> bool:
+        """Whether this process has read the newest commit of the template whole, or made it."""
+        return template_id in self._shared.proven
+
+    def note_proven(self, template_ids: Iterable[str]) -> None:
+        """The newest commits of these templates were read whole, or made, by this process."""
+        proven = self._shared.proven
+        if len(proven) >= MAX_HEADS:
+            proven.clear()
+        proven.update(template_ids)
 
     def drop_writer(self) -> None:
         """Close the writing connection, which rolls back; the next write opens another."""
@@ -143,8 +169,16 @@ class SQLiteFile:
         if writer is not None:
             writer.close()
 
+    def retire_writer(self) -> None:
+        """Have the next write open a connection of its own, that knows nothing of earlier commits.
+
+        This transaction may go on.
+        """
+        self._shared.last_commit = None
+        self._writer_generation = -1
+
     def check_usable(self) -> None:
-        """Raise where the store was closed, or this process was forked in the middle of a call."""
+        """Raise where the store was closed."""
         if self._refusal is not None:
             raise StoreUnavailableError(None, self._refusal, retryable=False)
 
@@ -156,26 +190,95 @@ class SQLiteFile:
         """
         alone = self.lock.depth == 0 and self.lock.acquire(WRITE_TIMEOUT_S)
         self._refusal = self._refusal or CLOSED
-        self._look_at = 0.0
-        self._readers.close()
+        shared = self._shared
+        shared.look_at = 0.0
+        with shared.looking:
+            shared.members.discard(self)
+            if not shared.members:
+                shared.watch.let_last_fold()
+            self._readers.close()
+            if alone:
+                self.drop_writer()
+            if not shared.members:
+                shared.watch.end()
         if alone:
-            self.drop_writer()
             self.lock.release()
-        unregister(self)
 
     # -- replaced ----------------------------------------------------------------------------------
 
     def _look(self) -> None:
-        """See that the file is the one that was opened; turn to the new one if it was replaced."""
-        with self._looking:
+        """See that the files are the ones that were opened; open what is there if they are not."""
+        shared = self._shared
+        with shared.looking:
             self.check_usable()
-            identity = _identity(self.path)
-            if identity != self._identity:
+            if self._is_link and self.path.resolve() != shared.watch.path:
+                raise refused(self.path, "is a link that leads to another file now; connect again")
+            if shared.watch.has_begun and shared.watch.look() is Happened.NOTHING:
+                shared.look_at = monotonic() + LOOK_EVERY_S
+                return
+        if not self.lock.acquire(WRITE_TIMEOUT_S):
+            raise busy(None, WRITE_TIMEOUT_S)
+        try:
+            with shared.looking:
+                self._open_anew()
+                shared.look_at = monotonic() + LOOK_EVERY_S
+        finally:
+            self.lock.release()
+
+    def _open_anew(self) -> None:
+        """Close every connection of this process to the file, and open what lies there now.
+
+        Every one, because SQLite keeps one state for a file and a process: a new connection would
+        find the log of the old ones.
+        """
+        shared = self._shared
+        with shared.watch.alone():
+            happened = shared.watch.look()
+            if happened is Happened.NOTHING:
+                return  # another thread has seen to it
+            with ExitStack() as paused:
+                members = {self, *shared.members}
+                for member in members:
+                    paused.callback(member._readers.resume)
+                    if not member._readers.pause(WRITE_TIMEOUT_S):
+                        raise busy(None, WRITE_TIMEOUT_S)
+                if happened is Happened.LOG_REMOVED:
+                    _save_log(members)
+                for member in members:
+                    member.drop_writer()
+                shared.watch.clear_log(happened)
                 self._prepare()
-                self._readers.close()
-                self._readers = self._new_readers()
-                self._identity = identity
-            self._look_at = monotonic() + LOOK_EVERY_S
+                shared.proven = set()
+                shared.generation += 1
+            reader = self._readers.take(WRITE_TIMEOUT_S)
+            if reader is None:
+                raise busy(None, WRITE_TIMEOUT_S)
+            self._look_for_last_commit(reader)
+            shared.watch.begin()  # while a connection is open, and the log with it
+            self._readers.give(reader)
+
+    def _look_for_last_commit(self, reader: Reader) -> None:
+        """Notice if the file does not have what this process has acknowledged last."""
+        shared = self._shared
+        last, shared.last_commit = shared.last_commit, None
+        template_id, tip = last or ("", ROOT)
+        rows = reader.rows(REVISION, (template_id, tip.version) * 2)
+        found = [Record._make(row).tip for row in rows]
+        if last is not None and found != [tip]:
+            shared.lost_commit = last
+
+    def _lost(self) -> StoreUnavailableError:
+        shared = self._shared
+        lost, shared.lost_commit = shared.lost_commit, None
+        assert lost is not None
+        template_id, tip = lost
+        return StoreUnavailableError(
+            template_id,
+            f"{self.path} was replaced by another file while it was open: version {tip.version} of "
+            f"{template_id!r}, which was acknowledged here, is not in it; look at what is there, "
+            "then write again",
+            retryable=False,
+        )
 
     def _prepare(self) -> None:
         try:
@@ -195,81 +298,54 @@ class SQLiteFile:
 
     # -- forked ------------------------------------------------------------------------------------
 
-    def suspend(self) -> None:
-        """Before a fork: close every connection and let nobody open one."""
-        held = self.lock.acquire(FORK_PATIENCE_S)
-        writing = self._writer is not None and self._writer.connection.in_transaction
-        if held and not writing:
-            self.drop_writer()
-        looking = self._looking.acquire(timeout=FORK_PATIENCE_S)
-        paused = self._readers.pause(FORK_PATIENCE_S)
-        quiet = held and not writing and looking and paused
-        self._suspension = _Suspension(self._readers, held, looking, quiet)
+    def _suspend(self, deadline: float) -> bool:
+        taken = self._taken_over_fork
+        if not self.lock.acquire(seconds_to(deadline)):
+            return False
+        taken.callback(self.lock.release)
+        if self._writer is not None and self._writer.connection.in_transaction:
+            return False  # forked by a `change`, which is inside of this thread's own transaction
+        self.drop_writer()
+        looking = self._shared.looking
+        if not looking.acquire(timeout=seconds_to(deadline)):
+            return False
+        taken.callback(looking.release)
+        taken.callback(self._readers.resume)
+        if not self._readers.pause(seconds_to(deadline)):
+            return False
+        self._shared.watch.end()  # and begin anew, in the parent as in the child
+        self._shared.look_at = 0.0
+        return True
 
-    def resume(self) -> None:
-        """After a fork, in the parent: go on."""
-        suspension, self._suspension = self._suspension, None
-        assert suspension is not None
-        suspension.readers.resume()
-        if suspension.looking:
-            self._looking.release()
-        if suspension.held:
-            self.lock.release()
-
-    def restart(self) -> None:
-        """After a fork, in the child: begin anew; refuse if a call was under way in the parent."""
-        suspension, self._suspension = self._suspension, None
-        assert suspension is not None
-        if not suspension.quiet:
-            _inherited.append((self._readers, self._writer))
-            self._refusal = (
-                "this process was forked while a call was under way in its parent; "
-                "start processes with the spawn method"
-            )
-        self.lock = write_lock(self.path)
-        self._looking = threading.Lock()
-        self._look_at = 0.0
-        self._readers = self._new_readers()
-        self._writer = None
+    def _resume(self) -> None:
+        self._taken_over_fork.close()
 
 
-class _Suspension(NamedTuple):
-    """What `suspend` got hold of, and whether every call under way had ended."""
+def _save_log(members: Iterable[SQLiteFile]) -> None:
+    """Write into the database what its log holds, which has lost its name."""
+    for member in members:
+        if member._writer is not None:
+            member._writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            return
 
-    readers: BoundedPool[Reader]
-    held: bool
-    looking: bool
-    quiet: bool
 
-
-def _engine(address: Address) -> Engine:
+def _engine(path: Path, synchronous: Synchronous) -> Engine:
     """Connections as all parts of the store want them; no transaction is begun behind our back."""
     engine = create_engine(
-        URL.create("sqlite", database=str(address.path)),
+        "sqlite://",
+        creator=lambda: sqlite3.connect(
+            f"{path.as_uri()}?mode=rw",  # and never make an empty file in its place
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=WRITE_TIMEOUT_S,
+        ),
         poolclass=NullPool,
-        connect_args={
-            "isolation_level": None,
-            "check_same_thread": False,
-            "timeout": WRITE_TIMEOUT_S,
-        },
     )
 
     @event.listens_for(engine, "connect")
     def set_up(connection: sqlite3.Connection, _: object) -> None:
-        connection.execute(f"PRAGMA synchronous = {address.synchronous}")
+        connection.execute(f"PRAGMA synchronous = {synchronous}")
         connection.execute("PRAGMA foreign_keys = ON")
 
     return engine
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    """Which file bears this name now. Its number is not given again while we hold the file open."""
-    try:
-        status = os.stat(path)
-    except FileNotFoundError as error:
-        raise refused(
-            path, "was deleted or moved away while it was open; put it back, or choose another file"
-        ) from error
-    except OSError as error:
-        raise refused(path, f"cannot be reached ({error.strerror})") from error
-    return status.st_dev, status.st_ino

@@ -3,6 +3,9 @@
 Written out rather than composed, so that each can be read, explained and searched for as it runs.
 Where whole commits are read, the columns are the fields of `records.Record`, in their order. What
 belongs to a template lies between two places, see `tables.Revision`.
+
+Placeholders are plain: from Python 3.12 on, a tuple for numbered ones (`?1`) is deprecated, and a
+mapping for named ones costs a commit 1 us more than a value given twice.
 """
 
 from __future__ import annotations
@@ -31,28 +34,30 @@ WHERE template.template_id = ? ORDER BY place DESC LIMIT 1
 
 HISTORY: Final = """
 SELECT revision.template_id, revision, version, parent, by, at, user_updated_at, update_id, detail,
-  body
+  digest, body
 FROM template JOIN revision ON place BETWEEN number << 32 AND (number + 1 << 32) - 1
 WHERE template.template_id = ? ORDER BY place DESC LIMIT ?
 """
 
 AUDIT: Final = """
 SELECT revision.template_id, revision, version, parent, by, at, user_updated_at, update_id, detail,
-  x''
+  digest, x''
 FROM template JOIN revision ON place BETWEEN number << 32 AND (number + 1 << 32) - 1
 WHERE template.template_id = ? ORDER BY place DESC LIMIT ?
 """
 
 REVISION: Final = """
-SELECT template_id, revision, version, parent, by, at, user_updated_at, update_id, detail, body
+SELECT template_id, revision, version, parent, by, at, user_updated_at, update_id, detail,
+  digest, body
 FROM revision
-WHERE place = (SELECT number << 32 FROM template WHERE template_id = ?1) + CAST(?2 AS INTEGER)
-  AND template_id = ?1 AND version = ?2
+WHERE place = (SELECT number << 32 FROM template WHERE template_id = ?) + CAST(? AS INTEGER)
+  AND template_id = ? AND version = ?
 """
-"""A version begins with its revision number, and that is where it lies."""
+"""A version begins with its revision number, and that is where it lies. The two are given twice."""
 
 FIND: Final = """
-SELECT template_id, revision, version, parent, by, at, user_updated_at, update_id, detail, body
+SELECT template_id, revision, version, parent, by, at, user_updated_at, update_id, detail,
+  digest, body
 FROM revision WHERE update_id = ?
 """
 
@@ -65,27 +70,66 @@ FIRST: Final = "INSERT INTO template (template_id) VALUES (?)"
 
 APPEND: Final = """
 INSERT INTO revision
-  (place, template_id, revision, version, parent, by, at, user_updated_at, update_id, detail, body)
+  (template_id, revision, version, parent, by, at, user_updated_at, update_id, detail, digest, body,
+   place)
 VALUES
-  ((SELECT number << 32 FROM template WHERE template_id = ?1) + ?2,
-   ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+  (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+   (SELECT number << 32 FROM template WHERE template_id = ?) + ?)
 ON CONFLICT (update_id) DO NOTHING
 """
-"""No row where the update id was used before; a revision that was there before is an error."""
+"""The record, then its template and revision once more, for its place.
+
+No row where the update id was used before; a revision that was there before is an error.
+"""
 
 SWAP: Final = """
 INSERT INTO revision
-  (place, template_id, revision, version, parent, by, at, user_updated_at, update_id, detail, body)
+  (template_id, revision, version, parent, by, at, user_updated_at, update_id, detail, digest, body,
+   place)
 VALUES
-  (ifnull((SELECT place + 1 FROM revision WHERE version = ?4 AND place =
-             (SELECT number << 32 FROM template WHERE template_id = ?1) + ?2 - 1), 'no parent'),
-   ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+  (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+   ifnull((SELECT place + 1 FROM revision WHERE place =
+             (SELECT number << 32 FROM template WHERE template_id = ?) + ? - 1
+             AND version = ?), 'no parent'))
 ON CONFLICT (update_id) DO NOTHING
 """
-"""`APPEND`, and an error too where its parent is not what lies before it: a text is no place."""
+"""`APPEND`, and an error too where its parent, given last, is not what lies before it: a text is no
+place."""
 
-HISTORY_OF_1: Final = """
-SELECT template_id, revision, version, parent, by, at, user_updated_at, update_id, detail, body
-FROM revision_1 ORDER BY template_id, revision
+EVERY_ROW: Final = """
+SELECT place & 4294967295, template.template_id, revision.template_id, revision, version, parent,
+  by, at, user_updated_at, update_id, detail, digest, body
+FROM revision LEFT JOIN template ON number = place >> 32 ORDER BY place
 """
-"""Every commit of a file of schema version 1, whose tables have been renamed."""
+"""Every commit after the revision and the template that its place stands for, oldest first."""
+
+ROW_COUNT: Final = "SELECT count(*) FROM revision"
+
+EMPTY_TEMPLATES: Final = """
+SELECT template_id FROM template
+WHERE NOT EXISTS (SELECT 1 FROM revision
+                  WHERE place BETWEEN number << 32 AND (number + 1 << 32) - 1)
+"""
+
+ATTACH: Final = "ATTACH ? AS restored"
+
+GONE: Final = """
+SELECT count(*) FROM (SELECT template_id, version FROM main.revision
+                      EXCEPT SELECT template_id, version FROM restored.revision)
+"""
+"""How many versions are in the store and not in the attached one."""
+
+PUT_BACK: Final = (
+    "DELETE FROM main.revision",
+    "DELETE FROM main.template",
+    "INSERT INTO main.template SELECT * FROM restored.template",
+    "INSERT INTO main.revision SELECT * FROM restored.revision ORDER BY place",
+    "DROP VIEW main.store",
+)
+"""All that the attached store holds, in the place of all that this one holds, but for its id."""
+
+OLD_ROWS: Final = """
+SELECT template_id, revision, parent, by, at, user_updated_at, update_id, detail, body, version
+FROM revision_old ORDER BY template_id, revision
+"""
+"""Every commit of a file of an older schema version, whose tables have been renamed."""

@@ -41,9 +41,10 @@ class Template(Tables, table=True):
 class Revision(Tables, table=True):
     """Every commit. `detail` is JSON text, `body` the document in canonical bytes.
 
-    `place` is ``template.number * 2**32 + revision``. `body` stands last, so that reading the other
-    columns does not walk through it. An update id is unique over all templates: that is what makes
-    a repeated update harmless.
+    `place` is ``template.number * 2**32 + revision``. `digest` proves every other column (see
+    `records`), so that a bit that the disk turned round is not served. `body` stands last, so
+    that reading the other columns does not walk through it. An update id is unique over all
+    templates: that is what makes a repeated update harmless.
     """
 
     place: int = Field(primary_key=True, sa_type=_PLACE)
@@ -56,6 +57,7 @@ class Revision(Tables, table=True):
     user_updated_at: float | None = None
     update_id: str | None = Field(default=None, unique=True)
     detail: str | None = Field(default=None, sa_type=Text)
+    digest: bytes
     body: bytes
 
 

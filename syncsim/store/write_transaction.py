@@ -38,7 +38,7 @@ class WriteTransaction:
         "_wrote",
     )
 
-    def __init__(self, file: SQLiteFile, template_id: str, timeout_s: float | None) -> None:
+    def __init__(self, file: SQLiteFile, template_id: str | None, timeout_s: float | None) -> None:
         self._file = file
         self._template_id = template_id
         self._wait_s = WRITE_TIMEOUT_S if timeout_s is None else timeout_s
@@ -82,13 +82,13 @@ class WriteTransaction:
         """The commit under this id, one of this transaction included; None for no id."""
         if update_id is None:
             return None
-        row = self._run(FIND, (update_id,)).fetchone()
+        row = self.run(FIND, (update_id,)).fetchone()
         return None if row is None else intact(row, self._file.path)
 
     def used(self, update_ids: Iterable[str | None]) -> set[str]:
         """Those of the ids under which something was committed before; None is no id."""
         asked = [update_id for update_id in update_ids if update_id is not None]
-        rows = self._run(USED, (orjson.dumps(asked).decode(),)).fetchall() if asked else []
+        rows = self.run(USED, (orjson.dumps(asked).decode(),)).fetchall() if asked else []
         return {update_id for (update_id,) in rows}
 
     def tip(self, template_id: str) -> Tip | None:
@@ -97,12 +97,12 @@ class WriteTransaction:
             known = self._wrote.get(template_id) or self._own_tips().get(template_id)
             if known is not None:
                 return known
-        row = self._run(TIP, (template_id,)).fetchone()
+        row = self.run(TIP, (template_id,)).fetchone()
         return None if row is None else Tip._make(row)
 
     def last(self, template_id: str) -> Record | None:
         """The newest commit; None where there is no such template."""
-        row = self._run(HISTORY, (template_id, 1)).fetchone()
+        row = self.run(HISTORY, (template_id, 1)).fetchone()
         return None if row is None else intact(row, self._file.path)
 
     def append(self, record: Record) -> bool:
@@ -112,8 +112,9 @@ class WriteTransaction:
         can write; its place, the primary key, would be taken otherwise.
         """
         if record.parent is None:
-            self._run(FIRST, (record.template_id,))
-        if self._run(APPEND, record).rowcount == 0:
+            self.run(FIRST, (record.template_id,))
+        values = (*record, record.template_id, record.revision)
+        if self.run(APPEND, values).rowcount == 0:
             return False
         self._new_ids.append(record.update_id)
         self._wrote[record.template_id] = record.tip
@@ -129,7 +130,8 @@ class WriteTransaction:
             self._file.drop_writer()
             raise self._failure(error) from error
 
-    def _run(self, statement: str, parameters: Sequence[Any]) -> sqlite3.Cursor:
+    def run(self, statement: str, parameters: Sequence[Any]) -> sqlite3.Cursor:
+        """Execute one statement of this transaction."""
         try:
             return self._cursor.execute(statement, parameters)
         except (sqlite3.Error, UnicodeEncodeError, OverflowError) as error:
@@ -142,7 +144,9 @@ class WriteTransaction:
             self._cursor.execute("COMMIT")
             if self._wrote:
                 self._cursor.wrote(self._wrote)
-                self._file.own_commits += 1
+                self._file.note_proven(self._wrote)
+                for template_id, tip in self._wrote.items():
+                    self._file.committed(template_id, tip)
         except sqlite3.Error as error:
             self._file.drop_writer()
             if not took_effect(error, self._file, self._template_id, self._new_ids):
@@ -152,10 +156,7 @@ class WriteTransaction:
             raise
 
     def _end(self) -> None:
-        """Roll back what was not committed.
-
-        Nothing is touched after a fork in the middle of the block: the connection is the parent's.
-        """
+        """Roll back what was not committed."""
         try:
             self._file.check_usable()
             if self._cursor.connection.in_transaction:
@@ -166,12 +167,16 @@ class WriteTransaction:
                 raise  # an interrupt
 
     def _failure(self, error: Exception) -> StoreUnavailableError:
-        check_template_id(self._template_id)
+        if self._template_id is not None:
+            check_template_id(self._template_id)
         return unavailable(error, self._file.path, self._template_id)
 
 
 def took_effect(
-    error: sqlite3.Error, file: SQLiteFile, template_id: str, update_ids: Sequence[str | None]
+    error: sqlite3.Error,
+    file: SQLiteFile,
+    template_id: str | None,
+    update_ids: Sequence[str | None],
 ) -> bool:
     """Whether a COMMIT of these updates that failed has committed; False where there are none.
 
@@ -184,4 +189,4 @@ def took_effect(
         with suppress(StoreUnavailableError):
             if file.ask(None, Reader.rows, FIND, (update_id,)):
                 return True
-    raise OutcomeUnknownError(template_id, update_id or "(none)") from error
+    raise OutcomeUnknownError(template_id or "(none)", update_id or "(none)") from error

@@ -20,6 +20,7 @@ from syncsim.errors import (
     UsageError,
     VersionConflictError,
 )
+from syncsim.forks import ProcessBound
 from syncsim.store.records import ROOT, Record, Swap, Tip, successor
 from syncsim.template import check_template_id, check_update_id, check_user, encode
 
@@ -54,11 +55,12 @@ class Transaction(Protocol):
         """Make this the newest commit of its template; False if its update id was used before."""
 
 
-class VersionedWrites(ABC):
+class VersionedWrites(ProcessBound, ABC):
     """The writing half of the contract's `CandidateStore` and `SupportsBatches`."""
 
     def __init__(self, clock: Clock) -> None:
         self._now = clock.now
+        self._bind()
 
     @abstractmethod
     def _transaction(

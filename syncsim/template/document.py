@@ -37,6 +37,7 @@ __all__ = [
     "check_template_id",
     "check_update_id",
     "check_user",
+    "content_hash",
     "encode",
     "json_schema",
     "parse",
@@ -62,9 +63,14 @@ def canonical(value: JSON) -> bytes:
         raise InvalidTemplateError(None, "", excerpt(value), f"plain JSON ({error})") from None
 
 
-def version_token(revision: int, body: bytes) -> str:
-    """The version of a revision with this body: `12-3f9a1c07`, opaque to everybody else."""
-    return f"{revision}-{sha256(body).hexdigest()[:8]}"
+def content_hash(body: bytes) -> bytes:
+    """SHA-256 of a document's canonical bytes."""
+    return sha256(body).digest()
+
+
+def version_token(revision: int, content: bytes) -> str:
+    """The version of a revision whose body has this `content_hash`: `12-3f9a1c07`, opaque."""
+    return f"{revision}-{content[:4].hex()}"
 
 
 # -- the document ----------------------------------------------------------------------------------

@@ -8,39 +8,24 @@ underneath; time, chance, ids and locks are the run's own.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
-from syncsim.contract import (
-    JSON,
-    Cache,
-    CandidateStore,
-    Document,
-    EventLog,
-    Head,
-    QueuedWrite,
-    Revision,
-    Row,
-    SupportsBatches,
-    SupportsLookup,
-)
+from syncsim.contract import JSON, Cache, EventLog, QueuedWrite, Row
 from syncsim.errors import LockTimeoutError, OutcomeUnknownError
+from syncsim.lab.intercepted_store import FullStore, InterceptedStore, StoreCall
 from syncsim.lab.simulation.faults import Faults, Mishaps
 from syncsim.lab.simulation.gate_locks import GateLock
 from syncsim.lab.simulation.polling import Polling
 from syncsim.lab.simulation.scheduler import Scheduler
 from syncsim.locks import check_lock
-from syncsim.store.writes import Change, busy
+from syncsim.store.writes import busy
 
 T = TypeVar("T")
 
 SEEDS: Final = 2**32
 """How many seeds `environment.random` may be drawn from."""
-
-
-class FullStore(CandidateStore, SupportsBatches, SupportsLookup, Protocol):
-    """Everything that the package's own stores can do."""
 
 
 class SimulatedEnvironment:
@@ -133,7 +118,7 @@ class SimulatedRandom(random.Random):
         return super().getrandbits(k)
 
 
-class SimulatedStore:
+class SimulatedStore(InterceptedStore):
     """A store of which each call is a step. Writes wait for the write lock, which is the gate's.
 
     `update_locked` and `update_many` hold that lock while their callbacks run, whose own calls are
@@ -142,143 +127,63 @@ class SimulatedStore:
     """
 
     def __init__(self, gate: Scheduler, store: FullStore, mishaps: Mishaps) -> None:
+        super().__init__(store)
         self._gate = gate
-        self._store = store
         self._mishaps = mishaps
         self._write_lock = GateLock(gate, "the write lock of the store")
 
-    # -- reads -------------------------------------------------------------------------------------
-
-    def templates(self) -> Sequence[str]:
-        """The ids of all templates, sorted."""
-        self._before_read("templates", None)
-        return self._store.templates()
-
-    def read(self, template_id: str) -> Row:
-        """The head with its document."""
-        self._before_read("read", template_id)
-        return self._store.read(template_id)
-
-    def head(self, template_id: str) -> Head:
-        """The head without its document."""
-        self._before_read("head", template_id)
-        return self._store.head(template_id)
-
-    def history(self, template_id: str, *, limit: int | None = None) -> Sequence[Revision]:
-        """Every committed version, newest first."""
-        self._before_read("history", template_id)
-        return self._store.history(template_id, limit=limit)
-
-    def revision(self, template_id: str, version: str) -> Revision | None:
-        """One version of a template, or None."""
-        self._before_read("revision", template_id)
-        return self._store.revision(template_id, version)
-
-    def find_update(self, update_id: str) -> Revision | None:
-        """The revision that this update committed, or None."""
-        self._before_read("find_update", None)
-        return self._store.find_update(update_id)
-
-    # -- writes ------------------------------------------------------------------------------------
-
-    def create(self, template_id: str, document: Document, *, by: str) -> Row:
-        """Write the first version."""
-        self._before_write("create", template_id, None)
-        return self._after_write(
-            self._store.create(template_id, document, by=by), template_id, None
-        )
-
-    def put(self, template_id: str, document: Document, *, by: str) -> Row:
-        """Write over whatever is there."""
-        self._before_write("put", template_id, None)
-        return self._after_write(self._store.put(template_id, document, by=by), template_id, None)
-
-    def compare_and_swap(
-        self,
-        template_id: str,
-        expected_version: str,
-        document: Document,
-        *,
-        by: str,
-        update_id: str | None = None,
-        detail: JSON = None,
-        timeout_s: float | None = None,
-    ) -> Row:
-        """Write if the head is `expected_version`; `StoreUnavailableError` after `timeout_s`."""
-        self._before_write("compare_and_swap", template_id, timeout_s)
-        row = self._store.compare_and_swap(
-            template_id, expected_version, document, by=by, update_id=update_id, detail=detail
-        )
-        return self._after_write(row, template_id, update_id)
-
-    def update_locked(
-        self,
-        template_id: str,
-        change: Change,
-        *,
-        by: str,
-        update_id: str | None = None,
-        timeout_s: float | None = None,
-    ) -> Row:
-        """Read, change and write under the write lock."""
-        with self._holding_write_lock("update_locked", template_id, timeout_s):
-            row = self._store.update_locked(template_id, change, by=by, update_id=update_id)
-        return self._after_write(row, template_id, update_id)
-
-    def update_many(
-        self, template_id: str, writes: Sequence[QueuedWrite], *, timeout_s: float | None = None
-    ) -> list[Row | Exception]:
-        """Several such changes in one transaction; a lost answer is lost for each of them."""
-        with self._holding_write_lock("update_many", template_id, timeout_s):
-            answers = self._store.update_many(template_id, writes)
+    def around(self, call: StoreCall, do: Callable[[], T]) -> T:
+        """Let others go on first; then do it, if nothing goes wrong."""
+        self._mishaps.at_step()
+        if not call.writes:
+            self._gate.step(f"store.{call.name}", _touches(call.template_id))
+            self._mishaps.before_store_call(call.template_id, writes=False)
+            return do()
+        if call.name in ("update_locked", "update_many"):
+            with self._holding_write_lock(call):
+                answer = do()
+        else:
+            self._pass_write_lock(call)
+            answer = do()
         try:
-            return self._after_write(answers, template_id, None)
+            self._mishaps.after_write(call.template_id, call.update_id)
         except OutcomeUnknownError:
-            return [
-                OutcomeUnknownError(template_id, write.update_id or "")
-                if isinstance(answer, Row)
-                else answer
-                for write, answer in zip(writes, answers, strict=True)
-            ]
+            if not isinstance(answer, list):
+                raise
+            answer[:] = map(_unknown, answer, call.batch)  # lost for each of them
+        return answer
 
-    # -- around a call -----------------------------------------------------------------------------
-
-    def _before_read(self, call: str, template_id: str | None) -> None:
-        self._mishaps.at_step()
-        self._gate.step(f"store.{call}", _touches(template_id))
-        self._mishaps.before_store_call(template_id, writes=False)
-
-    def _before_write(self, call: str, template_id: str, timeout_s: float | None) -> None:
-        self._mishaps.at_step()
+    def _pass_write_lock(self, call: StoreCall) -> None:
+        timeout_s, call.timeout_s = call.timeout_s, None  # waited for here
         is_free = self._write_lock.pass_by(
-            f"store.{call}", _touches(template_id), writes=True, timeout_s=timeout_s
+            f"store.{call.name}", _touches(call.template_id), writes=True, timeout_s=timeout_s
         )
         if not is_free:
-            raise busy(template_id, timeout_s or 0.0)
-        self._begin_write(template_id)
+            raise busy(call.template_id, timeout_s or 0.0)
+        self._begin_write(call)
 
     @contextmanager
-    def _holding_write_lock(
-        self, call: str, template_id: str, timeout_s: float | None
-    ) -> Iterator[None]:
-        self._mishaps.at_step()
-        with self._write_lock.held(timeout_s, call=f"store.{call}") as came:
+    def _holding_write_lock(self, call: StoreCall) -> Iterator[None]:
+        timeout_s, call.timeout_s = call.timeout_s, None  # waited for here
+        with self._write_lock.held(timeout_s, call=f"store.{call.name}") as came:
             if not came:
-                raise busy(template_id, timeout_s or 0.0)
-            self._gate.note(_touches(template_id), writes=True)
-            self._begin_write(template_id)
+                raise busy(call.template_id, timeout_s or 0.0)
+            self._gate.note(_touches(call.template_id), writes=True)
+            self._begin_write(call)
             yield
             # The commit belongs to the last stretch, whatever the callback gave way for.
-            self._gate.note(_touches(template_id), writes=True)
+            self._gate.note(_touches(call.template_id), writes=True)
             self._gate.note(_touches(None), writes=True)
 
-    def _begin_write(self, template_id: str) -> None:
+    def _begin_write(self, call: StoreCall) -> None:
         self._gate.note(_touches(None), writes=True)
-        self._mishaps.before_store_call(template_id, writes=True)
+        self._mishaps.before_store_call(call.template_id, writes=True)
 
-    def _after_write(self, answer: T, template_id: str, update_id: str | None) -> T:
-        self._mishaps.after_write(template_id, update_id)
+
+def _unknown(answer: Row | Exception, write: QueuedWrite) -> Row | Exception:
+    if not isinstance(answer, Row):
         return answer
+    return OutcomeUnknownError(answer.template_id, write.update_id or "")
 
 
 def _touches(template_id: str | None) -> str:

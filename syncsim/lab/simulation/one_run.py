@@ -6,143 +6,52 @@ The solution and the history see the plain names: one run's history is like anot
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from syncsim.contract import JSON, Cache, Document, Head, QueuedWrite, Revision, Row
+from syncsim.contract import JSON, Cache, QueuedWrite, Revision, Row
 from syncsim.errors import SyncError
-from syncsim.lab.simulation.environment import FullStore
+from syncsim.lab.intercepted_store import FullStore, InterceptedStore, StoreCall
+from syncsim.store.records import AuditEntry
 from syncsim.store.writes import Change
 
-Named = TypeVar("Named", Row, Revision)
+T = TypeVar("T")
 
 
-class StoreOfOneRun:
+class StoreOfOneRun(InterceptedStore):
     """The shared store under template and update ids that begin with the number of the run."""
 
     def __init__(self, store: FullStore, number: int) -> None:
-        self._store = store
+        super().__init__(store)
         self._mark = f"{number}~"
-
-    # -- reads -------------------------------------------------------------------------------------
 
     def templates(self) -> Sequence[str]:
         """The ids of this run's templates, sorted."""
         mark = self._mark
-        return [name[len(mark) :] for name in self._store.templates() if name.startswith(mark)]
+        return [name[len(mark) :] for name in super().templates() if name.startswith(mark)]
 
-    def read(self, template_id: str) -> Row:
-        """The head with its document."""
-        with self._plain_errors():
-            return self._plain(self._store.read(self._marked(template_id)))
-
-    def head(self, template_id: str) -> Head:
-        """The head without its document."""
-        with self._plain_errors():
-            return self._store.head(self._marked(template_id))
-
-    def history(self, template_id: str, *, limit: int | None = None) -> Sequence[Revision]:
-        """Every committed version, newest first."""
-        with self._plain_errors():
-            found = self._store.history(self._marked(template_id), limit=limit)
-            return [self._plain_revision(revision) for revision in found]
-
-    def revision(self, template_id: str, version: str) -> Revision | None:
-        """One version of a template, or None."""
-        with self._plain_errors():
-            found = self._store.revision(self._marked(template_id), version)
-            return None if found is None else self._plain_revision(found)
-
-    def find_update(self, update_id: str) -> Revision | None:
-        """The revision that this update committed, or None."""
-        found = self._store.find_update(self._marked(update_id))
-        return None if found is None else self._plain_revision(found)
-
-    def audit(self, template_id: str, limit: int | None = None) -> list[Any]:
-        """The audit trail of the template, newest first."""
-        with self._plain_errors():
-            entries = self._store.audit(self._marked(template_id), limit)  # type: ignore[attr-defined]
-            return [
-                replace(entry, template_id=template_id, update_id=self._unmarked(entry.update_id))
-                for entry in entries
-            ]
-
-    # -- writes ------------------------------------------------------------------------------------
-
-    def create(self, template_id: str, document: Document, *, by: str) -> Row:
-        """Write the first version."""
-        with self._plain_errors():
-            return self._plain(self._store.create(self._marked(template_id), document, by=by))
-
-    def put(self, template_id: str, document: Document, *, by: str) -> Row:
-        """Write over whatever is there."""
-        with self._plain_errors():
-            return self._plain(self._store.put(self._marked(template_id), document, by=by))
-
-    def compare_and_swap(
-        self,
-        template_id: str,
-        expected_version: str,
-        document: Document,
-        *,
-        by: str,
-        update_id: str | None = None,
-        detail: JSON = None,
-        timeout_s: float | None = None,
-    ) -> Row:
-        """Write if the head is `expected_version`."""
-        with self._plain_errors():
-            row = self._store.compare_and_swap(
-                self._marked(template_id),
-                expected_version,
-                document,
-                by=by,
-                update_id=self._marked(update_id),
-                detail=detail,
-                timeout_s=timeout_s,
+    def around(self, call: StoreCall, do: Callable[[], T]) -> T:
+        """Marked names go in, plain ones come out; in errors and to callbacks too."""
+        call.template_id = self._marked(call.template_id)
+        call.update_id = self._marked(call.update_id)
+        if call.change is not None:
+            call.change = self._seeing_plain_rows(call.change)
+        call.batch = [
+            QueuedWrite(
+                self._seeing_plain_rows(write.change), write.by, self._marked(write.update_id)
             )
-            return self._plain(row)
-
-    def update_locked(
-        self,
-        template_id: str,
-        change: Change,
-        *,
-        by: str,
-        update_id: str | None = None,
-        timeout_s: float | None = None,
-    ) -> Row:
-        """Read, change and write under the write lock."""
-        with self._plain_errors():
-            row = self._store.update_locked(
-                self._marked(template_id),
-                lambda row: change(self._plain(row)),
-                by=by,
-                update_id=self._marked(update_id),
-                timeout_s=timeout_s,
-            )
-            return self._plain(row)
-
-    def update_many(
-        self, template_id: str, writes: Sequence[QueuedWrite], *, timeout_s: float | None = None
-    ) -> list[Row | Exception]:
-        """Several such changes in one transaction."""
-
-        def marked(write: QueuedWrite) -> QueuedWrite:
-            return QueuedWrite(
-                lambda row: write.change(self._plain(row)), write.by, self._marked(write.update_id)
-            )
-
-        with self._plain_errors():
-            answers = self._store.update_many(
-                self._marked(template_id), list(map(marked, writes)), timeout_s=timeout_s
-            )
-        return [
-            self._plain(answer) if isinstance(answer, Row) else self._plain_error(answer)
-            for answer in answers
+            for write in call.batch
         ]
+        try:
+            answer: T = self._plain(do())
+        except SyncError as error:
+            plain = self._plain_error(error)
+            if plain is error:
+                raise
+            raise plain from error.__cause__
+        return answer
 
     # -- names -------------------------------------------------------------------------------------
 
@@ -150,16 +59,29 @@ class StoreOfOneRun:
         """What is no text stays as it is, for the store to refuse."""
         return self._mark + name if isinstance(name, str) and name else name
 
-    def _unmarked(self, name: str | None) -> Any:
+    def _unmarked(self, name: Any) -> Any:
         return name.removeprefix(self._mark) if isinstance(name, str) else name
 
-    def _plain(self, named: Named) -> Named:
-        named.template_id = self._unmarked(named.template_id)
-        return named
+    def _seeing_plain_rows(self, change: Change) -> Change:
+        return lambda row: change(self._plain(row))
 
-    def _plain_revision(self, revision: Revision) -> Revision:
-        revision.update_id = self._unmarked(revision.update_id)
-        return self._plain(revision)
+    def _plain(self, answer: Any) -> Any:
+        """What the store answers, without the mark; a row or revision is the caller's own."""
+        if isinstance(answer, list):
+            return list(map(self._plain, answer))
+        if isinstance(answer, Exception):
+            return self._plain_error(answer)
+        if isinstance(answer, AuditEntry):
+            return replace(
+                answer,
+                template_id=self._unmarked(answer.template_id),
+                update_id=self._unmarked(answer.update_id),
+            )
+        if isinstance(answer, Row | Revision):
+            answer.template_id = self._unmarked(answer.template_id)
+        if isinstance(answer, Revision):
+            answer.update_id = self._unmarked(answer.update_id)
+        return answer
 
     def _plain_error(self, error: Exception) -> Exception:
         if not isinstance(error, SyncError):
@@ -169,16 +91,6 @@ class StoreOfOneRun:
             for name, fact in error.facts.items()
         }
         return error if plain == error.facts else type(error)(**plain)
-
-    @contextmanager
-    def _plain_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except SyncError as error:
-            plain = self._plain_error(error)
-            if plain is error:
-                raise
-            raise plain from error.__cause__
 
 
 class CacheOfOneRun:

@@ -11,7 +11,7 @@ from typing import Final, Self, TypeAlias
 
 from syncsim import exact
 from syncsim.contract import Cache
-from syncsim.lab.simulation.environment import FullStore
+from syncsim.lab.intercepted_store import FullStore
 from syncsim.lab.simulation.memory_cache import MemoryCache
 from syncsim.lab.simulation.one_run import CacheOfOneRun, StoreOfOneRun
 from syncsim.lab.simulation.scheduler import START_S, Scheduler

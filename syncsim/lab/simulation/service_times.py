@@ -6,19 +6,24 @@ what can go wrong. Here the question is how often it does, for which time has to
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
-from syncsim.contract import JSON, Document, QueuedWrite, Revision, Row, Write
-from syncsim.lab.simulation.environment import FullStore, SimulatedStore
+from syncsim.contract import Document, QueuedWrite, Row, Write
+from syncsim.lab.intercepted_store import FullStore, StoreCall
+from syncsim.lab.simulation.environment import SimulatedStore
 from syncsim.lab.simulation.faults import Faults, Mishaps
 from syncsim.lab.simulation.scheduler import Scheduler
 from syncsim.store.writes import Change
 
+T = TypeVar("T")
+
 STEPS: Final = 601
 """Into how many equal parts the range of a service time is divided by a draw."""
+
+_TRANSACTIONS: Final = frozenset({"put", "compare_and_swap", "update_locked", "update_many"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,90 +69,40 @@ class TimedStore(SimulatedStore):
         self._times = times
         self._tried = tried
 
-    # -- reads -------------------------------------------------------------------------------------
-
-    def read(self, template_id: str) -> Row:
-        """The head with its document, as of the end of the call."""
-        self._look()
-        return self._store.read(template_id)
-
-    def revision(self, template_id: str, version: str) -> Revision | None:
-        """One version of a template, or None."""
-        self._look()
-        return self._store.revision(template_id, version)
-
-    # -- writes ------------------------------------------------------------------------------------
-
-    def put(self, template_id: str, document: Document, *, by: str) -> Row:
-        """Write over whatever is there."""
-        with self._transaction("put", template_id, None, [None]):
-            self._spend(self._times.commit_ms)
-            return self._store.put(template_id, document, by=by)
-
-    def compare_and_swap(
-        self,
-        template_id: str,
-        expected_version: str,
-        document: Document,
-        *,
-        by: str,
-        update_id: str | None = None,
-        detail: JSON = None,
-        timeout_s: float | None = None,
-    ) -> Row:
-        """Write if the head is `expected_version`; the merge before it is the caller's time."""
+    def around(self, call: StoreCall, do: Callable[[], T]) -> T:
+        """As underneath, in time; a merge before a swap is the caller's, not the lock's."""
         times = self._times
-        self._spend(times.merge_ms)
-        with self._transaction("compare_and_swap", template_id, timeout_s, [update_id]):
-            wins = self._store.head(template_id).version == expected_version
-            self._spend(times.commit_ms if wins else times.commit_ms * times.lost)
-            return self._store.compare_and_swap(
-                template_id, expected_version, document, by=by, update_id=update_id, detail=detail
-            )
-
-    def update_locked(
-        self,
-        template_id: str,
-        change: Change,
-        *,
-        by: str,
-        update_id: str | None = None,
-        timeout_s: float | None = None,
-    ) -> Row:
-        """Read, merge and write under the write lock."""
-        with self._transaction("update_locked", template_id, timeout_s, [update_id]):
+        if call.name in ("read", "revision"):
             self._look()
-            timed = self._timed(change, self._times.merge_ms + self._times.commit_ms)
-            return self._store.update_locked(template_id, timed, by=by, update_id=update_id)
-
-    def update_many(
-        self, template_id: str, writes: Sequence[QueuedWrite], *, timeout_s: float | None = None
-    ) -> list[Row | Exception]:
-        """Several such changes in one transaction, which pays for one read and one commit."""
-        each_ms = self._times.merge_ms + self._times.version_ms
-        batch = [
-            QueuedWrite(self._timed(write.change, each_ms), write.by, write.update_id)
-            for write in writes
-        ]
-        ids = [write.update_id for write in batch]
-        with self._transaction("update_many", template_id, timeout_s, ids):
-            self._look()
-            self._spend(self._times.commit_ms)
-            return self._store.update_many(template_id, batch)
-
-    # -- time --------------------------------------------------------------------------------------
+            return do()
+        if call.name not in _TRANSACTIONS:
+            return super().around(call, do)
+        if call.name == "compare_and_swap":
+            self._spend(times.merge_ms)
+        with self._transaction(call):
+            if call.name == "put":
+                self._spend(times.commit_ms)
+            elif call.name == "compare_and_swap":
+                wins = self._inner.head(call.template_id).version == call.version
+                self._spend(times.commit_ms if wins else times.commit_ms * times.lost)
+            elif call.change is not None:
+                self._look()
+                call.change = self._timed(call.change, times.merge_ms + times.commit_ms)
+            else:  # one read and one commit for all of the batch
+                self._look()
+                self._spend(times.commit_ms)
+                each_ms = times.merge_ms + times.version_ms
+                call.batch = [
+                    QueuedWrite(self._timed(write.change, each_ms), write.by, write.update_id)
+                    for write in call.batch
+                ]
+            return do()
 
     @contextmanager
-    def _transaction(
-        self,
-        call: str,
-        template_id: str,
-        timeout_s: float | None,
-        update_ids: Sequence[str | None],
-    ) -> Iterator[None]:
-        with self._holding_write_lock(call, template_id, timeout_s):
-            for update_id in update_ids:
-                self._tried(update_id)
+    def _transaction(self, call: StoreCall) -> Iterator[None]:
+        with self._holding_write_lock(call):
+            for attempt in call.attempts:
+                self._tried(attempt.update_id)
             began = self._gate.now
             try:
                 yield

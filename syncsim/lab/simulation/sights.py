@@ -8,13 +8,14 @@ anybody else can run, no step is added, and a run that is not watched pays nothi
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from syncsim.contract import JSON, Cache, Head, QueuedWrite, Revision, Row
+from syncsim.contract import JSON, Cache, Row
 from syncsim.errors import SyncError, VersionConflictError
+from syncsim.lab.intercepted_store import InterceptedStore, StoreCall
 from syncsim.lab.recording import ObservedLog
 from syncsim.lab.simulation.environment import SimulatedEnvironment, SimulatedStore
 from syncsim.lab.simulation.scheduler import START_S, Scheduler
@@ -181,83 +182,36 @@ class WatchedCache:
         )
 
 
-class WatchedStore:
+class WatchedStore(InterceptedStore):
     """The store; notes which version each call read or wrote. It can do what that one can."""
 
     def __init__(self, store: SimulatedStore, sights: Sights) -> None:
-        self._store = store
+        super().__init__(store)
         self._sights = sights
-        self.templates = store.templates
-        self.revision = store.revision
-        self.find_update = store.find_update
 
-    def read(self, template_id: str) -> Row:
-        """The head with its document."""
-        return self._note("read", template_id, lambda: self._store.read(template_id))
-
-    def head(self, template_id: str) -> Head:
-        """The head without its document."""
-        return self._note("head", template_id, lambda: self._store.head(template_id))
-
-    def history(self, template_id: str, *, limit: int | None = None) -> Sequence[Revision]:
-        """Every committed version, newest first."""
+    def around(self, call: StoreCall, do: Callable[[], T]) -> T:
+        """As underneath; a look-up tells nothing that a diagram shows."""
+        if not call.writes and call.name not in ("read", "head", "history"):
+            return do()
         return self._sights.of(
-            "store.history",
-            template_id,
-            lambda: self._store.history(template_id, limit=limit),
-            lambda found: {"version": found[0].version if found else None},
+            f"store.{call.name}", call.template_id, do, lambda answer: _facts(call, answer)
         )
 
-    def create(self, template_id: str, *args: Any, **named: Any) -> Row:
-        """Write the first version."""
-        return self._write("create", template_id, args, named)
 
-    def put(self, template_id: str, *args: Any, **named: Any) -> Row:
-        """Write over whatever is there."""
-        return self._write("put", template_id, args, named)
-
-    def compare_and_swap(self, template_id: str, *args: Any, **named: Any) -> Row:
-        """Write if the head is as expected."""
-        return self._write("compare_and_swap", template_id, args, named)
-
-    def update_locked(self, template_id: str, *args: Any, **named: Any) -> Row:
-        """Read, change and write under the write lock."""
-        return self._write("update_locked", template_id, args, named)
-
-    def update_many(
-        self, template_id: str, writes: Sequence[QueuedWrite], *, timeout_s: float | None = None
-    ) -> list[Row | Exception]:
-        """Several such changes in one transaction."""
-
-        def told(answers: list[Row | Exception]) -> dict[str, JSON]:
-            rows = zip(writes, answers, strict=True)
-            return {
-                "writes": [
-                    {"by": write.by, "update_id": write.update_id, "version": row.version}
-                    for write, row in rows
-                    if isinstance(row, Row)
-                ]
-            }
-
-        return self._sights.of(
-            "store.update_many",
-            template_id,
-            lambda: self._store.update_many(template_id, writes, timeout_s=timeout_s),
-            told,
-        )
-
-    def _write(self, call: str, template_id: str, args: Any, named: dict[str, Any]) -> Row:
-        write: Callable[..., Row] = getattr(self._store, call)
-        said = {"by": named.get("by"), "update_id": named.get("update_id")}
-        return self._note(call, template_id, lambda: write(template_id, *args, **named), **said)
-
-    def _note(self, call: str, template_id: str, do: Callable[[], T], **said: JSON) -> T:
-        return self._sights.of(
-            f"store.{call}",
-            template_id,
-            do,
-            lambda row: {"version": row.version, **said},  # type: ignore[attr-defined]
-        )
+def _facts(call: StoreCall, answer: Any) -> dict[str, JSON]:
+    if call.name == "update_many":
+        rows = zip(call.batch, answer, strict=True)
+        return {
+            "writes": [
+                {"by": write.by, "update_id": write.update_id, "version": row.version}
+                for write, row in rows
+                if isinstance(row, Row)
+            ]
+        }
+    if call.writes:
+        return {"version": answer.version, "by": call.by, "update_id": call.update_id}
+    head = next(iter(answer), None) if call.name == "history" else answer
+    return {"version": None if head is None else head.version}
 
 
 def holds(entry: JSON) -> list[str] | None:

@@ -22,6 +22,7 @@ from syncsim.lab.expectations import judge_expectations
 from syncsim.lab.failures import described
 from syncsim.lab.findings import INCONCLUSIVE, NOTE, Finding, settle
 from syncsim.lab.history import History
+from syncsim.lab.intercepted_store import FullStore
 from syncsim.lab.loading import Solution
 from syncsim.lab.policies import policies
 from syncsim.lab.recording import ObservedLog
@@ -30,7 +31,7 @@ from syncsim.lab.scenarios import DEFAULT_TEMPLATE, Part, Scenario
 from syncsim.lab.simulation.acting import Act
 from syncsim.lab.simulation.choices import Choice, Choices, Replayed, Seeded
 from syncsim.lab.simulation.endings import CUT_SHORT, Ending
-from syncsim.lab.simulation.environment import FullStore, SimulatedEnvironment
+from syncsim.lab.simulation.environment import SimulatedEnvironment
 from syncsim.lab.simulation.faults import Faults
 from syncsim.lab.simulation.fresh_solution import FreshSolution
 from syncsim.lab.simulation.known_documents import KnownDocuments

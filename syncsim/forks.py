@@ -1,0 +1,194 @@
+"""What a fork means for stores, caches and locks: they stay the parent's, a child connects anew.
+
+A child has one thread. Whatever the parent's other threads held, nothing in the child will ever let
+go of. So all that hangs on such a thing (`ProcessBound`) changes its class in the child to one that
+refuses every use, before any lock is met; only `close` does nothing.
+
+It does not do to forget a connection in the child and open another. SQLite counts in the process
+who holds a file, so the child's new connection believes its process holds it already and takes no
+lock. When the parent closes, it finds itself alone, deletes the log, and everything that the child
+has committed since is gone, acknowledged or not (measured; the rule is in SQLite's "How To Corrupt
+An SQLite Database File", section 2.6). So every connection is closed before the fork. Where a call
+under way in another thread keeps one open for longer than `PATIENCE_S`, the child may use no file
+of SQLite's at all, since SQLite's own locks may be that thread's.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic
+from types import new_class
+from typing import Any, Final
+from weakref import WeakSet
+
+from syncsim.errors import StoreUnavailableError, SyncError
+
+PATIENCE_S: Final = 1.0
+"""How long a fork waits for the calls under way in other threads, all together."""
+
+INHERITED: Final = (
+    "it belongs to the process that this one was forked from; "
+    "connect again in the child, or start processes with the spawn method"
+)
+FORKED_IN_A_CALL: Final = (
+    "this process was forked while a call was under way in its parent; "
+    "start processes with the spawn method"
+)
+
+guard: Final = threading.RLock()
+"""No fork happens while a thread holds it; for an instant only, and never to wait under."""
+
+
+class ProcessBound:
+    """An object of the process that made it; a forked child gets `_fork_error` at every use of it.
+
+    One that has connections of SQLite's overrides `_suspend` and `_resume`, and names `_database`.
+    """
+
+    _database: Path | None = None
+
+    def _bind(self) -> None:
+        """Take part in every fork from now on: at the end of `__init__`, before a file is open."""
+        with _binding:
+            _bound.add(self)
+
+    @classmethod
+    def _fork_error(cls, reason: str) -> SyncError:
+        """The error for a use in a child."""
+        return StoreUnavailableError(None, reason, retryable=False)
+
+    def _suspend(self, deadline: float) -> bool:
+        """Close every connection, let no call open one; False where a call did not end in time."""
+        return True
+
+    def _resume(self) -> None:
+        """After the fork, in the parent: go on."""
+
+    def _check_forked_at_rest(self) -> None:
+        """Raise where this process was forked in the middle of a call, and SQLite with it."""
+        if _inherited:
+            raise self._fork_error(FORKED_IN_A_CALL)
+
+
+_binding: Final = threading.RLock()
+"""Held over a whole fork, its waiting included: what would be made meanwhile waits."""
+_bound: Final[WeakSet[ProcessBound]] = WeakSet()
+_suspended: Final[dict[ProcessBound, bool]] = {}
+_descriptors: Final[set[int]] = set()
+_inherited: Final[list[ProcessBound]] = []
+"""What had connections in use when this process was forked."""
+
+
+def open_locked_file(path: Path, mode: int, flags: int = os.O_RDWR | os.O_CREAT) -> int:
+    """A descriptor to take a lock with, which no forked child keeps; `OSError` as `os.open`."""
+    with guard:
+        descriptor = os.open(path, flags, mode)
+        _descriptors.add(descriptor)
+        return descriptor
+
+
+def close_locked_file(descriptor: int) -> None:
+    """Close what `open_locked_file` opened."""
+    with guard:
+        _descriptors.discard(descriptor)
+        os.close(descriptor)
+
+
+def seconds_to(deadline: float) -> float:
+    """What is left until then, at least zero."""
+    return max(deadline - monotonic(), 0.0)
+
+
+def _before() -> None:
+    _binding.acquire()
+    deadline = monotonic() + PATIENCE_S
+    try:
+        for one in _bound:
+            _suspended[one] = False
+            _suspended[one] = one._suspend(deadline)
+    finally:  # also where an interrupt ends the waiting: it does not end the fork
+        guard.acquire()
+
+
+def _after_in_parent() -> None:
+    for one in _suspended:
+        one._resume()
+    _suspended.clear()
+    guard.release()
+    _binding.release()
+
+
+def _after_in_child() -> None:
+    for descriptor in _descriptors:
+        os.close(descriptor)
+    _descriptors.clear()
+    in_use = [one for one in _bound if not _suspended.get(one)]
+    if in_use:
+        _let_go_of_files([one._database for one in in_use if one._database is not None])
+        _keep_for_ever(in_use)
+    inherited = {cls: _inherited_class(cls) for cls in set(map(type, _bound))}
+    for one in _bound:
+        one.__class__ = inherited[type(one)]
+    _suspended.clear()
+    _bound.clear()
+    guard.release()
+    _binding.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before, after_in_parent=_after_in_parent, after_in_child=_after_in_child
+    )
+
+
+def _inherited_class(cls: type[ProcessBound]) -> type[ProcessBound]:
+    """The class of the parent's objects in a child; the same layout, and nothing to be had."""
+
+    def refuse(self: ProcessBound, name: str) -> Any:
+        found = object.__getattribute__(self, name)
+        if name.startswith("__"):
+            return found
+        if name == "close":
+            return lambda: None
+        raise cls._fork_error(INHERITED)
+
+    members = {"__slots__": (), "__getattribute__": refuse, "__module__": cls.__module__}
+    return new_class(
+        f"Inherited{cls.__name__}", (cls,), exec_body=lambda body: body.update(members)
+    )
+
+
+def _let_go_of_files(databases: Iterable[Path]) -> None:
+    """Turn this process's descriptors of the databases and their logs to nothing.
+
+    They cannot be closed: SQLite has their numbers, and a file opened later would get one of them.
+    """
+    files = set()
+    for database in databases:
+        for suffix in ("", "-wal", "-shm"):
+            with suppress(OSError):
+                status = os.stat(f"{database}{suffix}")
+                files.add((status.st_dev, status.st_ino))
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for name in os.listdir("/dev/fd"):
+        with suppress(OSError):  # the descriptor of the listing itself
+            status = os.fstat(int(name))
+            if (status.st_dev, status.st_ino) in files:
+                os.dup2(nothing, int(name), inheritable=False)
+    os.close(nothing)
+
+
+def _keep_for_ever(objects: list[ProcessBound]) -> None:
+    """See that no connection is ever closed, not even at the end of the interpreter.
+
+    Closing it would roll back in memory that is shared with the parent.
+    """
+    import ctypes
+
+    _inherited.extend(objects)
+    for one in objects:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(one))

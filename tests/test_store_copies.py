@@ -1,0 +1,366 @@
+"""Backup, restore and verify: whole copies of a store that others go on using."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sqlite3
+import stat
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from syncsim import connect
+from syncsim.errors import StoreUnavailableError, UsageError
+from syncsim.store.copies import restore_damaged, verify_file
+from syncsim.store.sqlite import SQLiteStore
+from syncsim.store.verifying import MAX_PROBLEMS
+from tests.store_parts import ID, commit_many, count_up, document, opened, processes
+
+FILES = Path(__file__).parent / "files"
+TIMES = 20
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "store.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[SQLiteStore]:
+    with closing(opened(f"sqlite:///{path}?synchronous=NORMAL")) as store:
+        store.create(ID, document(), by="ann")
+        for n in range(3):
+            count_up(store, update_id=f"first-{n}")
+        yield store
+
+
+def versions(path: Path) -> list[str]:
+    """The versions in a database file, oldest first."""
+    with closing(opened(str(path))) as store:
+        return [one.version for one in store.history(ID)][::-1]
+
+
+def leftovers(folder: Path) -> list[str]:
+    return sorted(name for name in os.listdir(folder) if name.startswith("."))
+
+
+# -- backup ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.real
+def test_a_backup_beside_eight_writers_is_whole_and_a_prefix_of_the_history(
+    store: SQLiteStore, tmp_path: Path
+) -> None:
+    over = threading.Event()
+
+    def write(name: str) -> None:
+        number = 0
+        while not over.is_set():
+            number += 1
+            count_up(store, name, update_id=f"{name}-{number}")
+
+    writers = [threading.Thread(target=write, args=(f"w{n}",)) for n in range(8)]
+    for writer in writers:
+        writer.start()
+    sizes = [store.backup(tmp_path / f"copy-{n}.db").versions for n in range(TIMES)]
+    over.set()
+    for writer in writers:
+        writer.join()
+
+    assert sizes == sorted(sizes)
+    assert sizes[-1] > sizes[0] > 3
+    whole = [one.version for one in store.history(ID)][::-1]
+    for n, size in enumerate(sizes):
+        copy = tmp_path / f"copy-{n}.db"
+        assert verify_file(copy, None).passed
+        assert versions(copy) == whole[:size]
+    assert leftovers(tmp_path) == []
+
+
+def test_a_backup_is_one_file_as_private_as_the_store(
+    store: SQLiteStore, path: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "copies"
+    folder.mkdir()
+    path.chmod(0o640)
+    store.backup(folder / "copy.db")
+    assert os.listdir(folder) == ["copy.db"]
+    assert stat.S_IMODE((folder / "copy.db").stat().st_mode) == 0o640
+    with closing(sqlite3.connect(folder / "copy.db")) as copy:
+        assert copy.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+
+
+def test_progress_ends_with_all_that_there_is(store: SQLiteStore, tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    store.backup(tmp_path / "copy.db", progress=lambda done, of: told.append((done, of)))
+    assert told[-1][0] == told[-1][1] > 0
+    told.clear()
+    store.verify(progress=lambda done, of: told.append((done, of)))
+    assert told == [(0, 4), (4, 4)]
+
+
+def test_a_target_that_is_there_is_replaced_only_on_request(
+    store: SQLiteStore, tmp_path: Path
+) -> None:
+    target = tmp_path / "copy.db"
+    target.write_text("precious")
+    with pytest.raises(UsageError, match=r"a file that does not exist yet, or force=True"):
+        store.backup(target)
+    assert target.read_text() == "precious"
+    store.backup(target, force=True)
+    assert verify_file(target, None).versions == 4
+    assert leftovers(tmp_path) == []
+
+
+def make_folder(target: Path) -> None:
+    target.mkdir()
+
+
+def make_open_database(target: Path) -> None:
+    target.write_text("")
+    target.with_name(f"{target.name}-wal").write_text("a log")
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "says"),
+    [
+        ("folder", make_folder, "a file, not a folder"),
+        ("nowhere/copy.db", None, "a file in a folder that exists"),
+        ("store.db", None, "another file than the store itself"),
+        ("link.db", lambda target: target.symlink_to("store.db"), "another file than the store"),
+        ("open.db", make_open_database, "a file that is no open database"),
+    ],
+)
+def test_a_file_that_cannot_be_the_copy_is_refused_and_left_alone(
+    store: SQLiteStore,
+    tmp_path: Path,
+    name: str,
+    make: Callable[[Path], None] | None,
+    says: str,
+) -> None:
+    if make is not None:
+        make(tmp_path / name)
+    before = sorted(os.listdir(tmp_path))
+    with pytest.raises(UsageError, match=says):
+        store.backup(tmp_path / name, force=True)
+    assert sorted(os.listdir(tmp_path)) == before
+    assert store.verify().versions == 4
+
+
+def test_a_damaged_store_makes_no_backup_that_looks_sound(
+    store: SQLiteStore, path: Path, tmp_path: Path
+) -> None:
+    with closing(sqlite3.connect(path)) as raw:
+        raw.execute("UPDATE revision SET by = 'eve' WHERE revision = 2")
+        raw.commit()
+    with pytest.raises(StoreUnavailableError, match=r"is damaged: version '2-.* is not what was"):
+        store.backup(tmp_path / "copy.db")
+    assert not (tmp_path / "copy.db").exists()
+    assert leftovers(tmp_path) == []
+
+
+# -- restore ---------------------------------------------------------------------------------------
+
+
+def test_a_restore_brings_back_what_the_backup_holds_and_keeps_what_was_there(
+    store: SQLiteStore, path: Path, tmp_path: Path
+) -> None:
+    """Every store on the file goes on from there; tokens and ids that are gone are free again."""
+    backed = [one.version for one in store.history(ID)]
+    store.backup(tmp_path / "copy.db")
+    for n in range(5):
+        count_up(store, update_id=f"later-{n}")
+    store.create("second", document(), by="ben")
+    with closing(opened(str(path))) as other:
+        assert other.head(ID).revision == 9
+
+        done = store.restore(tmp_path / "copy.db")
+
+        assert (done.templates, done.versions, done.gone) == (1, 4, 6)
+        for each in (store, other):
+            assert [one.version for one in each.history(ID)] == backed
+            assert each.head(ID).version == backed[0]
+            assert each.templates() == [ID]
+            assert each.find_update("later-0") is None
+        assert count_up(other, update_id="later-0").revision == 5
+        assert count_up(store, update_id="later-1").revision == 6
+        assert store.verify().passed
+    assert len(versions(done.kept)) == 9
+    assert leftovers(tmp_path) == []
+
+
+def test_readers_drop_what_they_hold(tmp_path: Path) -> None:
+    """A version that came again, by another and at another time, is served as it is now."""
+    url = f"sqlite:///{tmp_path}/store.db"
+    with (
+        connect(url, cache=tmp_path / "one") as sync,
+        connect(url, cache=tmp_path / "two") as other,
+    ):
+        sync.create_template(ID, document(), user="ann")
+        sync.backup(tmp_path / "copy.db")
+        sync.update_template(ID, {"name": "again"}, user="ann")
+        seen = other.get_template(ID, user="cid")
+        sync.restore(tmp_path / "copy.db")
+        assert other.get_template(ID, user="cid").version.startswith("1-")
+        sync.update_template(ID, {"name": "again"}, user="ben")
+        for each in (sync, other):
+            for view in (False, True):
+                now = each.get_template(ID, user="cid", view=view)
+                assert (now.version, now.updated_by) == (seen.version, "ben")
+            now = each.get_template(ID, user="ann")
+            assert (now.version, now.updated_by) == (seen.version, "ben")
+
+
+@pytest.mark.real
+def test_a_restore_into_a_store_that_others_use_harms_none_of_them(
+    store: SQLiteStore, path: Path, tmp_path: Path
+) -> None:
+    """Two processes and a thread write and read all the while; each call ends as calls may end."""
+    store.backup(tmp_path / "copy.db")
+    backed = versions(tmp_path / "copy.db")
+    context = processes()
+    pipes = [context.Pipe() for _ in range(2)]
+    url = f"sqlite:///{path}?synchronous=NORMAL"
+    others = [
+        context.Process(target=commit_many, args=(url, f"p{n}", 400, pipes[n][1])) for n in range(2)
+    ]
+    for other in others:
+        other.start()
+    for n in range(TIMES):
+        count_up(store, "mine", update_id=f"mine-{n}")
+        done = store.restore(tmp_path / "copy.db")
+        assert done.versions == len(backed)
+        assert [one.version for one in store.history(ID)][::-1][: len(backed)] == backed
+    for (ours, _), other in zip(pipes, others, strict=True):
+        errors = ours.recv()
+        other.join()
+        assert [error for error in errors if "StoreUnavailableError" not in error] == []
+    assert store.verify().passed
+    assert leftovers(tmp_path) == []
+
+
+@pytest.mark.parametrize("schema", [1, 2])
+def test_a_backup_of_an_older_schema_is_restored_and_left_as_it_is(
+    store: SQLiteStore, tmp_path: Path, schema: int
+) -> None:
+    old = shutil.copy(FILES / f"store-of-schema-{schema}.db", tmp_path / "old.db")
+    before = Path(old).read_bytes()
+    done = store.restore(tmp_path / "old.db")
+    assert (done.templates, done.versions) == (2, 8)
+    assert store.head("card").version == "4-1a6e5ac7"
+    assert store.verify().passed
+    assert Path(old).read_bytes() == before
+
+
+def make_text(source: Path) -> None:
+    source.write_text("no database, but long enough to be looked at " * 100)
+
+
+def make_foreign(source: Path) -> None:
+    with closing(sqlite3.connect(source)) as raw:
+        raw.execute("CREATE TABLE template (id)")
+
+
+def make_altered(source: Path) -> None:
+    shutil.copy(FILES / "store-of-schema-2.db", source)
+    opened(str(source)).close()
+    with closing(sqlite3.connect(source)) as raw:
+        raw.execute("UPDATE revision SET by = 'eve' WHERE revision = 3")
+        raw.commit()
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "says"),
+    [
+        (None, UsageError, "a file that exists"),
+        (make_text, StoreUnavailableError, "is not a SQLite database"),
+        (make_foreign, StoreUnavailableError, "is the database of another program"),
+        (make_altered, StoreUnavailableError, "is damaged: version '3-.* is not what was"),
+    ],
+)
+def test_what_is_no_sound_backup_changes_nothing(
+    store: SQLiteStore,
+    tmp_path: Path,
+    make: Callable[[Path], None] | None,
+    error: type[Exception],
+    says: str,
+) -> None:
+    source = tmp_path / "copy.db"
+    if make is not None:
+        make(source)
+    with pytest.raises(error, match=says) as why:
+        store.restore(source)
+    assert str(source) in str(why.value)
+    assert store.verify().versions == 4
+    assert [name for name in os.listdir(tmp_path) if "replaced" in name] == []
+    assert leftovers(tmp_path) == []
+
+
+def test_a_store_too_damaged_to_be_opened_is_moved_aside(path: Path, tmp_path: Path) -> None:
+    with closing(opened(str(path))) as store:
+        store.create(ID, document(), by="ann")
+        store.backup(tmp_path / "copy.db")
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * 4096)
+    damaged = path.read_bytes()
+    with pytest.raises(StoreUnavailableError, match="is damaged") as why:
+        opened(str(path))
+    assert why.value.damaged
+
+    done = restore_damaged(path, tmp_path / "copy.db", None)
+
+    assert done.kept.read_bytes() == damaged
+    assert len(versions(path)) == 1
+
+
+# -- verify ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("UPDATE revision SET detail = 1 WHERE revision = 2", "version '2-.*not what was"),
+        ("DELETE FROM revision WHERE revision = 2", "does not follow version '1-"),
+        ("DELETE FROM revision WHERE revision = 1", "version '2-.* has no parent"),
+        ("DELETE FROM revision", "template 'card' has no version"),
+        ("UPDATE revision SET place = place + 7 WHERE revision = 4", "at the place of another"),
+        ("DELETE FROM template", "a version belongs to no template"),
+        ("UPDATE template SET template_id = 'other'", "at the place of another version"),
+    ],
+)
+def test_what_is_not_as_it_was_committed_is_told(
+    store: SQLiteStore, path: Path, change: str, says: str
+) -> None:
+    with closing(sqlite3.connect(path)) as raw:
+        raw.execute(change)
+        raw.commit()
+    for found in (store.verify(), verify_file(path, None)):
+        assert not found.passed
+        assert len(found.problems) <= MAX_PROBLEMS
+        assert any(re.search(says, problem) for problem in found.problems), found.problems
+
+
+def test_a_store_in_memory_says_in_one_sentence_that_it_has_no_file(tmp_path: Path) -> None:
+    with connect("memory://", cache=tmp_path / "cache") as sync:
+        for call in (lambda: sync.backup("x.db"), lambda: sync.restore("x.db"), sync.verify):
+            with pytest.raises(UsageError, match="expected a store in a file; what memory://"):
+                call()
+
+
+def test_paths_are_those_of_the_person_who_types_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with connect(f"sqlite:///{tmp_path}/store.db", cache=tmp_path / "cache") as sync:
+        sync.create_template(ID, document(), user="ann")
+        sync.backup("~/copy.db")
+        assert (tmp_path / "copy.db").exists()
+        for path in ("", "a\0b", 3, None):
+            with pytest.raises(UsageError, match="the path of a file"):
+                sync.backup(path)  # type: ignore[arg-type]
