@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +20,11 @@ settings.load_profile("ci")
 
 # The default run deselects the browser tests; where their tool is missing, it need not import them.
 collect_ignore = [] if find_spec("playwright") else ["browser"]
+
+
+# A shell ignores Ctrl-C on behalf of what it runs in the background, and with it this run's tests
+# that press it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_configure(config: pytest.Config) -> None:
