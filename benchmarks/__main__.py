@@ -1,4 +1,7 @@
-"""`python -m benchmarks [PART ...]`: measure, print the table, keep it in benchmarks/results.*."""
+"""`python -m benchmarks [PART ...]`: measure and print the table.
+
+A run of all parts keeps it in benchmarks/results.* and in the README.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from benchmarks import (
     importing,
     one_client,
     repeating,
+    side_by_side,
     simulating,
 )
 from benchmarks.table import Row, as_json, markdown
@@ -33,6 +37,8 @@ def parts(quick: bool) -> dict[str, Callable[[], Iterator[Row]]]:
         "merge": lambda: one_client.merges(rounds),
         "import": lambda: importing.imports(rounds),
         "work": lambda: contention.working(3 if quick else 5),
+        "side-by-side": lambda: side_by_side.side_by_side("NORMAL", rounds),
+        "side-by-side-full": lambda: side_by_side.side_by_side("FULL", rounds),
         "stale": lambda: freshness.stale_reads(10_000 if quick else 100_000),
         "sustained": freshness.sustained,
         "check": lambda: checking.checks(3 if quick else 5, SIZES[:2] if quick else SIZES),
@@ -61,7 +67,18 @@ def main() -> int:
     if not chosen.part:
         (HERE / "results.md").write_text(markdown(rows) + "\n", "utf-8")
         (HERE / "results.json").write_text(json.dumps(as_json(rows), indent=2) + "\n", "utf-8")
+        quote(rows, HERE.parent / "README.md")
     return 0 if all(row.reached is not False for row in rows) else 1
+
+
+def quote(rows: list[Row], page: Path) -> None:
+    """Put the measured rows in place of the table of a page; the text around it stays."""
+    text = page.read_text("utf-8")
+    before, heading, table = text.partition("| what | beside, in the same run |")
+    assert heading, f"{page} has no table of measured rows"
+    after = table.partition("\n\n")[2]
+    now = markdown(row for row in rows if row.quoted)
+    page.write_text(f"{before}{now}\n\n{after}", "utf-8")
 
 
 if __name__ == "__main__":
