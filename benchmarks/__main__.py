@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks import (
+    against,
     checking,
     contention,
     freshness,
@@ -25,6 +26,8 @@ from benchmarks.table import Row, as_json, markdown
 
 HERE = Path(__file__).parent
 SIZES = (10_000, 100_000, 1_000_000)
+COUNTING = ("stale", "sustained", "repeat")
+"""Parts that count rather than time, so that there is nothing to compare with another tree."""
 
 
 def parts(quick: bool) -> dict[str, Callable[[], Iterator[Row]]]:
@@ -49,24 +52,46 @@ def parts(quick: bool) -> dict[str, Callable[[], Iterator[Row]]]:
 
 
 def main() -> int:
-    """Exit 0 if every target measured here was reached, 1 otherwise."""
+    """Exit 0 if every target measured here was reached and no row is worse, 1 otherwise."""
     available = parts(quick=False)
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("part", nargs="*", help=f"any of {', '.join(available)}; default: all")
     parser.add_argument("--quick", action="store_true", help="fewer rounds and seeds, about 2 min")
+    parser.add_argument("--json", action="store_true", help="print the rows as JSON, keep none")
+    parser.add_argument(
+        "--against", type=Path, metavar="TREE", help="compare our own times with another checkout's"
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=5, help="how often --against measures each tree; at least 2"
+    )
     chosen = parser.parse_args()
     unknown = set(chosen.part) - available.keys()
     if unknown:
         parser.error(f"unknown part {', '.join(sorted(unknown))}; there are {', '.join(available)}")
-    available = parts(chosen.quick)
+    if chosen.against is None:
+        return measure(chosen.part, quick=chosen.quick, as_data=chosen.json)
+    if chosen.rounds < 2:
+        parser.error(f"{chosen.rounds} rounds show no spread; take at least 2")
+    if not (chosen.against / "syncsim" / "__init__.py").is_file():
+        parser.error(f"{chosen.against} is no checkout: it has no syncsim/__init__.py")
+    timed = chosen.part or [name for name in available if name not in COUNTING]
+    found = list(against.compare(timed, chosen.against, quick=chosen.quick, rounds=chosen.rounds))
+    print(against.markdown(found))
+    return 1 if any(one.is_worse for one in found) else 0
+
+
+def measure(chosen: list[str], *, quick: bool, as_data: bool) -> int:
+    available = parts(quick)
     rows: list[Row] = []
-    for name in chosen.part or available:
-        print(f"measuring {name} ...", file=sys.stderr, flush=True)
+    for name in chosen or available:
+        if not as_data:
+            print(f"measuring {name} ...", file=sys.stderr, flush=True)
         rows += available[name]()
-    print(markdown(rows))
-    if not chosen.part:
+    data = json.dumps(as_json(rows), indent=2)
+    print(data if as_data else markdown(rows))
+    if not chosen and not as_data:
         (HERE / "results.md").write_text(markdown(rows) + "\n", "utf-8")
-        (HERE / "results.json").write_text(json.dumps(as_json(rows), indent=2) + "\n", "utf-8")
+        (HERE / "results.json").write_text(data + "\n", "utf-8")
         quote(rows, HERE.parent / "README.md")
     return 0 if all(row.reached is not False for row in rows) else 1
 
