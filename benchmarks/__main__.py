@@ -75,9 +75,12 @@ def main() -> int:
     if not (chosen.against / "syncsim" / "__init__.py").is_file():
         parser.error(f"{chosen.against} is no checkout: it has no syncsim/__init__.py")
     timed = chosen.part or [name for name in available if name not in COUNTING]
-    found = list(against.compare(timed, chosen.against, quick=chosen.quick, rounds=chosen.rounds))
-    print(against.markdown(found))
-    return 1 if any(one.is_worse for one in found) else 0
+    print(against.HEADING, flush=True)
+    is_worse = False
+    for row in against.compare(timed, chosen.against, quick=chosen.quick, rounds=chosen.rounds):
+        print(row.markdown(), flush=True)
+        is_worse |= row.is_worse
+    return 1 if is_worse else 0
 
 
 def measure(chosen: list[str], *, quick: bool, as_data: bool) -> int:

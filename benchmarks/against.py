@@ -21,6 +21,8 @@ HERE = Path(__file__).parents[1]
 WORSE = 1.05
 """A row that takes more than this times as long as in the other tree is worse."""
 
+HEADING = "| what | this tree | the other | ratio | spread | |\n|---|---|---|---|---|---|"
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -45,6 +47,14 @@ class Comparison:
     def is_worse(self) -> bool:
         """Whether it is slower by more than noise explains: three rounds in four say so, too."""
         return self.ratio > WORSE and self.spread[0] > 1
+
+    def markdown(self) -> str:
+        """A line of the table that begins with `HEADING`."""
+        ours, theirs = (f"{statistics.median(us):,.1f} us" for us in (self.ours_us, self.theirs_us))
+        low, high = self.spread
+        mark = "**worse**" if self.is_worse else "noise?" if self.ratio > WORSE else ""
+        spread = f"{low:.2f} to {high:.2f}"
+        return f"| {self.what} | {ours} | {theirs} | {self.ratio:.2f} | {spread} | {mark} |"
 
     def _ratios(self) -> list[float]:
         return [ours / theirs for ours, theirs in zip(self.ours_us, self.theirs_us, strict=True)]
@@ -79,9 +89,7 @@ class _Tree:
         self.env = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join((str(folder), str(tree.resolve()))),
-            # Both begin without compiled modules, wherever they may write them.
-            "PYTHONPYCACHEPREFIX": str(folder / "compiled"),
-            "PYTHONDONTWRITEBYTECODE": "",
+            "PYTHONDONTWRITEBYTECODE": "",  # else a tree never run before compiles in each process
         }
 
     def measure(self, part: str, quick: bool) -> dict[str, float]:
@@ -98,17 +106,3 @@ class _Tree:
             raise subprocess.CalledProcessError(done.returncode, command)
         rows = json.loads(done.stdout)["rows"]
         return {row["what"]: row["took_us"] for row in rows if row["took_us"] is not None}
-
-
-def markdown(comparisons: Iterable[Comparison]) -> str:
-    """A table, a row each."""
-    lines = ["| what | this tree | the other | ratio | spread | |", "|---|---|---|---|---|---|"]
-    for one in comparisons:
-        ours, theirs = (f"{statistics.median(us):,.1f} us" for us in (one.ours_us, one.theirs_us))
-        low, high = one.spread
-        mark = "**worse**" if one.is_worse else "noise?" if one.ratio > WORSE else ""
-        lines.append(
-            f"| {one.what} | {ours} | {theirs} | {one.ratio:.2f} | {low:.2f} to {high:.2f} "
-            f"| {mark} |"
-        )
-    return "\n".join(lines)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.__main__ import quote
-from benchmarks.against import HERE, Comparison, markdown
+from benchmarks.against import HERE, Comparison
 from benchmarks.table import Row
 
 SLOWER_MERGE = """
@@ -58,7 +58,7 @@ def test_worse_is_more_than_five_percent_in_three_rounds_of_four(
 ) -> None:
     comparison = Comparison("hit", ours_us, [100.0] * 4)
     assert comparison.is_worse is is_worse
-    assert markdown([comparison]).endswith(f"| {mark} |")
+    assert comparison.markdown().endswith(f"| {mark} |")
 
 
 def test_a_ratio_is_of_two_measurements_of_one_round() -> None:
