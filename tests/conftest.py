@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -25,6 +26,9 @@ collect_ignore = [] if find_spec("playwright") else ["browser"]
 # A shell ignores Ctrl-C on behalf of what it runs in the background, and with it this run's tests
 # that press it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Some hundred processes are started here; let the first compile the package for all of them.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_configure(config: pytest.Config) -> None:
