@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import statistics
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from benchmarks.measuring import together
 from benchmarks.peers import RawSqlite, redo_on_conflict
 from benchmarks.table import Row
 from syncsim import connect, run, sample
@@ -44,6 +44,7 @@ def _storm(what: str, on: str, users: int, synchronous: str, seeds: int, p99_s: 
         f"p99 {statistics.median(p99s):.2f} s (worst {max(p99s):.2f}), {lost} lost",
         f"{floor:.1%}, <= 3 retries, p99 < {p99_s:.0f} s, 0 lost",
         reached,
+        statistics.median(p99s) * 1e6,
     )
 
 
@@ -85,11 +86,11 @@ def working(
             f"{faster:.2f} x",
             "-" if wanted is None else f">= {wanted:.0f} x",
             None if wanted is None else faster >= wanted,
+            statistics.median(taken) * 1e6 / (writers * updates),
         )
 
 
 def _merging(policy: str, writers: int, updates: int, work_s: float) -> float:
-    barrier = threading.Barrier(writers + 1)
     with (
         tempfile.TemporaryDirectory() as name,
         connect(
@@ -98,10 +99,10 @@ def _merging(policy: str, writers: int, updates: int, work_s: float) -> float:
     ):
         sync.create_template(TID, sample(TID), user="ann")
 
-        def write(n: int) -> None:
+        def write(n: int, ready: Callable[[], object]) -> None:
             user = f"user{n}"
             sync.get_template(TID, user=user)  # opens the user's cache, as the peer a connection
-            barrier.wait()
+            ready()
             for k in range(updates):
                 base = sync.get_template(TID, user=user)
                 time.sleep(work_s)
@@ -109,13 +110,6 @@ def _merging(policy: str, writers: int, updates: int, work_s: float) -> float:
                 changes = {"fields": base.document["fields"]}
                 sync.update_template(TID, changes, user=user, base=base)
 
-        threads = [threading.Thread(target=write, args=(n,)) for n in range(writers)]
-        for thread in threads:
-            thread.start()
-        barrier.wait()
-        began = time.perf_counter()
-        for thread in threads:
-            thread.join()
-        taken = time.perf_counter() - began
+        taken = together(write, writers)
         assert len(sync.history(TID)) == writers * updates + 1
     return taken

@@ -21,4 +21,11 @@ def imports(rounds: int) -> Iterator[Row]:
             seconds.append(time.perf_counter() - began)
     pairs = zip(taken["import syncsim"], taken["pass"], strict=True)
     times = statistics.median(ours / bare for ours, bare in pairs)
-    yield Row("import syncsim", "bare python", f"{times:.2f} x the time", "<= 3 x", times <= 3)
+    yield Row(
+        "import syncsim",
+        "bare python",
+        f"{times:.2f} x the time",
+        "<= 3 x",
+        times <= 3,
+        statistics.median(taken["import syncsim"]) * 1e6,
+    )

@@ -1,11 +1,16 @@
-"""Several ways to do one thing, timed in turn, so that a noisy minute hits all of them alike."""
+"""Several ways to do one thing, timed in turn, so that a noisy minute hits all of them alike.
+
+Or one thing done by several threads at once.
+"""
 
 from __future__ import annotations
 
 import gc
 import statistics
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 
@@ -57,3 +62,19 @@ def ratio(peer: Timing, ours: Timing) -> float:
     """How many times the peer's speed ours is, by medians of rounds taken pair by pair."""
     pairs = zip(peer.rounds_us, ours.rounds_us, strict=True)
     return statistics.median(theirs / mine for theirs, mine in pairs)
+
+
+def together(write: Callable[[int, Callable[[], object]], object], writers: int) -> float:
+    """Seconds from the start of `writers` threads at one barrier to the end of the last.
+
+    Each runs `write(number, ready)` and calls `ready` once it has opened what it needs. The first
+    exception among them is raised here.
+    """
+    barrier = threading.Barrier(writers + 1)
+    with ThreadPoolExecutor(writers) as pool:
+        writing = [pool.submit(write, n, barrier.wait) for n in range(writers)]
+        barrier.wait()
+        began = time.perf_counter()
+        for each in writing:
+            each.result()
+        return time.perf_counter() - began

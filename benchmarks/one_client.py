@@ -86,16 +86,21 @@ class UpdateOnly:
     only its version.
     """
 
-    def __init__(self, sync: Connection) -> None:
-        self.sync = sync
-        self.base = sync.get_template(TID, user="ann", view=True)
+    def __init__(self, sync: Connection, template: str = TID, user: str = "ann") -> None:
+        self.sync, self.template, self.user = sync, template, user
+        self.base = sync.get_template(template, user=user, view=True)
         self.numbers = itertools.count()
 
     def __call__(self) -> None:
         outcome = self.sync.update_template(
-            TID, {"name": f"Name {next(self.numbers)}"}, user="ann", base=self.base
+            self.template,
+            {"name": f"Name {next(self.numbers)}"},
+            user=self.user,
+            base=self.base,
         )
-        self.base = Snapshot(TID, str(outcome.version), self.base.document, 0.0, "ann")
+        self.base = Snapshot(
+            self.template, str(outcome.version), self.base.document, 0.0, self.user
+        )
 
 
 def hits(rounds: int) -> Iterator[Row]:

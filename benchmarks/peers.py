@@ -8,11 +8,14 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import orjson
 from sqlmodel import Field, Session, SQLModel, create_engine, select
+
+from benchmarks.measuring import together
 
 
 class RawSqlite:
@@ -37,22 +40,24 @@ class RawSqlite:
         return connection
 
     @staticmethod
-    def swap(connection: sqlite3.Connection, expected: int, document: dict[str, Any]) -> bool:
-        body = orjson.dumps(document)
+    def swap(
+        connection: sqlite3.Connection, expected: int, body: bytes, template: str = "t"
+    ) -> bool:
         connection.execute("BEGIN IMMEDIATE")
         cursor = connection.execute(
-            "UPDATE t SET revision = revision + 1, body = ? WHERE id = 't' AND revision = ?",
-            (body, expected),
+            "UPDATE t SET revision = revision + 1, body = ? WHERE id = ? AND revision = ?",
+            (body, template, expected),
         )
         if cursor.rowcount != 1:
             connection.execute("ROLLBACK")
             return False
-        connection.execute("INSERT INTO h VALUES ('t', ?, ?, ?)", (expected + 1, time.time(), body))
+        row = (template, expected + 1, time.time(), body)
+        connection.execute("INSERT INTO h VALUES (?, ?, ?, ?)", row)
         connection.execute("COMMIT")
         return True
 
     def commit(self, document: dict[str, Any]) -> None:
-        assert self.swap(self.connection, self.revision, document)
+        assert self.swap(self.connection, self.revision, orjson.dumps(document))
         self.revision += 1
 
     @staticmethod
@@ -102,25 +107,46 @@ def redo_on_conflict(
     path: Path, synchronous: str, writers: int, updates: int, work_s: float
 ) -> float:
     """Seconds for `writers` threads to make `updates` changes each: read, work, swap or again."""
-    barrier = threading.Barrier(writers + 1)
 
-    def write(n: int) -> None:
+    def write(n: int, ready: Callable[[], object]) -> None:
         connection = RawSqlite.open(path, synchronous)
-        barrier.wait()
+        ready()
         for k in range(updates):
             while True:
                 revision, document = RawSqlite.read(connection)
                 time.sleep(work_s)
                 document["fields"][n]["label"] = f"label {n} {k}"
-                if RawSqlite.swap(connection, revision, document):
+                if RawSqlite.swap(connection, revision, orjson.dumps(document)):
                     break
         connection.close()
 
-    threads = [threading.Thread(target=write, args=(n,)) for n in range(writers)]
-    for thread in threads:
-        thread.start()
-    barrier.wait()
-    began = time.perf_counter()
-    for thread in threads:
-        thread.join()
-    return time.perf_counter() - began
+    return together(write, writers)
+
+
+def one_lock(
+    path: Path, synchronous: str, document: dict[str, Any], writers: int, updates: int
+) -> float:
+    """Seconds for `writers` threads to swap `updates` times each, every one on its own template.
+
+    Each has a connection and they take turns at one lock, so that none is kept asleep by SQLite's
+    busy handler.
+    """
+    peer = RawSqlite(path, synchronous, document)
+    names = [f"t{n}" for n in range(writers)]
+    rows = [(name, 1, orjson.dumps(document)) for name in names]
+    peer.connection.executemany("INSERT INTO t VALUES (?, ?, ?)", rows)
+    lock = threading.Lock()
+
+    def write(n: int, ready: Callable[[], object]) -> None:
+        connection = RawSqlite.open(path, synchronous)
+        ready()
+        for k in range(updates):
+            body = orjson.dumps({**document, "name": f"Name {k}"})
+            with lock:
+                assert RawSqlite.swap(connection, k + 1, body, names[n])
+        connection.close()
+
+    try:
+        return together(write, writers)
+    finally:
+        peer.connection.close()

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple
@@ -41,8 +42,8 @@ BROKEN = (
 def repetitions(seeds: int, tokens: int, on_sqlite: int) -> Iterator[Row]:
     """Rows on exhaustion, shrinking (`seeds` failures each), replay and the other store."""
     yield from _exhausted()
-    for name, parameters in BROKEN:
-        yield _shrunk(name, parameters, seeds)
+    for number, (name, parameters) in enumerate(BROKEN):
+        yield replace(_shrunk(name, parameters, seeds), quoted=number == 0)
     yield _replayed(tokens)
     yield _on_sqlite(on_sqlite)
 

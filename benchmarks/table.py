@@ -13,14 +13,19 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Row:
-    """`reached` is None where nothing was promised; `p50_us` is ours, where a call was timed."""
+    """`reached` is None where nothing was promised.
+
+    `took_us`: what ours took, where it was timed: a call, an update, a process, a whole search;
+    for a storm the 99th percentile. Less is better. `quoted`: whether the README has it, too.
+    """
 
     what: str
     beside: str
     measured: str
     wanted: str
     reached: bool | None
-    p50_us: float | None = None
+    took_us: float | None = None
+    quoted: bool = True
 
 
 def markdown(rows: Iterable[Row]) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +22,14 @@ settings.load_profile("ci")
 
 # The default run deselects the browser tests; where their tool is missing, it need not import them.
 collect_ignore = [] if find_spec("playwright") else ["browser"]
+
+
+# A shell ignores Ctrl-C on behalf of what it runs in the background, and with it this run's tests
+# that press it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Some hundred processes are started here; let the first compile the package for all of them.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_configure(config: pytest.Config) -> None:

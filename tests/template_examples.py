@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import pickle
+import re
 from typing import Any
 
 import pytest
 
 from syncsim.errors import InvalidTemplateError
 from syncsim.template import encode
+from syncsim.template.strict_json import excerpt
 
 GONE = object()
+
+
+def named(value: object) -> str:
+    """What a case is called after its value: alike in every process, so without addresses."""
+    return re.sub(" at 0x[0-9a-f]+", "", excerpt(value))
 
 
 def good() -> dict[str, Any]:

@@ -609,10 +609,11 @@ def test_threads_that_read_and_swap_lose_nothing(store: AnyStore, first: Row) ->
 
     def count_up(name: str) -> int:
         lost = 0
-        start.wait()
         for number in range(each):
             while True:
                 row = store.read(ID)
+                if (number, lost) == (0, 0):
+                    start.wait()  # all have read the first version, which only one can replace
                 try:
                     won = store.compare_and_swap(
                         ID,
@@ -631,7 +632,7 @@ def test_threads_that_read_and_swap_lose_nothing(store: AnyStore, first: Row) ->
 
     names = [f"t{n}" for n in range(threads)]
     with ThreadPoolExecutor(threads) as pool:
-        assert sum(pool.map(count_up, names)) > 0, "no swap was lost, so nothing was shown"
+        assert sum(pool.map(count_up, names)) >= threads - 1
     final = store.read(ID)
     assert final.revision == 1 + each * threads
     assert [count(final.document, name) for name in names] == [each] * threads

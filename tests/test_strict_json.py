@@ -19,6 +19,7 @@ from syncsim.template.strict_json import (
     read,
     segment,
 )
+from tests.template_examples import named
 
 SCALARS = st.none() | st.booleans() | st.floats() | st.text() | st.integers()
 VALUES = st.recursive(
@@ -67,7 +68,7 @@ def refusal(text: str | bytes) -> NotAllowed:
         (None, "", "str or bytes"),
         ('"' + '\\"' * 100_000, "", "JSON"),
     ],
-    ids=excerpt,
+    ids=named,
 )
 def test_text_that_a_lenient_parser_takes_is_refused_with_its_path(
     text: str | bytes, path: str, expected: str
@@ -143,7 +144,7 @@ def nested(depth: int) -> list[object]:
 
 
 @pytest.mark.parametrize(
-    "value", [nested(100_000), 10**5000, "x" * 10**6, {"a": {"b": object}}], ids=excerpt
+    "value", [nested(100_000), 10**5000, "x" * 10**6, {"a": {"b": object}}], ids=named
 )
 def test_an_excerpt_of_anything_is_short_and_printable(value: object) -> None:
     text = excerpt(value)

@@ -33,8 +33,7 @@ from syncsim.template import (
     version_token,
 )
 from syncsim.template.samples import generate
-from syncsim.template.strict_json import excerpt
-from tests.template_examples import changed, good, refusal
+from tests.template_examples import changed, good, named, refusal
 
 # -- bytes -----------------------------------------------------------------------------------------
 
@@ -173,7 +172,7 @@ LOOKALIKES: list[tuple[str, object]] = [
 ]
 
 
-@pytest.mark.parametrize(("path", "value"), LOOKALIKES, ids=excerpt)
+@pytest.mark.parametrize(("path", "value"), LOOKALIKES, ids=named)
 @pytest.mark.parametrize("known", [False, True], ids=["unknown before", "known before"])
 def test_what_merely_looks_like_json_is_refused(path: str, value: object, known: bool) -> None:
     """Also where orjson would write the bytes of a document that is known to be valid."""
@@ -314,7 +313,7 @@ def test_a_document_that_another_thread_changes_is_never_stored_half_checked() -
         (b"\xff", ""),
         ("[" * 100_000, ""),
     ],
-    ids=excerpt,
+    ids=named,
 )
 def test_text_from_outside_is_refused_as_an_invalid_template(text: str | bytes, path: str) -> None:
     with pytest.raises(InvalidTemplateError) as caught:
@@ -333,7 +332,7 @@ def test_indented_text_of_a_large_document_is_read() -> None:
 BAD_NAMES = ["", "x" * 201, "a\0b", "\ud800", None, 7, b"ann", ["ann"]]
 
 
-@pytest.mark.parametrize("name", BAD_NAMES, ids=excerpt)
+@pytest.mark.parametrize("name", BAD_NAMES, ids=named)
 def test_names_that_no_store_could_hold_are_refused(name: Any) -> None:
     with pytest.raises(UsageError, match="user"):
         check_user(name)

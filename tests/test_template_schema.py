@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from syncsim.template import MAX_BYTES, canonical, encode, json_schema, parse
 from syncsim.template.samples import sample, sample_names
-from syncsim.template.strict_json import excerpt
-from tests.template_examples import GONE, changed, good, refusal
+from tests.template_examples import GONE, changed, good, named, refusal
 from tests.template_model import is_valid
 
 SCHEMA = Path(__file__).parent.parent / "data" / "template.schema.json"
@@ -150,7 +149,7 @@ BAD: list[tuple[str, object, str | None, str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("path", "value", "reported", "expected"), BAD, ids=excerpt)
+@pytest.mark.parametrize(("path", "value", "reported", "expected"), BAD, ids=named)
 def test_every_broken_rule_is_refused_at_its_place(
     path: str, value: object, reported: str | None, expected: str
 ) -> None:
@@ -159,7 +158,7 @@ def test_every_broken_rule_is_refused_at_its_place(
     assert expected in error.expected
 
 
-@pytest.mark.parametrize(("path", "value", "reported", "expected"), BAD, ids=excerpt)
+@pytest.mark.parametrize(("path", "value", "reported", "expected"), BAD, ids=named)
 def test_the_second_opinion_refuses_the_same_documents(
     path: str, value: object, reported: str | None, expected: str
 ) -> None:
