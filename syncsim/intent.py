@@ -14,7 +14,8 @@ from typing import Final, Protocol
 from syncsim.contract import JSON, Conflict, Document, Revision, Row, Snapshot, Write
 from syncsim.errors import InvalidTemplateError
 from syncsim.merging import changed_paths, merge, overlay, same
-from syncsim.merging.crediting import LOOK_BACK, credited
+from syncsim.merging.crediting import Version, authors
+from syncsim.merging.paths import above, way
 from syncsim.template import canonical, validate, view
 from syncsim.template.frozen import thaw
 
@@ -32,7 +33,10 @@ class Past(Protocol):
         """One version; None where the template never had it."""
 
     def newest(self, template_id: str, limit: int) -> Sequence[Revision]:
-        """The newest versions, the head first."""
+        """The newest committed versions, the head first."""
+
+    def written(self, template_id: str) -> Sequence[Row]:
+        """Heads that stand in a transaction under way, and that the history may not show yet."""
 
 
 @dataclass(slots=True)
@@ -74,7 +78,7 @@ class Edit:
         else:
             # Valid, it shares what it has in common with the others, which a merge then passes by.
             self._mine = mine = validate(mine, self.template_id)
-            merged = merge(base, head, mine, earlier_by=row.updated_by)
+            merged = merge(base, head, mine)
             self.conflicts = self._credited(merged.conflicts, row)
             self._met = head
             result, kind = merged.document, "merge" if self.kind == "update" else self.kind
@@ -122,9 +126,17 @@ class Edit:
     def _credited(self, conflicts: tuple[Conflict, ...], row: Row) -> tuple[Conflict, ...]:
         if not conflicts:
             return ()
-        newest = self.past.newest(self.template_id, LOOK_BACK)
-        known = credited(conflicts, [past for past in newest if past.revision <= row.revision])
-        return tuple(map(_handed_out, known))
+
+        def newest(limit: int) -> list[Version]:
+            found = {
+                head.revision: Version(head.updated_by, head.body)
+                for head in (*self.past.written(self.template_id), row)
+            }
+            for past in self.past.newest(self.template_id, limit):
+                found[past.revision] = Version(past.by, past.body, past.parent is None)
+            return [found[n] for n in sorted(found, reverse=True) if n <= row.revision][:limit]
+
+        return tuple(map(_handed_out, conflicts, authors(conflicts, newest)))
 
     def _wanted(self, base: Document) -> Document:
         return overlay(base, self.changes)
@@ -154,10 +166,10 @@ class Return(Edit):
         return {**Edit._detail(self, kind), "restored": self.restored}
 
 
-def _handed_out(conflict: Conflict) -> Conflict:
+def _handed_out(conflict: Conflict, author: str | None) -> Conflict:
     """The record with values of the caller's own: what a commit is made of stays with us."""
     base, earlier, later = map(thaw, (conflict.base, conflict.earlier, conflict.later))
-    return replace(conflict, base=base, earlier=earlier, later=later)
+    return replace(conflict, base=base, earlier=earlier, later=later, earlier_by=author)
 
 
 def fingerprint(template_id: str, changes: Document, base: Snapshot | None) -> str:
@@ -187,11 +199,8 @@ def check_changes(template_id: str, changes: JSON) -> None:
 
 def stayed(theirs: tuple[str, ...], conflicts: tuple[Conflict, ...]) -> tuple[str, ...]:
     """Those of their paths that no recorded conflict lies at, above or below."""
-    met = [conflict.path + "/" for conflict in conflicts if conflict.kept == "later"]
+    met = {conflict.path for conflict in conflicts if conflict.kept == "later"}
     if not met:
         return theirs
-    return tuple(
-        path
-        for path in theirs
-        if not any((path + "/").startswith(at) or at.startswith(path + "/") for at in met)
-    )
+    around = above(met)
+    return tuple(path for path in theirs if path not in around and met.isdisjoint(way(path)))

@@ -64,12 +64,12 @@ class SyncService:
         self._store = env.store
         self._emit = env.events.emit
         self._now = env.clock.now
-        self._past = StoredPast(env.store)
         self._cooldown_s = cooldown_s
         self._deadline_s = deadline_s
         self._sights = FirstSights()
         self.reads = FreshReads(env.store, env.cache, env.clock, env.events)
         self._queue = CommitQueue(env, self.reads.saw)
+        self._past = StoredPast(env.store, self._queue.written)
         self._committer = Committer(
             env, self.reads.row, self._queue, retry or RetryPolicy(), deadline_s
         )
