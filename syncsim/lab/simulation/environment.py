@@ -181,9 +181,11 @@ class SimulatedStore:
 
     # -- writes ------------------------------------------------------------------------------------
 
-    def create(self, template_id: str, document: Document, *, by: str) -> Row:
+    def create(
+        self, template_id: str, document: Document, *, by: str, timeout_s: float | None = None
+    ) -> Row:
         """Write the first version."""
-        self._before_write("create", template_id, None)
+        self._before_write("create", template_id, timeout_s)
         return self._after_write(
             self._store.create(template_id, document, by=by), template_id, None
         )

@@ -71,10 +71,15 @@ class StoreOfOneRun:
 
     # -- writes ------------------------------------------------------------------------------------
 
-    def create(self, template_id: str, document: Document, *, by: str) -> Row:
+    def create(
+        self, template_id: str, document: Document, *, by: str, timeout_s: float | None = None
+    ) -> Row:
         """Write the first version."""
         with self._plain_errors():
-            return self._plain(self._store.create(self._marked(template_id), document, by=by))
+            row = self._store.create(
+                self._marked(template_id), document, by=by, timeout_s=timeout_s
+            )
+            return self._plain(row)
 
     def put(self, template_id: str, document: Document, *, by: str) -> Row:
         """Write over whatever is there."""
