@@ -170,7 +170,7 @@ neighbours replaced | a b c d | a x c d | a b y d | a x y d |
 replaced here, removed there | a b c | a x c | a c | a x c |
 moved here, removed there | a b c | c a b | a b | a b |
 replaced by what was inserted elsewhere | a b | a x | x a b | x a | /t order
-neighbours replaced, the last one first | a b c d | a b y d | a x c d | a x y d |
+neighbours replaced beside what comes twice | a b c a | a b y a | a x c a | a x y a |
 the first one comes again, one replaced, one appended | a b a | z b a | a b a q | z b a q |
 the first one comes again, one inserted by each | a b c a | a x b c a | a b y c a | a x b y c a |
 a way closed, then opened | a b c a | a b d c a | a b c | a b d c |

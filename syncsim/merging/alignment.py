@@ -34,6 +34,8 @@ class Aligned(NamedTuple):
     base: Elements
     earlier: Elements
     later: Elements
+    is_certain: bool = True
+    """Whether elements go by ids, or are plain values that come once, and so by themselves."""
     is_sequence: bool = False
     """Whether a value comes more than once, so that its place had to tell which one is meant."""
     is_disputed: bool = False
@@ -60,7 +62,7 @@ def align(lists: Lists, attributes: tuple[str, ...]) -> Aligned | None:
     is_sequence = any(len(side) > len(set(side)) for side in names)
     if is_sequence:
         names = _told_apart(*names)
-    tokens = _tokens(names, lists)
+    tokens = _tokens(names, lists, is_sequence=is_sequence)
     order = untangled(*tokens) if is_sequence else tokens[1]
     if order is None:
         return None
@@ -68,7 +70,9 @@ def align(lists: Lists, attributes: tuple[str, ...]) -> Aligned | None:
         dict(zip(side, elements, strict=True)) for side, elements in zip(tokens, lists, strict=True)
     )
     held = {token: earlier.get(token, base.get(token)) for token in order}
-    return Aligned(base, held, later, is_sequence, order != tokens[1])
+    is_plain = not any(isinstance(element, dict | list) for side in lists for element in side)
+    is_certain = is_plain and not is_sequence
+    return Aligned(base, held, later, is_certain, is_sequence, order != tokens[1])
 
 
 def adds_up(lists: Lists, merged: list[JSON], *, none_fewer: bool) -> bool:
@@ -158,7 +162,7 @@ def _new_runs(side: list[Name], rows: dict[int, int], kept: set[int]) -> dict[in
 # -- elements that were edited ---------------------------------------------------------------------
 
 
-def _tokens(names: list[list[Name]], lists: Lists) -> list[list[Token]]:
+def _tokens(names: list[list[Name]], lists: Lists, *, is_sequence: bool) -> list[list[Token]]:
     """A token for each element, the same for those that are one on several sides."""
     sides = [
         dict(zip(side, elements, strict=True)) for side, elements in zip(names, lists, strict=True)
@@ -166,8 +170,8 @@ def _tokens(names: list[list[Name]], lists: Lists) -> list[list[Token]]:
     alike_earlier, alike_later = _alike(names, sides)
     base = names[0]
     earlier, later = (
-        [alike.get(name, name) for name in side]
-        for alike, side in zip((alike_earlier, alike_later), names[1:], strict=True)
+        [old_of.get(name, name) for name in side]
+        for old_of, side in zip((alike_earlier, alike_later), names[1:], strict=True)
     )
     replaced_earlier, replaced_later = _replaced(base, earlier), _replaced(base, later)
 
@@ -175,8 +179,9 @@ def _tokens(names: list[list[Name]], lists: Lists) -> list[list[Token]]:
         """By new name the old one, where mine edited an element, not removed one and put another.
 
         Not so if the other side holds the new value too, which must not appear twice. A plain value
-        is edited only if the other side still has it, or replaced it in the same run: where `draft`
-        was replaced here and removed there, nothing of it is left to conflict over.
+        is edited only if the other side replaced it in the same run: where `draft` was replaced
+        here and removed there, nothing of it is left to conflict over. In a sequence it is edited
+        as well if the other side still has it, since its place is what it is known by.
         """
         held, both = set(other), set(theirs.values())
         return {
@@ -185,7 +190,7 @@ def _tokens(names: list[list[Name]], lists: Lists) -> list[list[Token]]:
             if new not in held
             and (
                 isinstance(sides[0][run[place]], dict | list)
-                or run[place] in held
+                or (is_sequence and run[place] in held)
                 or (run, place) in both
             )
         }
@@ -211,6 +216,8 @@ def _alike(
     names: list[list[Name]], sides: list[dict[Name, JSON]]
 ) -> tuple[dict[Name, Name], dict[Name, Name]]:
     """By new name the old one, of objects and lists that neither side left as they were."""
+    if not any(isinstance(element, dict | list) for element in sides[0].values()):
+        return {}, {}
     base, earlier, later = map(set, names)
 
     def objects(names: list[Name], elements: dict[Name, JSON], others: set[Name]) -> list[Name]:

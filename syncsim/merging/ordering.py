@@ -112,7 +112,9 @@ def _reconcile(was: Order, first: Order, second: Order) -> list[Token] | None:
     for run in runs.values():
         run.sort(key=by_precedence)
     merged = _strung(still, runs)
-    return merged if _is_union(was, first, second, merged) else None
+    # How the others lie to each other and to those that moved, nobody disputes.
+    of_movers = ([t for t in order if t in movers] for order in (was, first, second, merged))
+    return merged if _is_union(*of_movers) else None
 
 
 def _is_union(was: Order, first: Order, second: Order, merged: Order) -> bool:

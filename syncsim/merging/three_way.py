@@ -30,6 +30,7 @@ class _Found(NamedTuple):
 
     merged: list[JSON]
     conflicts: list[Conflict]
+    is_certain: bool
 
 
 class ThreeWay:
@@ -152,7 +153,7 @@ class ThreeWay:
             within.record(path, _kind(*lists), *lists)
         if aligned.is_sequence and not adds_up(lists, merged, none_fewer=not within.conflicts):
             return None
-        return _Found(merged, within.conflicts)
+        return _Found(merged, within.conflicts, aligned.is_certain)
 
     def _is_settled(self, path: Path, at: Position, lists: Lists, found: _Found) -> bool:
         """Whether merging once more changes nothing, whichever side came first.
@@ -160,6 +161,8 @@ class ThreeWay:
         An alignment by content does not promise that (Khanna, Kunal, Pierce 2007): the merged list
         may be aligned in another way than the lists it was made of.
         """
+        if found.is_certain:
+            return True
         base, earlier, later = lists
         again = self.fresh(is_trial=True)
         swapped = again._by_content(path, at, (base, later, earlier))
