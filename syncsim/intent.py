@@ -25,6 +25,9 @@ INTENT: Final = "intent"
 FOREIGN_BASE: Final = "base_document"
 """Key of a commit's detail: the digest of a base document that the history does not hold."""
 
+TOGETHER: Final = ("fields", "sections")
+"""Parts of a template that are merged together."""
+
 
 class Past(Protocol):
     """What an intent may ask of a template's history."""
@@ -59,6 +62,8 @@ class Edit:
     conflicts: tuple[Conflict, ...] = ()
     written: bool = False
     _met: Document | None = None
+    _before: tuple[Document, Document] = ({}, {})
+    """The head that the changes were merged into before, and what came of it."""
     _base_version: str | None = None
     _base_document: Document | None = None
     _foreign_base: str | None = None
@@ -78,14 +83,35 @@ class Edit:
         else:
             # Valid, it shares what it has in common with the others, which a merge then passes by.
             self._mine = mine = validate(mine, self.template_id)
-            merged = merge(base, head, mine)
-            self.conflicts = self._credited(merged.conflicts, row)
+            result = self._merged(base, head, mine, row)
             self._met = head
-            result, kind = merged.document, "merge" if self.kind == "update" else self.kind
+            kind = "merge" if self.kind == "update" else self.kind
+        self._before = head, result
         self.written = self._differs(result, head)
         if not self.written:
             return None
-        return Write(validate(result, self.template_id), self._detail(kind))
+        valid = validate(result, self.template_id)
+        self._before = head, valid
+        return Write(valid, self._detail(kind))
+
+    def _merged(self, base: Document, head: Document, mine: Document, row: Row) -> Document:
+        """The changes merged into the head; `conflicts` are set.
+
+        Parts of the head that are as they were when the changes were applied before are not merged
+        again: a retry may run under the write lock, where others wait. Fields and sections are one
+        part, as a merge keeps them valid together.
+        """
+        past_head, past_result = self._before
+        kept = {key for key, part in past_head.items() if same(head.get(key), part)}
+        if not kept.issuperset(TOGETHER):
+            kept = kept.difference(TOGETHER)
+        rest = ({k: v for k, v in side.items() if k not in kept} for side in (base, head, mine))
+        merged = merge(*rest)
+        known = [each for each in self.conflicts if each.path.split("/")[1] in kept]
+        new = self._credited(merged.conflicts, row)
+        self.conflicts = tuple(sorted((*known, *new), key=lambda each: (each.path, each.kind)))
+        document: Document = merged.document
+        return document | {key: part for key, part in past_result.items() if key in kept}
 
     def _differs(self, result: Document, head: Document) -> bool:
         try:

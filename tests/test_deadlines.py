@@ -24,7 +24,7 @@ from syncsim.service import SyncService
 from syncsim.store.memory import MemoryStore
 from syncsim.store.sqlite import SQLiteStore
 from syncsim.template.samples import sample
-from tests.parts import ManualClock, environment
+from tests.parts import HookedStore, ManualClock, environment
 
 TID = "event_registration"
 FORM = sample(TID)
@@ -166,6 +166,44 @@ def test_an_update_whose_merge_outlasts_the_deadline_writes_nothing(
         sync.update_template(TID, {"description": "Two"}, user="ben", base=base)
     assert raised.value.definite
     assert env.store.head(TID) == head
+
+
+def test_a_retry_merges_only_what_moved_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All fields clash; while the swap is on its way a rival changes the description."""
+    clock = ManualClock()
+    env = environment(tmp_path, clock)
+    store: HookedStore = env.store  # type: ignore[assignment]
+    store.create(TID, FORM, by="ann")
+    sync = SyncService(env)
+    base = sync.get_template(TID, user="ann")
+    sync.update_template(TID, relabelled(FORM, "A "), user="ann", base=base)
+
+    def rival() -> None:
+        row = store.inner.read(TID)
+        document = {**row.document, "description": "By a rival"}
+        store.inner.compare_and_swap(TID, row.version, document, by="rival")
+
+    merged: list[set[str]] = []
+    plain = intent.merge
+
+    def watched(*sides: Document) -> Any:
+        merged.append({key for side in sides for key in side})
+        return plain(*sides)
+
+    monkeypatch.setattr(intent, "merge", watched)
+    store.before_swap = iter([rival])
+    wanted = {**relabelled(FORM, "B "), "description": "Mine", "name": "Mine"}
+    outcome = sync.update_template(TID, wanted, user="ben", base=base)
+    assert outcome.attempts == 2
+    first, second = merged
+    assert {"fields", "sections", "description"} <= first
+    assert "description" in second
+    assert not {"fields", "sections", "settings"} & second
+    conflicts = {c.path: c.earlier_by for c in outcome.conflicts}
+    labels = {f"/fields/{field['id']}/label": "ann" for field in FORM["fields"]}
+    assert conflicts == labels | {"/description": "rival"}
+    document = sync.get_template(TID, user="ben").document
+    assert document == {**FORM, **wanted}
 
 
 def test_a_template_is_created_within_the_deadline_or_not_at_all(tmp_path: Path) -> None:
