@@ -28,23 +28,29 @@ def sync(tmp_path: Path) -> Iterator[Connection]:
 
 
 def test_in_a_storm_each_overridden_value_names_its_writer(sync: Connection) -> None:
-    """All write the name from one base, most in batches whose commits the history has not yet."""
-    users = [f"user {n}" for n in range(STORM)]
+    """Half write the name, half the description, all from one base, and each writes who they are;
+    most in batches whose commits the history does not show yet.
+    """
+    places = {f"user {n}": ("name", "description")[n % 2] for n in range(STORM)}
     base = sync.get_template(TID, user="ann")
     start = threading.Barrier(STORM)
     outcomes: dict[str, Outcome] = {}
 
     def write(user: str) -> None:
         start.wait()
-        outcomes[user] = sync.update_template(TID, {"name": user}, user=user, base=base)
+        changes = {places[user]: user}
+        outcomes[user] = sync.update_template(TID, changes, user=user, base=base)
 
-    threads = [threading.Thread(target=write, args=(user,)) for user in users]
-    for thread in threads:
-        thread.start()
+    threads = [threading.Thread(target=write, args=(user,)) for user in places]
+    with sync._env.lock(f"commit:{TID}"):
+        for thread in threads:
+            thread.start()
+        while len(outcomes) + len(sync._queue.pending(TID)) < STORM:
+            threading.Event().wait(0.0005)
     for thread in threads:
         thread.join()
     records = [conflict for outcome in outcomes.values() for conflict in outcome.conflicts]
-    assert len(records) == STORM - 1, "all but the first override a name"
+    assert len(records) == STORM - 2, "all but the first of each half override one of it"
     assert [conflict.earlier_by for conflict in records] == [c.earlier for c in records]
     told = [conflict for row in sync.history(TID) for conflict in row.detail.get("conflicts", ())]
     assert [conflict["earlier_by"] for conflict in told] == [c["earlier"] for c in told]

@@ -1,8 +1,9 @@
 """Which element of a list is which on three sides: by id, and where there is none by content.
 
-A value that occurs once in a list is its own identity; one that occurs more often is told apart by
-its place in the sequence. An element that was replaced where it stood, or by one much like it, is
-the same element edited, so that two sides replacing one element meet, as do an edit and a move.
+A value that occurs once in a list is its own identity; where one occurs more often, all of them are
+told apart by their place in the sequence. An element that was replaced where it stood, or by one
+much like it, is the same element edited, so that two sides replacing one element meet, as do an
+edit and a move.
 """
 
 from __future__ import annotations
