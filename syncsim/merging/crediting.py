@@ -12,12 +12,16 @@ from syncsim.contract import ABSENT, JSON, Conflict
 from syncsim.merging.differences import Change, diff
 from syncsim.merging.identity import TEMPLATE_ROOT, attributes_at, id_of, same, segment, split, step
 from syncsim.merging.paths import above, way
+from syncsim.template import view
 
 LOOK_BACK: Final = 8
 """Versions that are looked at first; then eight times as many, as long as an author is missing."""
 
 LOOK_BACK_BYTES: Final = 8 * 1024 * 1024
 """What is read of a history in all, in bytes: it happens under the write lock, so it is bounded."""
+
+SHARED_BYTES: Final = 16_384
+"""Size of a version up to which a view of it is kept in memory."""
 
 
 class Version(NamedTuple):
@@ -26,6 +30,13 @@ class Version(NamedTuple):
     by: str
     body: bytes
     is_first: bool = False
+
+    def document(self) -> JSON:
+        """What it holds; a small one shared with those who have seen it, which are soon compared.
+
+        Large ones would drive each other out of the memory of views.
+        """
+        return view(self.body) if len(self.body) <= SHARED_BYTES else orjson.loads(self.body)
 
 
 def authors(
@@ -49,7 +60,7 @@ def authors(
             break
         rows = [
             row
-            for row in diff(orjson.loads(before.body), orjson.loads(version.body))
+            for row in diff(before.document(), version.document())
             if row.path in around or not paths.isdisjoint(way(row.path))
         ]
         if rows:
