@@ -10,7 +10,7 @@ processes and the scheduler. What is *not* here: delays and the number of attemp
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -19,6 +19,9 @@ from syncsim.errors import LockTimeoutError, OutcomeUnknownError, StoreUnavailab
 
 BATCH = 64
 """Changes a leader commits before it passes the lock on; more gains nothing (notes on retry)."""
+
+HOLD_S = 0.1
+"""How long a transaction goes on taking changes: the writers of other templates wait meanwhile."""
 
 Change = Callable[[Row], Document | Write | None]
 
@@ -41,6 +44,15 @@ class Line(deque[Ticket]):
     """The changes of one template that wait, the front first; `is_led` while a batch is written."""
 
     is_led = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[Row] = []
+        """The heads that the batch under way has stood on; all but the first are its own."""
+
+
+class _NotYet(Exception):
+    """A change whose transaction has taken long enough already; it goes into the next one."""
 
 
 class CommitQueue:
@@ -107,6 +119,11 @@ class CommitQueue:
         """Who waits in the line now, the front first."""
         return list(self._lines.get(template_id, ()))
 
+    def written(self, template_id: str) -> Sequence[Row]:
+        """The heads that a batch under way has stood on, which the history does not show yet."""
+        line = self._lines.get(template_id)
+        return () if line is None else tuple(line.written)
+
     def _lead(self, line: Line, deadline: float) -> None:
         """Commit one batch from the front of the line; the caller holds the template's lock."""
         batch: list[Ticket] = []
@@ -114,7 +131,7 @@ class CommitQueue:
         try:
             line.is_led = True
             _take(line, batch, now)
-            self._write(batch, max(deadline - now, 0.0))
+            self._write(line, batch, max(deadline - now, 0.0))
         except Exception as error:
             for ticket in batch:
                 if ticket.answer is None:
@@ -122,13 +139,13 @@ class CommitQueue:
         except BaseException:
             # Interrupted: the unanswered go back to the front. Their update ids make a second
             # commit of the same change impossible, should the first have arrived.
-            for ticket in reversed(batch):
-                ticket.taken = False
-                if ticket.answer is None and ticket not in line:
-                    line.appendleft(ticket)
+            _put_back(line, batch)
             raise
         finally:
             line.is_led = False
+            line.written = []
+        _put_back(line, batch)
+        batch = [ticket for ticket in batch if ticket.answer is not None]
         rows = [ticket.answer for ticket in batch if isinstance(ticket.answer, Row)]
         if rows:
             self._saw(max(rows, key=lambda row: row.revision))
@@ -142,13 +159,16 @@ class CommitQueue:
                 batch=len(batch),
             )
 
-    def _write(self, batch: list[Ticket], timeout_s: float) -> None:
+    def _write(self, line: Line, batch: list[Ticket], timeout_s: float) -> None:
         store = self._env.store
         if len(batch) > 1 and self._batches is not None:
-            writes = [QueuedWrite(ticket.change, ticket.by, ticket.update_id) for ticket in batch]
+            writes = [
+                QueuedWrite(change, t.by, t.update_id) for t, change in self._held(line, batch)
+            ]
             answers = self._batches.update_many(batch[0].template_id, writes, timeout_s=timeout_s)
             for ticket, answer in zip(batch, answers, strict=True):
-                ticket.answer = answer
+                if not isinstance(answer, _NotYet):
+                    ticket.answer = answer
             return
         for ticket in batch:
             try:
@@ -161,6 +181,36 @@ class CommitQueue:
                 )
             except Exception as error:
                 ticket.answer = error
+
+    def _held(self, line: Line, batch: list[Ticket]) -> Iterator[tuple[Ticket, Change]]:
+        """The changes of a batch, each of which is left for the next one when it is late.
+
+        The first is always made. What each was shown is kept in `line.written`.
+        """
+        now = self._env.clock.now
+        until = 0.0
+
+        def held(change: Change) -> Change:
+            def shown(row: Row) -> Document | Write | None:
+                nonlocal until
+                if not line.written:
+                    until = now() + HOLD_S
+                elif now() >= until:
+                    raise _NotYet
+                line.written.append(row)
+                return change(row)
+
+            return shown
+
+        return ((ticket, held(ticket.change)) for ticket in batch)
+
+
+def _put_back(line: Line, batch: list[Ticket]) -> None:
+    """Return what was taken and has no answer to the front of the line, in its order."""
+    for ticket in reversed(batch):
+        ticket.taken = ticket.answer is not None
+        if ticket.answer is None and ticket not in line:
+            line.appendleft(ticket)
 
 
 def _take(line: Line, batch: list[Ticket], now: float) -> None:

@@ -123,6 +123,7 @@ class Committer:
             return row
         state.attempts = retry + 1
         began = self._now()
+        _check_in_time(state.template_id, began, deadline)
         row = store.compare_and_swap(
             state.template_id,
             row.version,
@@ -130,7 +131,7 @@ class Committer:
             by=state.by,
             update_id=state.update_id,
             detail=_numbered(write, retry).detail,
-            timeout_s=max(deadline - began, 0.0),
+            timeout_s=deadline - began,
         )
         state.commit_s = self._now() - began
         return row
@@ -140,7 +141,10 @@ class Committer:
             write = change(row)
             state.last_expected = row.version
             state.attempts = retry if write is None else retry + 1
-            return None if write is None else _numbered(write, retry)
+            if write is None:
+                return None
+            _check_in_time(state.template_id, self._now(), deadline)
+            return _numbered(write, retry)
 
         began = self._now()
         row = self._queue.commit(
@@ -223,6 +227,16 @@ class Committer:
             state.last_expected,
             state.last_actual,
             update_id=state.update_id,
+        )
+
+
+def _check_in_time(template_id: str, now: float, deadline: float) -> None:
+    """`StoreUnavailableError` where the merge took until the deadline; nothing is written then."""
+    if now > deadline:
+        raise StoreUnavailableError(
+            template_id,
+            "busy: what it was to be merged with took until the deadline; "
+            "send smaller changes, or allow more time",
         )
 
 

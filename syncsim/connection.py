@@ -20,7 +20,7 @@ from syncsim.freshness import CacheState
 from syncsim.merging import Change, diff
 from syncsim.paths import is_path, settled_path
 from syncsim.service import SyncService
-from syncsim.template import check_template_id, check_update_id, check_user
+from syncsim.template import check_template_id, check_update_id, check_user, validate
 
 if TYPE_CHECKING:
     from syncsim.store.copies import Restored
@@ -62,10 +62,16 @@ class Connection(SyncService):
         self._on_close = on_close
 
     def create_template(self, template_id: str, document: Document, *, user: str) -> Snapshot:
-        """Write the first version; raises `TemplateExistsError` where there is one."""
+        """Write the first version; raises `TemplateExistsError` where there is one.
+
+        `StoreUnavailableError` where its turn to write did not come within `deadline_s`.
+        """
         template_id = check_template_id(template_id)
         user = check_user(user)
-        row = self._store.create(template_id, document, by=user)
+        deadline = self._now() + self._deadline_s
+        valid = validate(document, template_id)
+        timeout_s = max(deadline - self._now(), 0.0)
+        row = self._store.create(template_id, valid, by=user, timeout_s=timeout_s)
         self.reads.learn(row, user)
         self._sights.committed(row)
         self._emit("template.created", template_id=template_id, user=user, version=row.version)

@@ -306,7 +306,9 @@ class Cache(Protocol):
 class Store(Protocol):
     """Versioned templates. Every write refuses an invalid document with `InvalidTemplateError`."""
 
-    def create(self, template_id: str, document: Document, *, by: str) -> Row:
+    def create(
+        self, template_id: str, document: Document, *, by: str, timeout_s: float | None = None
+    ) -> Row:
         """Write the first version; raises `TemplateExistsError` where there is one."""
 
     def templates(self) -> Sequence[str]:

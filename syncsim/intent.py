@@ -15,7 +15,8 @@ from syncsim import exact
 from syncsim.contract import JSON, Conflict, Document, Revision, Row, Snapshot, Write
 from syncsim.errors import InvalidTemplateError, SyncError
 from syncsim.merging import changed_paths, merge, overlay, same
-from syncsim.merging.crediting import LOOK_BACK, credited
+from syncsim.merging.crediting import Version, authors
+from syncsim.merging.paths import above, way
 from syncsim.template import canonical, check_json, validate, view
 from syncsim.template.frozen import thaw
 
@@ -25,6 +26,9 @@ INTENT: Final = "intent"
 FOREIGN_BASE: Final = "base_document"
 """Key of a commit's detail: the digest of a base document that the history does not hold."""
 
+TOGETHER: Final = ("fields", "sections")
+"""Parts of a template that are merged together."""
+
 
 class Past(Protocol):
     """What an intent may ask of a template's history."""
@@ -33,7 +37,10 @@ class Past(Protocol):
         """One version; None where the template never had it."""
 
     def newest(self, template_id: str, limit: int) -> Sequence[Revision]:
-        """The newest versions, the head first."""
+        """The newest committed versions, the head first."""
+
+    def written(self, template_id: str) -> Sequence[Row]:
+        """Heads that stand in a transaction under way, and that the history may not show yet."""
 
 
 @dataclass(slots=True)
@@ -56,6 +63,8 @@ class Edit:
     conflicts: tuple[Conflict, ...] = ()
     written: bool = False
     _met: Document | None = None
+    _before: tuple[Document, Document] = ({}, {})
+    """The head that the changes were merged into before, and what came of it."""
     _base_version: str | None = None
     _base_document: Document | None = None
     _foreign_base: str | None = None
@@ -84,14 +93,35 @@ class Edit:
         else:
             # Valid, it shares what it has in common with the others, which a merge then passes by.
             self._mine = mine = validate(mine, self.template_id)
-            merged = merge(base, head, mine, earlier_by=row.updated_by)
-            self.conflicts = self._credited(merged.conflicts, row)
+            result = self._merged(base, head, mine, row)
             self._met = head
-            result, kind = merged.document, "merge" if self.kind == "update" else self.kind
+            kind = "merge" if self.kind == "update" else self.kind
+        self._before = head, result
         self.written = not same(result, head)
         if not self.written:
             return None
-        return Write(validate(result, self.template_id), self._detail(kind))
+        valid = validate(result, self.template_id)
+        self._before = head, valid
+        return Write(valid, self._detail(kind))
+
+    def _merged(self, base: Document, head: Document, mine: Document, row: Row) -> Document:
+        """The changes merged into the head; `conflicts` are set.
+
+        Parts of the head that are as they were when the changes were applied before are not merged
+        again: a retry may run under the write lock, where others wait. Fields and sections are one
+        part, as a merge keeps them valid together.
+        """
+        past_head, past_result = self._before
+        kept = {key for key, part in past_head.items() if same(head.get(key), part)}
+        if not kept.issuperset(TOGETHER):
+            kept = kept.difference(TOGETHER)
+        rest = ({k: v for k, v in side.items() if k not in kept} for side in (base, head, mine))
+        merged = merge(*rest)
+        known = [each for each in self.conflicts if each.path.split("/")[1] in kept]
+        new = self._credited(merged.conflicts, row)
+        self.conflicts = tuple(sorted((*known, *new), key=lambda each: (each.path, each.kind)))
+        document: Document = merged.document
+        return document | {key: part for key, part in past_result.items() if key in kept}
 
     @property
     def merged(self) -> tuple[str, ...]:
@@ -125,9 +155,17 @@ class Edit:
     def _credited(self, conflicts: tuple[Conflict, ...], row: Row) -> tuple[Conflict, ...]:
         if not conflicts:
             return ()
-        newest = self.past.newest(self.template_id, LOOK_BACK)
-        known = credited(conflicts, [past for past in newest if past.revision <= row.revision])
-        return tuple(map(_handed_out, known))
+
+        def newest(limit: int) -> list[Version]:
+            found = {
+                head.revision: Version(head.updated_by, head.body)
+                for head in (*self.past.written(self.template_id), row)
+            }
+            for past in self.past.newest(self.template_id, limit):
+                found[past.revision] = Version(past.by, past.body, past.parent is None)
+            return [found[n] for n in sorted(found, reverse=True) if n <= row.revision][:limit]
+
+        return tuple(map(_handed_out, conflicts, authors(conflicts, newest)))
 
     def _wanted(self, base: Document) -> Document:
         return overlay(base, self.changes)
@@ -157,10 +195,10 @@ class Return(Edit):
         return {**Edit._detail(self, kind), "restored": self.restored}
 
 
-def _handed_out(conflict: Conflict) -> Conflict:
+def _handed_out(conflict: Conflict, author: str | None) -> Conflict:
     """The record with values of the caller's own: what a commit is made of stays with us."""
     base, earlier, later = map(thaw, (conflict.base, conflict.earlier, conflict.later))
-    return replace(conflict, base=base, earlier=earlier, later=later)
+    return replace(conflict, base=base, earlier=earlier, later=later, earlier_by=author)
 
 
 def fingerprint(template_id: str, changes: Document, base: Snapshot | None) -> str:
@@ -199,11 +237,8 @@ def check_changes(template_id: str, changes: JSON) -> Document:
 
 def stayed(theirs: tuple[str, ...], conflicts: tuple[Conflict, ...]) -> tuple[str, ...]:
     """Those of their paths that no recorded conflict lies at, above or below."""
-    met = [conflict.path + "/" for conflict in conflicts if conflict.kept == "later"]
+    met = {conflict.path for conflict in conflicts if conflict.kept == "later"}
     if not met:
         return theirs
-    return tuple(
-        path
-        for path in theirs
-        if not any((path + "/").startswith(at) or at.startswith(path + "/") for at in met)
-    )
+    around = above(met)
+    return tuple(path for path in theirs if path not in around and met.isdisjoint(way(path)))

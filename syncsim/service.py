@@ -69,10 +69,10 @@ class SyncService(ProcessBound):
         self._store = env.store
         self._emit = env.events.emit
         self._now = env.clock.now
-        self._past = StoredPast(env.store)
         self._sights = FirstSights(env.clock)
         self.reads = FreshReads(env.store, env.cache, env.clock, env.events)
         self._queue = CommitQueue(env, self.reads.saw)
+        self._past = StoredPast(env.store, self._queue.written)
         self._committer = Committer(
             env, self.reads.row, self._queue, settings["retry"] or RetryPolicy(), self._deadline_s
         )

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from syncsim.contract import Revision, Store, supports_lookup
+from syncsim.contract import Revision, Row, Store, supports_lookup
 
 
 class StoredPast:
-    """A template's history as intents ask for it, from a store that may not support look-ups."""
+    """A template's history as intents ask for it, from a store that may not support look-ups.
 
-    def __init__(self, store: Store) -> None:
+    `written` gives the heads that a transaction under way has stood on (`Past.written`).
+    """
+
+    def __init__(self, store: Store, written: Callable[[str], Sequence[Row]]) -> None:
         self._store = store
+        self.written = written
         self._lookup = store if supports_lookup(store) else None
 
     def find(self, template_id: str, version: str) -> Revision | None:

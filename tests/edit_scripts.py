@@ -227,20 +227,26 @@ TEMPLATES = Kind(
 # -- boards ----------------------------------------------------------------------------------------
 
 
+def card_lists(document: Any) -> list[list[Any]]:
+    """The lists that cards stand in and move between: those of the columns, and two beside them."""
+    beside = [document[key] for key in ("backlog", "archive") if key in document]
+    return [*(column["cards"] for column in document["columns"]), *beside]
+
+
 def cards(document: Any) -> list[Any]:
-    return [card for column in document["columns"] for card in column["cards"]]
+    return [card for elements in card_lists(document) for card in elements]
 
 
 def add_card(document: Any, a: int, b: int) -> None:
     name = unused(cards(document), "abcdefgh", a)
-    if name is not None and document["columns"]:
-        insert(pick(document["columns"], b)["cards"], {"id": name}, b)
+    if name is not None and card_lists(document):
+        insert(pick(card_lists(document), b), {"id": name}, b)
 
 
 def take_card(document: Any, number: int) -> Any:
     chosen = pick(cards(document), number)
-    for column in document["columns"]:
-        column["cards"] = [card for card in column["cards"] if card is not chosen]
+    for elements in card_lists(document):
+        elements[:] = [card for card in elements if card is not chosen]
     return chosen
 
 
@@ -251,7 +257,7 @@ def delete_card(document: Any, a: int, b: int) -> None:
 
 def move_card(document: Any, a: int, b: int) -> None:
     if cards(document):
-        insert(pick(document["columns"], b)["cards"], take_card(document, a), a)
+        insert(pick(card_lists(document), b), take_card(document, a), a)
 
 
 def edit_card(document: Any, a: int, b: int) -> None:
@@ -292,8 +298,91 @@ BOARDS = Kind(
     is_template=False,
 )
 
+BESIDE = Kind(
+    {"/columns": "id", "/columns/*/cards": "id", "/backlog": "id", "/archive": "id"},
+    {**BOARDS.start, "backlog": [{"id": "e", "y": 1}, {"id": "f"}], "archive": []},
+    BOARDS.edits,
+    is_template=False,
+)
+"""A board with lists of cards beside its columns: cards move between lists of other patterns."""
+
+
+# -- lists without ids -----------------------------------------------------------------------------
+
+
+def edit_words(words: list[Any], a: int, b: int) -> None:
+    """Insert, remove, replace or move a plain value, which may be there several times."""
+    word = pick(["red", "green", "blue", "red", 1, True], a // 4)
+    if a % 4 == 0:
+        insert(words, word, b)
+    elif a % 4 == 1 and words:
+        words.pop(b % len(words))
+    elif a % 4 == 2 and words:
+        words[b % len(words)] = word
+    else:
+        relocate(words, a, b)
+
+
+def edit_rows(rows: list[Any], a: int, b: int) -> None:
+    """Insert, remove or move an object, or edit one attribute of it."""
+    if a % 5 == 0:
+        insert(rows, {"name": pick("pqr", b), "x": b % 3, "y": a % 3, "words": ["red"]}, b)
+    elif a % 5 == 1 and rows:
+        rows.pop(b % len(rows))
+    elif a % 5 == 2:
+        relocate(rows, a, b)
+    elif a % 5 == 3 and rows:
+        pick(rows, b)[pick(["x", "y"], a)] = b % 7
+    elif rows:
+        edit_words(pick(rows, b)["words"], a, b)
+
+
+LISTS = Kind(
+    {},
+    {
+        "words": ["red", "blue", "red"],
+        "rows": [
+            {"name": "p", "x": 0, "y": 0, "words": ["red", "red"]},
+            {"name": "q", "x": 0, "y": 0, "words": []},
+            {"name": "p", "x": 0, "y": 0, "words": ["red", "red"]},
+        ],
+    },
+    [
+        lambda document, a, b: edit_words(document["words"], a, b),
+        lambda document, a, b: edit_rows(document["rows"], a, b),
+    ],
+    is_template=False,
+)
+"""Lists with repeated values, and lists of objects that have no ids."""
+
+
+def edit_ports(ports: list[Any], a: int, b: int) -> None:
+    """Insert, remove, move or edit a port; its number or its protocol may be missing."""
+    if a % 4 == 0:
+        port = pick(
+            [{"port": 80}, {"port": 81}, {"port": 80, "proto": "udp"}, {"proto": "udp"}, {}], b
+        )
+        insert(ports, {**port, "name": pick("pq", b)}, a)
+    elif a % 4 == 1 and ports:
+        ports.pop(b % len(ports))
+    elif a % 4 == 2:
+        relocate(ports, a, b)
+    elif ports:
+        pick(ports, b)[pick(["name", "target"], a // 4)] = pick("xyz", a)
+
+
+PORTS = Kind(
+    {"/ports": ["port", "proto"]},
+    {"ports": [{"port": 80, "name": "p"}, {"port": 80, "proto": "udp", "name": "q"}]},
+    [lambda document, a, b: edit_ports(document["ports"], a, b)],
+    is_template=False,
+)
+"""A list with a composite id, parts of which may be missing."""
+
 _number = st.integers(0, 60)
 scripts = st.lists(st.tuples(_number, _number, _number), max_size=7)
-kinds = st.sampled_from([TEMPLATES, BOARDS])
-sides = st.builds(grown, kinds, scripts, scripts, scripts)
+kinds = st.sampled_from([TEMPLATES, BOARDS, BESIDE])
+sides = st.builds(
+    grown, st.one_of(kinds, st.sampled_from([LISTS, PORTS])), scripts, scripts, scripts
+)
 templates = st.builds(grown, st.just(TEMPLATES), scripts, scripts, scripts)

@@ -16,9 +16,10 @@ from syncsim.commit_queue import BATCH, CommitQueue, Ticket
 from syncsim.contract import Row, Write
 from syncsim.environment import LiveEnvironment, SystemClock
 from syncsim.errors import InvalidTemplateError, OutcomeUnknownError, StoreUnavailableError
+from syncsim.store.memory import MemoryStore
 from syncsim.store.sqlite import SQLiteStore
 from syncsim.template.samples import sample
-from tests.parts import environment
+from tests.parts import ManualClock, environment
 
 TID = "contact_card"
 
@@ -64,7 +65,10 @@ def crowd(env: LiveEnvironment, queue: CommitQueue, changes: list[Any], deadline
     return answers
 
 
-def test_a_crowd_is_committed_in_order_in_few_transactions(env: Any) -> None:
+def test_a_crowd_is_committed_in_order_in_few_transactions(
+    env: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commit_queue, "HOLD_S", 60.0)
     queue = CommitQueue(env)
     answers = crowd(env, queue, [adding(n) for n in range(100)], env.clock.now() + 30)
     assert [row.revision for row in answers] == list(range(2, 102)), "first come, first committed"
@@ -72,6 +76,32 @@ def test_a_crowd_is_committed_in_order_in_few_transactions(env: Any) -> None:
     assert written == list(reversed(range(100)))
     batches = [e.facts["batch"] for e in env.events.read() if e.kind == "update.dequeued"]
     assert max(batches) == BATCH
+    assert queue.pending(TID) == []
+
+
+def test_a_transaction_ends_when_its_changes_have_taken_long_enough(tmp_path: Path) -> None:
+    """Each change takes more than half of `HOLD_S`, so two go into a transaction, in order."""
+    clock = ManualClock()
+    store = MemoryStore(clock=clock)
+    store.create(TID, sample(TID), by="ann")
+    env = environment(tmp_path, clock, store)
+    queue = CommitQueue(env)
+    stood_on: list[list[int]] = []
+
+    def slow(n: int) -> Any:
+        def change(row: Row) -> Write:
+            clock.sleep(0.6 * commit_queue.HOLD_S)
+            stood_on.append([head.revision for head in queue.written(TID)])
+            return adding(n)(row)
+
+        return change
+
+    answers = crowd(env, queue, [slow(n) for n in range(5)], clock.now() + 60)
+    assert [row.revision for row in answers] == [2, 3, 4, 5, 6]
+    batches = [e.facts["batch"] for e in env.events.read() if e.kind == "update.dequeued"]
+    assert batches == [2, 2, 2, 2, 1]
+    assert stood_on[:4] == [[1], [1, 2], [3], [3, 4]], "what the history does not show yet"
+    assert queue.written(TID) == ()
     assert queue.pending(TID) == []
 
 
@@ -112,7 +142,7 @@ def test_a_change_whose_turn_comes_too_late_is_withdrawn_and_surely_not_written(
 
 
 def test_a_change_that_a_leader_took_and_did_not_answer_is_of_unknown_outcome(env: Any) -> None:
-    """The follower's deadline passes while the leader sits in the transaction with its change."""
+    """Its writer's deadline passes while the leader sits in the transaction with the change."""
     queue = CommitQueue(env)
     inside, leave = threading.Event(), threading.Event()
     answers: dict[str, Any] = {}
@@ -120,7 +150,7 @@ def test_a_change_that_a_leader_took_and_did_not_answer_is_of_unknown_outcome(en
     def slow(row: Row) -> Write:
         inside.set()
         leave.wait(20)
-        return adding(1)(row)
+        return adding(2)(row)
 
     def work(name: str, change: Any, allowed_s: float) -> None:
         try:
@@ -130,8 +160,8 @@ def test_a_change_that_a_leader_took_and_did_not_answer_is_of_unknown_outcome(en
         except Exception as error:
             answers[name] = error
 
-    leader = threading.Thread(target=work, args=("leader", slow, 20))
-    follower = threading.Thread(target=work, args=("follower", adding(2), 1.0))
+    leader = threading.Thread(target=work, args=("leader", adding(1), 20))
+    follower = threading.Thread(target=work, args=("follower", slow, 1.0))
     with env.lock(f"commit:{TID}"):
         leader.start()
         while not queue.pending(TID):

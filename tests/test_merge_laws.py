@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import random
+from collections import Counter
 from collections.abc import Iterator
 from itertools import permutations
 from typing import Any
@@ -19,12 +20,25 @@ from syncsim.merging.identity import (
     attributes_at,
     by_id,
     compile_keys,
+    id_of,
     pointer,
+    segment,
     split,
     step,
 )
 from syncsim.template import validate
-from tests.edit_scripts import Kind, Sides, Step, cards, edited, kinds, scripts, sides, templates
+from tests.edit_scripts import (
+    Kind,
+    Sides,
+    Step,
+    card_lists,
+    cards,
+    edited,
+    kinds,
+    scripts,
+    sides,
+    templates,
+)
 
 # -- looking at documents --------------------------------------------------------------------------
 
@@ -38,18 +52,21 @@ def leaves(value: Any, keys: KeyMap, path: tuple[str, ...] = (), at: Any = None)
     if children is None:
         return {pointer(path): value}
     found: dict[str, Any] = {}
-    for name, child in children.items():
+    for token, child in children.items():
+        name = segment(token)
         found |= leaves(child, keys, (*path, name), step(at, name))
     return found
 
 
-def value_at(document: Any, path: str) -> Any:
+def value_at(document: Any, path: str, keys: KeyMap) -> Any:
     """What stands at a path with ids; ABSENT where nothing does."""
-    value = document
+    value, at = document, compile_keys(keys)
     for part in split(path):
         if isinstance(value, list):
-            value = {element.get("id", element.get("value")): element for element in value}
+            tokens = ((id_of(element, attributes_at(at)), element) for element in value)
+            value = {segment(token): element for token, element in tokens if token is not None}
         value = value.get(part, ABSENT) if isinstance(value, dict) else ABSENT
+        at = step(at, part)
     return value
 
 
@@ -79,14 +96,23 @@ def scalars(value: Any) -> Iterator[str]:
 
 
 def inserted_by_both(keys: KeyMap, base: Any, earlier: Any, later: Any) -> bool:
-    """Whether both sides brought new elements, keyed or plain, so that runs may meet."""
+    """Whether both sides brought new elements, keyed or plain, so that runs may meet.
+
+    So may an edited object without an id, and in a sequence what was moved.
+    """
+    found = [v for each in (base, earlier, later) for v in leaves(each, keys).values()]
+    plain = [v for v in found if isinstance(v, list)]
+    if any(isinstance(e, dict) for v in plain for e in v) or any(
+        len(v) > len({*map(str, v)}) for v in plain
+    ):
+        return True
+
+    def words(document: Any) -> Counter[str]:
+        plain = [v for v in leaves(document, keys).values() if isinstance(v, list)]
+        return Counter(str(element) for elements in plain for element in elements)
 
     def new(side: Any) -> bool:
-        plain = [set(map(str, v)) for v in leaves(side, keys).values() if isinstance(v, list)]
-        known = set().union(
-            *[set(map(str, v)) for v in leaves(base, keys).values() if isinstance(v, list)]
-        )
-        return any(words - known for words in plain) or any(
+        return bool(words(side) - words(base)) or any(
             change.kind == "added" for change in diff(base, side, keys=keys)
         )
 
@@ -187,8 +213,8 @@ def test_no_id_occurs_twice(case: Sides) -> None:
     keys, base, earlier, later = case
     document = merge(base, earlier, later, keys=keys).document
     lists = [document[key] for key in ("fields", "sections", "columns") if key in document]
-    lists += [column["cards"] for column in document.get("columns", ())]
     if "columns" in document:
+        lists += card_lists(document)
         known = {card["id"] for card in cards(base)}
         lists.append([card for card in cards(document) if card["id"] in known])
     for elements in lists:
@@ -200,7 +226,9 @@ def test_no_id_occurs_twice(case: Sides) -> None:
 def test_no_conflict_is_told_of_what_both_left_alone(case: Sides) -> None:
     keys, base, earlier, later = case
     for conflict in merge(base, earlier, later, keys=keys).conflicts:
-        was, first, second = (value_at(each, conflict.path) for each in (base, earlier, later))
+        was, first, second = (
+            value_at(each, conflict.path, keys) for each in (base, earlier, later)
+        )
         assert not (same(was, first) and same(was, second)), conflict
 
 
@@ -286,7 +314,7 @@ def test_changed_paths_are_where_the_documents_differ(case: Sides) -> None:
     paths = changed_paths(base, other, keys=keys)
     assert len(paths) == len(set(paths))
     for path in paths:
-        assert not same(value_at(base, path), value_at(other, path))
+        assert not same(value_at(base, path, keys), value_at(other, path, keys))
     was, now = leaves(base, keys), leaves(other, keys)
     for path in {*was, *now}:
         if not same(was.get(path, ABSENT), now.get(path, ABSENT)):

@@ -95,6 +95,34 @@ without id, edited to what is inserted | {"t":[{"x":1},0]} | {"t":[{"x":2},0]}
 repeated values go by position | {"t":[0,0,1]} | {"t":[0,5,1]} | {"t":[0,0,2]} | {"t":[0,5,2]} |
 repeated values moved | {"t":[0,0,1]} | {"t":[1,0,0]} | {"t":[0,0,2]} | {"t":[0,0,2]} | /t edit
 repeated values, other length | {"t":[0,0]} | {"t":[0,0,0]} | {"t":[0,1]} | {"t":[0,1]} | /t edit
+an inner list with a repeated value | {"t":[{"w":[1,1],"x":0}]} | {"t":[{"w":[1,1,2],"x":5}]}
+| {"t":[{"w":[3,1,1],"x":0}]} | {"t":[{"w":[3,1,1,2],"x":5}]} |
+without id, edited by both beside an insertion | {"t":[{"k":"p","x":0,"y":0}]}
+| {"t":[{"k":"p","x":1,"y":0},{"k":"q"}]} | {"t":[{"k":"p","x":0,"y":2}]}
+| {"t":[{"k":"p","x":1,"y":2},{"k":"q"}]} |
+without id, both insert and both edit | {"t":[{"k":"p","x":0,"y":0}]}
+| {"t":[{"k":"m"},{"k":"p","x":1,"y":0}]} | {"t":[{"k":"p","x":0,"y":2},{"k":"n"}]}
+| {"t":[{"k":"m"},{"k":"p","x":1,"y":2},{"k":"n"}]} |
+without id, one leaf by both beside an insertion | {"t":[{"k":"p","x":0,"y":0}]}
+| {"t":[{"k":"p","x":1,"y":0},{"k":"q"}]} | {"t":[{"k":"p","x":2,"y":0}]}
+| {"t":[{"k":"p","x":2,"y":0},{"k":"q"}]} | /t edit
+without id, edited beside an insertion, then deleted | {"t":[{"k":"p","x":0,"y":0},0]}
+| {"t":[{"k":"p","x":1,"y":0},{"k":"q"},0]} | {"t":[0]} | {"t":[{"k":"q"},0]} | /t delete-edit
+the likest is the one that was edited | {"t":[{"k":"p","x":0,"y":0},{"k":"q","x":0,"y":1}]}
+| {"t":[{"n":1},{"k":"p","x":9,"y":0},{"k":"q","x":9,"y":1}]}
+| {"t":[{"k":"p","x":0,"y":7},{"k":"q","x":0,"y":8}]}
+| {"t":[{"n":1},{"k":"p","x":9,"y":7},{"k":"q","x":9,"y":8}]} |
+less than half alike is another element | {"t":[{"k":"p","x":0,"y":0}]}
+| {"t":[{"k":"q","x":1,"y":0},{"k":"n"}]} | {"t":[]} | {"t":[{"k":"q","x":1,"y":0},{"k":"n"}]} |
+of a composite id one part is missing | {"p":[{"r":"u","v":1}]} | {"p":[{"r":"u","v":2},{"r":"w"}]}
+| {"p":[{"r":"u","v":1,"w":3}]} | {"p":[{"r":"u","v":2,"w":3},{"r":"w"}]} |
+a missing part is not a null one | {"p":[{"r":"u"},{"r":"u","n":0}]}
+| {"p":[{"r":"u","v":1},{"r":"u","n":0}]}
+| {"p":[{"r":"u"},{"r":"u","n":0,"v":2}]} | {"p":[{"r":"u","v":1},{"r":"u","n":0,"v":2}]} |
+a conflict where a part is missing | {"p":[{"r":"u","v":1}]} | {"p":[{"r":"u","v":2}]}
+| {"p":[{"r":"u","v":3}]} | {"p":[{"r":"u","v":3}]} | /p/u,/v edit
+no part at all goes by content | {"p":[{"v":1}]} | {"p":[{"v":2}]} | {"p":[{"v":1},{"r":"u"}]}
+| {"p":[{"v":2},{"r":"u"}]} |
 an element without its id | {"l":[{"id":"a"},{"v":1}]} | {"l":[{"id":"a","v":2},{"v":1}]}
 | {"l":[{"id":"a"},{"v":3}]} | {"l":[{"id":"a","v":2},{"v":3}]} |
 a null id is no id | {"l":[{"id":null,"v":1},{"id":"a"}]} | {"l":[{"id":null,"v":2},{"id":"a"}]}
@@ -142,6 +170,20 @@ neighbours replaced | a b c d | a x c d | a b y d | a x y d |
 replaced here, removed there | a b c | a x c | a c | a x c |
 moved here, removed there | a b c | c a b | a b | a b |
 replaced by what was inserted elsewhere | a b | a x | x a b | x a | /t order
+neighbours replaced beside what comes twice | a b c a | a b y a | a x c a | a x y a |
+the first one comes again, one replaced, one appended | a b a | z b a | a b a q | z b a q |
+the first one comes again, one inserted by each | a b c a | a x b c a | a b y c a | a x b y c a |
+a way closed, then opened | a b c a | a b d c a | a b c | a b d c |
+an option given twice | -v x -v y | -v x -v y -e | -l -v x -v y | -l -v x -v y -e |
+both append to what comes twice | a b | a b e | a b a | a b e a |
+both append the same to what comes twice | a a | a a b | a a b | a a b |
+both insert a value, at two places | a b a c | x a b a c | a b a c x | x a b a c x |
+one inserted, another removed | a b a c d | a n b a c d | a b a d | a n b a d |
+one of two equal ones is removed | a b a c | b a c | a b a c d | b a c d |
+what comes twice, replaced differently by both | a b a b | a x a b | a y a b | a y a b | /t edit
+what comes twice, replaced by two and by one | a b a b | a x y a b | a z a b | a z a b | /t edit
+a run rewritten, the rest kept | a b a c a | a x y a c n a | a z a c a | a z a c n a | /t edit
+moved among what comes twice | a a b c | c a a b | a a b c d | c a a b d |
 """
 
 BOARDS = """
@@ -170,6 +212,25 @@ an id in two lists tells nothing | todo=a:1;done=a:2 | todo=a:9;done=a:2 | todo=
 | todo=a:9;done=a:8 |
 """
 
+BESIDE = """
+a card leaves a column for the backlog | s=a b|s=b;backlog=a|s=a:x b|s=b;backlog=a:x|
+a card leaves the backlog for a column | s=;backlog=a|s=a;backlog=|s=;backlog=a:x|s=a:x;backlog=|
+edited by one, moved out by the other | s=a b;backlog=c | s=a:x b;backlog=c
+| s=b;backlog=c a | s=b;backlog=c a:x |
+from one list beside to another | backlog=a b;archive= | backlog=b;archive=a
+| backlog=a:x b;archive= | backlog=b;archive=a:x |
+both move it, into lists of two kinds | s=a;t=;backlog= | s=;t=a;backlog=
+| s=;t=;backlog=a | s=;t=;backlog=a | /columns/s/cards/a move
+moved out, then deleted | s=a b;backlog= | s=b;backlog=a
+| s=b;backlog= | s=b;backlog= | /columns/s/cards/a delete-edit
+deleted, then moved out | s=a b;backlog= | s=b;backlog=
+| s=b;backlog=a | s=b;backlog=a | /columns/s/cards/a delete-edit
+edited by both, moved by one | s=a:1;backlog= | s=;backlog=a:2
+| s=a:3;backlog= | s=;backlog=a:3 | /columns/s/cards/a/v edit
+an id on both sides of the fence | s=a:1;backlog=a:2 | s=a:9;backlog=a:2
+| s=a:1;backlog=a:8 | s=a:9;backlog=a:8 |
+"""
+
 
 def ids(text: str) -> Any:
     """A keyed list from `a b c`; `b:x` gives b an attribute v of x."""
@@ -186,6 +247,15 @@ def board(text: str) -> Any:
     """A list of cards in each column, from `todo=a b:x;done=c`."""
     pairs = (column.partition("=") for column in text.split(";"))
     return {"columns": [{"id": name, "cards": ids(cards)["l"]} for name, _, cards in pairs]}
+
+
+def beside(text: str) -> Any:
+    """A board with lists beside its columns, from `s=a b:x;backlog=c`."""
+    lists = {
+        name: ids(cards)["l"] for name, _, cards in (c.partition("=") for c in text.split(";"))
+    }
+    columns = [{"id": name, "cards": cards} for name, cards in lists.items() if len(name) == 1]
+    return {"columns": columns} | {name: cards for name, cards in lists.items() if len(name) > 1}
 
 
 def cases(table: str, read: Callable[[str], Any], keys: Any = KEYS) -> list[Any]:
@@ -205,6 +275,7 @@ def cases(table: str, read: Callable[[str], Any], keys: Any = KEYS) -> list[Any]
         *cases(KEYED_LISTS, ids),
         *cases(PLAIN_LISTS, tags),
         *cases(BOARDS, board, BOARD_KEYS),
+        *cases(BESIDE, beside, {**BOARD_KEYS, "/backlog": "id", "/archive": "id"}),
     ],
 )
 def test_a_rule_of_the_merge_holds(

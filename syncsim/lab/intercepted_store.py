@@ -117,10 +117,15 @@ class InterceptedStore:
 
     # -- writes ------------------------------------------------------------------------------------
 
-    def create(self, template_id: str, document: Document, *, by: str) -> Row:
+    def create(
+        self, template_id: str, document: Document, *, by: str, timeout_s: float | None = None
+    ) -> Row:
         """Write the first version."""
-        call = StoreCall("create", template_id, by)
-        return self.around(call, lambda: self._inner.create(call.template_id, document, by=by))
+        call = StoreCall("create", template_id, by, timeout_s=timeout_s)
+        return self.around(
+            call,
+            lambda: self._inner.create(call.template_id, document, by=by, timeout_s=call.timeout_s),
+        )
 
     def put(self, template_id: str, document: Document, *, by: str) -> Row:
         """Write over whatever is there."""

@@ -1,19 +1,21 @@
 """Which element of a list is which on three sides: by id, and where there is none by content.
 
-A value that occurs once in a list is its own identity. An element that was replaced where it stood
-is the same element edited, so that two sides replacing one element meet, as do an edit and a move.
+A value that occurs once in a list is its own identity; where one occurs more often, all of them are
+told apart by their place in the sequence. An element that was replaced where it stood, or by one
+much like it, is the same element edited, so that two sides replacing one element meet, as do an
+edit and a move.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple, TypeAlias
 
-import orjson
-
 from syncsim.contract import JSON
-from syncsim.merging.identity import Token, by_id, id_of
+from syncsim.merging.identity import Token, by_id, canonical_text, id_of
+from syncsim.merging.likeness import alike
+from syncsim.merging.sequences import common, untangled
 
 Elements: TypeAlias = dict[Token, JSON]
 """The elements of a list by token, in list order; the tokens of those without an id are ints."""
@@ -33,33 +35,66 @@ class Aligned(NamedTuple):
     base: Elements
     earlier: Elements
     later: Elements
+    is_certain: bool = True
+    """Whether elements go by ids, or are plain values that come once, and so by themselves."""
+    is_sequence: bool = False
+    """Whether a value comes more than once, so that its place had to tell which one is meant."""
+    is_disputed: bool = False
+    """Whether something of `earlier` was taken back, because `later` put other things there."""
 
 
-def align(
-    base: list[JSON], earlier: list[JSON], later: list[JSON], attributes: tuple[str, ...]
-) -> Aligned | None:
-    """The elements of three lists under common tokens, by the id `attributes` if they are there.
+def align_by_id(lists: Lists, attributes: tuple[str, ...]) -> Aligned | None:
+    """The elements of three lists by the id `attributes`; None unless each has one of its own."""
+    base, earlier, later = (by_id(side, attributes) for side in lists)
+    if base is None or earlier is None or later is None:
+        return None
+    return Aligned(base, earlier, later)
 
-    Elements that lack an id go by content, and so do all where an id is not unique. Where content
-    repeats itself they go by position, as long as nothing moved; otherwise the answer is None.
+
+def align(lists: Lists, attributes: tuple[str, ...]) -> Aligned | None:
+    """The elements of three lists under common tokens, where some or all have no id of their own.
+
+    Those go by content; so do all where an id is not unique. None where values come more than once
+    and one side moved what the other put something else in place of.
     """
-    keyed = by_id(base, attributes), by_id(earlier, attributes), by_id(later, attributes)
-    if keyed[0] is not None and keyed[1] is not None and keyed[2] is not None:
-        return Aligned(keyed[0], keyed[1], keyed[2])
-    lists = (base, earlier, later)
-    for by in (attributes, ()):
-        names = [[_name(element, by) for element in elements] for elements in lists]
-        if all(len(set(side)) == len(side) for side in names):
-            return _by_content(lists, names)
-    return _by_position(lists) if _in_place(*names) else None
+    names = [[_name(element, attributes) for element in side] for side in lists]
+    if any(len(side) > len(set(side)) for side in map(_ids, names)):
+        names = [[canonical_text(element) for element in side] for side in lists]
+    is_sequence = any(len(side) > len(set(side)) for side in names)
+    if is_sequence:
+        names = _told_apart(*names)
+    tokens = _tokens(names, lists, is_sequence=is_sequence)
+    order = untangled(*tokens) if is_sequence else tokens[1]
+    if order is None:
+        return None
+    base, earlier, later = (
+        dict(zip(side, elements, strict=True)) for side, elements in zip(tokens, lists, strict=True)
+    )
+    held = {token: earlier.get(token, base.get(token)) for token in order}
+    is_plain = not any(isinstance(element, dict | list) for side in lists for element in side)
+    is_certain = is_plain and not is_sequence
+    return Aligned(base, held, later, is_certain, is_sequence, order != tokens[1])
 
 
-def canonical_text(value: JSON) -> bytes:
-    """Bytes that are equal exactly if the values are `same`."""
-    try:
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    except TypeError:  # an int beyond 64 bit, a lone surrogate, more than 254 levels
-        return json.dumps(value, sort_keys=True).encode()
+def adds_up(lists: Lists, merged: list[JSON], *, none_fewer: bool) -> bool:
+    """Whether no value was doubled by a merge of sequences, or lost where a side added it.
+
+    To move a value is to remove one and to insert one, so two moves may come out as three values,
+    and a move may hide an insertion. What both sides added may count once or twice.
+    """
+    base, earlier, later, result = (
+        Counter(map(canonical_text, elements)) for elements in (*lists, merged)
+    )
+    for value in base | earlier | later:
+        changes = earlier[value] - base[value], later[value] - base[value]
+        added = [max(change, 0) for change in changes]
+        removed = [min(change, 0) for change in changes]
+        if result[value] > base[value] + sum(added) + min(removed):
+            return False
+        is_repeated = max(base[value], earlier[value], later[value]) > 1
+        if none_fewer and is_repeated and result[value] < base[value] + max(added) + sum(removed):
+            return False
+    return True
 
 
 def _name(element: JSON, attributes: tuple[str, ...]) -> Name:
@@ -67,43 +102,98 @@ def _name(element: JSON, attributes: tuple[str, ...]) -> Name:
     return canonical_text(element) if token is None else token
 
 
-def _in_place(base: list[Name], *sides: list[Name]) -> bool:
-    """Whether elements were only replaced: no length changed, and no value turned up elsewhere."""
-    for side in sides:
-        if len(side) != len(base):
-            return False
-        replaced = [pair for pair in zip(base, side, strict=True) if pair[0] != pair[1]]
-        if {old for old, _ in replaced} & {new for _, new in replaced}:
-            return False
-    return True
+def _ids(names: Iterable[Name]) -> list[Name]:
+    return [name for name in names if not isinstance(name, bytes)]
 
 
-def _by_position(lists: Lists) -> Aligned:
-    base, earlier, later = (Elements(enumerate(side)) for side in lists)
-    return Aligned(base, earlier, later)
+# -- values that come more than once ---------------------------------------------------------------
 
 
-def _by_content(lists: Lists, names: list[list[Name]]) -> Aligned:
-    base, earlier, later = names
+def _told_apart(base: list[Name], earlier: list[Name], later: list[Name]) -> list[list[Name]]:
+    """The names of elements without ids with a number each: the same for the same element.
+
+    Which is the same follows from what a list has in common with `base`, as sequences; of what is
+    new on both sides, from what the runs that stand at one place have in common. A move is a
+    removal and an insertion here.
+    """
+    numbers: dict[tuple[object, ...], int] = {}
+
+    def numbered(name: Name, *which: object) -> Name:
+        if not isinstance(name, bytes):
+            return name
+        return b"%b #%d" % (name, numbers.setdefault(which, len(numbers)))
+
+    was = [numbered(name, place) for place, name in enumerate(base)]
+    rows = [dict((new, old) for old, new in common(base, side)) for side in (earlier, later)]
+    kept = {*rows[0].values()}.intersection(rows[1].values())
+    new = [_new_runs(side, of, kept) for side, of in zip((earlier, later), rows, strict=True)]
+    twins: dict[int, int] = {}
+    for row, places in new[1].items():
+        others = new[0].get(row, [])
+        pairs = common([earlier[place] for place in others], [later[place] for place in places])
+        twins |= {places[second]: others[first] for first, second in pairs}
+    first = [
+        was[rows[0][place]] if place in rows[0] else numbered(name, "earlier", place)
+        for place, name in enumerate(earlier)
+    ]
+    second = [
+        was[rows[1][place]]
+        if place in rows[1]
+        else first[twins[place]]
+        if place in twins
+        else numbered(name, "later", place)
+        for place, name in enumerate(later)
+    ]
+    return [was, first, second]
+
+
+def _new_runs(side: list[Name], rows: dict[int, int], kept: set[int]) -> dict[int, list[int]]:
+    """The places of what is new in a list, by the row in the base of the last kept one before."""
+    runs: dict[int, list[int]] = {}
+    last = -1
+    for place in range(len(side)):
+        row = rows.get(place)
+        if row is None:
+            runs.setdefault(last, []).append(place)
+        elif row in kept:
+            last = row
+    return runs
+
+
+# -- elements that were edited ---------------------------------------------------------------------
+
+
+def _tokens(names: list[list[Name]], lists: Lists, *, is_sequence: bool) -> list[list[Token]]:
+    """A token for each element, the same for those that are one on several sides."""
+    sides = [
+        dict(zip(side, elements, strict=True)) for side, elements in zip(names, lists, strict=True)
+    ]
+    alike_earlier, alike_later = _alike(names, sides)
+    base = names[0]
+    earlier, later = (
+        [old_of.get(name, name) for name in side]
+        for old_of, side in zip((alike_earlier, alike_later), names[1:], strict=True)
+    )
     replaced_earlier, replaced_later = _replaced(base, earlier), _replaced(base, later)
-    plain = {
-        name
-        for name, element in zip(base, lists[0], strict=True)
-        if not isinstance(element, dict | list)
-    }
 
     def edited(mine: Replaced, other: list[Name], theirs: Replaced) -> dict[Name, Name]:
         """By new name the old one, where mine edited an element, not removed one and put another.
 
         Not so if the other side holds the new value too, which must not appear twice. A plain value
-        is edited only if both sides replaced it in one run: where `draft` was replaced here and
-        removed there, nothing of it is left to conflict over.
+        is edited only if the other side replaced it in the same run: where `draft` was replaced
+        here and removed there, nothing of it is left to conflict over. In a sequence it is edited
+        as well if the other side still has it, since its place is what it is known by.
         """
         held, both = set(other), set(theirs.values())
         return {
             new: run[place]
             for new, (run, place) in mine.items()
-            if new not in held and (run[place] not in plain or (run, place) in both)
+            if new not in held
+            and (
+                isinstance(sides[0][run[place]], dict | list)
+                or (is_sequence and run[place] in held)
+                or (run, place) in both
+            )
         }
 
     old_names: tuple[dict[Name, Name], ...] = (
@@ -118,11 +208,37 @@ def _by_content(lists: Lists, names: list[list[Name]]) -> Aligned:
             known = old.get(name, name)
             yield numbers.setdefault(known, len(numbers)) if isinstance(known, bytes) else known
 
-    aligned = (
-        dict(zip(tokens(side, old), elements, strict=True))
-        for side, old, elements in zip(names, old_names, lists, strict=True)
-    )
-    return Aligned(*aligned)
+    return [
+        list(tokens(side, old)) for side, old in zip((base, earlier, later), old_names, strict=True)
+    ]
+
+
+def _alike(
+    names: list[list[Name]], sides: list[dict[Name, JSON]]
+) -> tuple[dict[Name, Name], dict[Name, Name]]:
+    """By new name the old one, of objects and lists that neither side left as they were."""
+    if not any(isinstance(element, dict | list) for element in sides[0].values()):
+        return {}, {}
+    base, earlier, later = map(set, names)
+
+    def objects(names: list[Name], elements: dict[Name, JSON], others: set[Name]) -> list[Name]:
+        return [
+            name
+            for name in names
+            if isinstance(name, bytes)
+            and name not in others
+            and isinstance(elements[name], dict | list)
+        ]
+
+    found = []
+    for side, elements, other in ((names[1], sides[1], later), (names[2], sides[2], earlier)):
+        # What stands alone between the same neighbours in both needs no likeness.
+        alone = {new: run[0] for new, (run, _) in _replaced(names[0], side).items() if not run[1:]}
+        old = objects(names[0], sides[0], {*earlier, *later, *alone.values()})
+        new = objects(side, elements, {*base, *other, *alone})
+        pairs = alike([sides[0][name] for name in old], [elements[name] for name in new])
+        found.append({new[index]: old[place] for index, place in pairs.items()})
+    return found[0], found[1]
 
 
 def _replaced(base: list[Name], other: list[Name]) -> Replaced:

@@ -116,11 +116,13 @@ def _moves(path: str, before: list[Token], after: list[Token]) -> Iterator[_Row]
     shared = set(before).intersection(after)
     was = [token for token in before if token in shared]
     now = [token for token in after if token in shared]
-    for token in moved(was, now) if was != now else ():
-        place = f"{path}/{escaped(segment(token))}"
-        yield place, "moved", _followed(before, token), _followed(after, token)
+    if was == now:
+        return
+    followed, follows = _predecessors(before), _predecessors(after)
+    for token in moved(was, now):
+        yield f"{path}/{escaped(segment(token))}", "moved", followed[token], follows[token]
 
 
-def _followed(order: list[Token], token: Token) -> str | None:
-    index = order.index(token)
-    return segment(order[index - 1]) if index else None
+def _predecessors(order: list[Token]) -> dict[Token, str | None]:
+    """For each token the id before it; None for the first."""
+    return dict(zip(order, [None, *map(segment, order)], strict=False))

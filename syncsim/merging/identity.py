@@ -93,6 +93,14 @@ def _same_leaf_by_leaf(a: JSON, b: JSON) -> bool:
     return True
 
 
+def canonical_text(value: JSON) -> bytes:
+    """Bytes that are equal exactly if the values are `same`."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # an int beyond 64 bit, a lone surrogate, more than 254 levels
+        return json.dumps(value, sort_keys=True).encode()
+
+
 def json_type(value: JSON) -> str:
     """The JSON name of a value's type; both int and float are `number`."""
     if isinstance(value, dict):
@@ -163,13 +171,18 @@ def attributes_at(position: Position) -> tuple[str, ...]:
 
 
 def id_of(element: JSON, attributes: tuple[str, ...]) -> Token | None:
-    """The token of an element's id; None where an attribute is missing, null or not a scalar."""
+    """The token of an element's id; None where an attribute is missing, null or not a scalar.
+
+    Of an id of several attributes a missing one stands for itself, as long as another is there.
+    """
     if not attributes or not isinstance(element, dict):
         return None
     if len(attributes) == 1:
         value = element.get(attributes[0])
         return value if type(value) is str else _scalar_token(value)
-    parts = tuple(_scalar_token(element.get(attribute)) for attribute in attributes)
+    if element.keys().isdisjoint(attributes):
+        return None
+    parts = tuple([_scalar_token(element[name]) if name in element else () for name in attributes])
     return None if None in parts else parts
 
 

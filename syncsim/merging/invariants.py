@@ -8,23 +8,33 @@ left for the store to refuse.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import combinations
+from itertools import chain, combinations
 from operator import is_
 from typing import Final
 
-from syncsim.contract import ABSENT, JSON
+from syncsim.contract import ABSENT, JSON, Conflict
 from syncsim.merging.differences import changed_paths
-from syncsim.merging.identity import TEMPLATE_KEYS, Path, by_id, compile_keys, segment, split, step
+from syncsim.merging.identity import (
+    TEMPLATE_KEYS,
+    Path,
+    by_id,
+    compile_keys,
+    pointer,
+    segment,
+    split,
+    step,
+)
 from syncsim.merging.three_way import ThreeWay
-from syncsim.template.frozen import thaw
-from syncsim.template.schema import FIELDS
-from syncsim.template.strict_json import NotAllowed
+from syncsim.template.known import is_field
 
 DEPENDENT: Final = ("default", "required", "validation", "options", "type")
 """The attributes of a field that limit each other, in the order in which they are taken back."""
 
 MAX_SINGLE: Final = 20
 """How many changes of a field are tried one by one before whole attributes; bounds the work."""
+
+MAX_OPTIONS: Final = 20_000
+"""How many options these trials may look at in all, so that a field of thousands is tried less."""
 
 _ROOT: Final = compile_keys(TEMPLATE_KEYS)
 
@@ -63,34 +73,41 @@ def _mend_fields(
     """The merged fields with the broken ones mended; None if none was broken."""
     whole = {*map(id, earlier), *map(id, later)}
     places = [i for i, field in enumerate(map(id, merged)) if field not in whole]
-    broken = [i for i in places if not _valid(merged[i])]
+    broken = [i for i in places if not is_field(merged[i])]
     if not broken:
         return None
     was, first, second = (by_id(side, ("id",)) for side in (base, earlier, later))
     if was is None or first is None or second is None:
         return None
     mended = merged.copy()
+    records: dict[str, list[Conflict]] = {}
     for i in broken:
         name = merged[i]["id"]
-        if _valid(first.get(name)) and _valid(second.get(name)):
-            sides = was.get(name, {}), first[name], second[name]
-            mended[i] = _mend_field(three_way, ("fields", name), *sides, merged[i])
+        if is_field(first.get(name)) and is_field(second.get(name)):
+            path, sides = ("fields", name), (was.get(name, {}), first[name], second[name])
+            mended[i], within = _mend_field(three_way, path, *sides, merged[i])
+            records[pointer(path)] = within.conflicts
+    three_way.forget(records)
+    three_way.conflicts += chain.from_iterable(records.values())
     return mended
 
 
 def _mend_field(
     three_way: ThreeWay, path: Path, base: JSON, earlier: JSON, later: JSON, merged: JSON
-) -> JSON:
+) -> tuple[JSON, ThreeWay]:
+    """The field merged anew so that it is valid, and the merge that did it."""
     at = step(step(_ROOT, path[0]), path[1])
-    for chosen in _selections(_differing(later, merged)):
-        reduced = _taken_back(earlier, base, chosen)
-        mended = three_way.again(path, at, base, reduced, later)
-        if _valid(mended):
+    singles = min(MAX_SINGLE, MAX_OPTIONS // (1 + len(merged.get("options", ()))))
+    for chosen in _selections(_differing(later, merged), singles):
+        within = three_way.fresh()
+        mended = within.value(path, at, base, _taken_back(earlier, base, chosen), later)
+        if is_field(mended):
             for change in chosen:
                 was, first, second = (_value(field, change) for field in (base, earlier, later))
-                three_way.record((*path, *change), "invariant", was, first, second)
-            return mended
-    return three_way.again(path, at, base, earlier, later)
+                within.record((*path, *change), "invariant", was, first, second)
+            return mended, within
+    within = three_way.fresh()
+    return within.value(path, at, base, earlier, later), within
 
 
 def _differing(later: JSON, merged: JSON) -> list[Path]:
@@ -103,9 +120,9 @@ def _differing(later: JSON, merged: JSON) -> list[Path]:
     )
 
 
-def _selections(changes: list[Path]) -> Iterator[list[Path]]:
+def _selections(changes: list[Path], singles: int) -> Iterator[list[Path]]:
     """What to take back, the least first: a single change, then 1, 2, ... whole attributes."""
-    yield from ([change] for change in changes[:MAX_SINGLE])
+    yield from ([change] for change in changes[:singles])
     attributes = dict.fromkeys(change[:1] for change in changes)
     for count in range(1, len(attributes) + 1):
         yield from map(list, combinations(attributes, count))
@@ -133,14 +150,6 @@ def _value(field: JSON, change: Path) -> JSON:
     if inner and isinstance(value, list):
         value = by_id(value, ("value",)) or {}
     return (value or {}).get(inner[0], ABSENT) if inner else value
-
-
-def _valid(field: JSON) -> bool:
-    try:
-        FIELDS.element.check(thaw(field))
-    except NotAllowed:
-        return False
-    return True
 
 
 # -- a section that was deleted and is needed ------------------------------------------------------
@@ -172,7 +181,8 @@ def _restore_sections(
         else:
             later = _as_in(base, later, name, "id")
     at = step(_ROOT, "sections")
-    sections: list[JSON] = three_way.again(("sections",), at, base, earlier, later)
+    three_way.forget(["/sections"])
+    sections: list[JSON] = three_way.value(("sections",), at, base, earlier, later)
     for name in restored:
         three_way.record(
             ("sections", segment(name)),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from functools import cmp_to_key
-from itertools import combinations
+from itertools import zip_longest
 from typing import Any
 
 from syncsim.merging.identity import Token
@@ -112,9 +112,49 @@ def _reconcile(was: Order, first: Order, second: Order) -> list[Token] | None:
     for run in runs.values():
         run.sort(key=by_precedence)
     merged = _strung(still, runs)
-    rank = _ranks(merged)
-    consistent = all(precedes(x, y) == (rank[x] < rank[y]) for x, y in combinations(movers, 2))
-    return merged if consistent else None
+    # How the others lie to each other and to those that moved, nobody disputes.
+    of_movers = ([t for t in order if t in movers] for order in (was, first, second, merged))
+    return merged if _is_union(*of_movers) else None
+
+
+def _is_union(was: Order, first: Order, second: Order, merged: Order) -> bool:
+    """Whether `merged` turns round the pairs that `first` or `second` does, and no other.
+
+    With d the number of pairs that two orders have differently, it turns what the one turned if it
+    lies between: d(was, first) + d(first, merged) = d(was, merged); likewise the other; and nothing
+    else if it turns as many as the two together.
+    """
+    turned, by_first, by_second = (turned_pairs(was, each) for each in (merged, first, second))
+    return (
+        turned == by_first + turned_pairs(first, merged)
+        and turned == by_second + turned_pairs(second, merged)
+        and 2 * turned == by_first + by_second + turned_pairs(first, second)
+    )
+
+
+def turned_pairs(one: Order, other: Order) -> int:
+    """How many pairs of tokens two orders of the same tokens have the other way round.
+
+    Counted while sorting by merging (Knuth, The Art of Computer Programming 3, 5.2.4).
+    """
+    rank = _ranks(one)
+    runs = [[rank[token]] for token in other]
+    turned = 0
+    while len(runs) > 1:
+        merged: list[list[int]] = []
+        left: list[int]
+        right: list[int]
+        for left, right in zip_longest(runs[::2], runs[1::2], fillvalue=[]):
+            if not right or left[-1] < right[0]:
+                merged.append([*left, *right])
+            elif right[-1] < left[0]:
+                turned += len(left) * len(right)
+                merged.append([*right, *left])
+            else:
+                turned += sum([bisect_left(right, place) for place in left])
+                merged.append(sorted([*left, *right]))
+        runs = merged
+    return turned
 
 
 def _places(order: Order, anchors: Container[Token]) -> dict[Token, Token | None]:

@@ -6,10 +6,11 @@ list to another (`moves`), and what makes a template valid (`invariants`).
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Collection
+from typing import Literal, NamedTuple
 
 from syncsim.contract import ABSENT, JSON, Conflict
-from syncsim.merging.alignment import Elements, align
+from syncsim.merging.alignment import Aligned, Elements, Lists, adds_up, align, align_by_id
 from syncsim.merging.identity import (
     Path,
     Position,
@@ -24,18 +25,32 @@ from syncsim.merging.lines import merge_lines
 from syncsim.merging.ordering import arrange
 
 
+class _Found(NamedTuple):
+    """A list merged by content, and what was recorded on the way."""
+
+    merged: list[JSON]
+    conflicts: list[Conflict]
+    is_certain: bool
+
+
 class ThreeWay:
     """One merge under way; `conflicts` holds what it could not keep, one record a place.
 
     With `lines`, two versions of a text are merged by lines first, and clash only if that fails.
     """
 
-    __slots__ = ("conflicts", "earlier_by", "lines")
+    __slots__ = ("conflicts", "earlier_by", "is_trial", "lines")
 
-    def __init__(self, *, lines: bool = False, earlier_by: str | None = None) -> None:
-        """Begin without a conflict; `earlier_by` is who stands as the author in the records."""
+    def __init__(
+        self, *, lines: bool = False, earlier_by: str | None = None, is_trial: bool = False
+    ) -> None:
+        """Begin without a conflict; `earlier_by` is who stands as the author in the records.
+
+        `is_trial` says that another merge looks whether the result is settled (`_is_settled`).
+        """
         self.lines = lines
         self.earlier_by = earlier_by
+        self.is_trial = is_trial
         self.conflicts: list[Conflict] = []
 
     def value(self, path: Path, at: Position, base: JSON, earlier: JSON, later: JSON) -> JSON:
@@ -60,14 +75,18 @@ class ThreeWay:
             Conflict(pointer(path), kind, base, earlier, later, kept, self.earlier_by)
         )
 
-    def again(self, path: Path, at: Position, base: JSON, earlier: JSON, later: JSON) -> JSON:
-        """As `value`, with what was recorded at the path or below it forgotten first."""
-        here = pointer(path)
-        below = here + "/"
+    def fresh(self, *, is_trial: bool = False) -> ThreeWay:
+        """Another merge of the same kind, without a conflict yet."""
+        return ThreeWay(
+            lines=self.lines, earlier_by=self.earlier_by, is_trial=is_trial or self.is_trial
+        )
+
+    def forget(self, paths: Collection[str]) -> None:
+        """Drop what was recorded at these pointers or below them; all are equally deep."""
+        depth = next(iter(paths), "").count("/") + 1
         self.conflicts = [
-            each for each in self.conflicts if each.path != here and not each.path.startswith(below)
+            each for each in self.conflicts if "/".join(each.path.split("/")[:depth]) not in paths
         ]
-        return self.value(path, at, base, earlier, later)
 
     def _differing(self, path: Path, at: Position, base: JSON, earlier: JSON, later: JSON) -> JSON:
         """Both sides changed the value, and not in the same way."""
@@ -112,16 +131,52 @@ class ThreeWay:
     def _lists(
         self, path: Path, at: Position, base: JSON, earlier: list[JSON], later: list[JSON]
     ) -> list[JSON]:
-        was = base if isinstance(base, list) else []
-        aligned = align(was, earlier, later, attributes_at(at))
+        lists = (base if isinstance(base, list) else [], earlier, later)
+        aligned = align_by_id(lists, attributes_at(at))
+        if aligned is not None:
+            return self._elements(path, at, aligned)
+        found = self._by_content(path, at, lists)
+        if found is not None and (self.is_trial or self._is_settled(path, at, lists, found)):
+            self.conflicts += found.conflicts
+            return found.merged
+        self.record(path, _kind(*lists), base, earlier, later)
+        return later
+
+    def _by_content(self, path: Path, at: Position, lists: Lists) -> _Found | None:
+        """The merge of lists whose elements have no ids; None if values got lost or doubled."""
+        aligned = align(lists, attributes_at(at))
         if aligned is None:
-            self.record(path, _kind(base, earlier, later), base, earlier, later)
-            return later
-        merged = self._children(path, at, *aligned)
-        base_order, earlier_order, later_order = map(list, aligned)
-        order, disputed = arrange(base_order, earlier_order, later_order, merged)
+            return None
+        within = self.fresh(is_trial=True)
+        merged = within._elements(path, at, aligned)
+        if aligned.is_disputed:
+            within.record(path, _kind(*lists), *lists)
+        if aligned.is_sequence and not adds_up(lists, merged, none_fewer=not within.conflicts):
+            return None
+        return _Found(merged, within.conflicts, aligned.is_certain)
+
+    def _is_settled(self, path: Path, at: Position, lists: Lists, found: _Found) -> bool:
+        """Whether merging once more changes nothing, whichever side came first.
+
+        An alignment by content does not promise that (Khanna, Kunal, Pierce 2007): the merged list
+        may be aligned in another way than the lists it was made of.
+        """
+        if found.is_certain:
+            return True
+        base, earlier, later = lists
+        again = self.fresh(is_trial=True)
+        swapped = again._by_content(path, at, (base, later, earlier))
+        return swapped is not None and all(
+            same(again.value(path, at, base, side, result), result)
+            for side, result in ((earlier, found.merged), (later, swapped.merged))
+        )
+
+    def _elements(self, path: Path, at: Position, aligned: Aligned) -> list[JSON]:
+        base, earlier, later = aligned.base, aligned.earlier, aligned.later
+        merged = self._children(path, at, base, earlier, later)
+        order, disputed = arrange(list(base), list(earlier), list(later), merged)
         if disputed:
-            was_shown, first, second = map(_shown, aligned)
+            was_shown, first, second = map(_shown, (base, earlier, later))
             self.record(path, "order", was_shown, first, second)
         return [merged[token] for token in order]
 
@@ -131,7 +186,7 @@ class ThreeWay:
         A path cannot lead into it, so a conflict is told at the path of its list; and where two
         sides put two different objects in one place, half of each would make no sense.
         """
-        within = ThreeWay(lines=self.lines)
+        within = self.fresh()
         merged = within._differing(path, step(at, "*"), base, earlier, later)
         if not within.conflicts:
             return merged

@@ -79,12 +79,17 @@ class VersionedWrites(ProcessBound, ABC):
         """
         return None
 
-    def create(self, template_id: str, document: Document, *, by: str) -> Row:
-        """Write the first version; raises `TemplateExistsError` where there is one."""
+    def create(
+        self, template_id: str, document: Document, *, by: str, timeout_s: float | None = None
+    ) -> Row:
+        """Write the first version; raises `TemplateExistsError` where there is one.
+
+        `timeout_s` as in `compare_and_swap`.
+        """
         check_template_id(template_id)
         check_author(by)
         body = encode(document, template_id)
-        with self._transaction(template_id, None) as transaction:
+        with self._transaction(template_id, timeout_s) as transaction:
             tip = transaction.tip(template_id)
             if tip is not None:
                 raise TemplateExistsError(template_id, tip.version)

@@ -181,6 +181,15 @@ _FIELDS: Final = Memo(FIELDS.element)
 _SECTIONS: Final = Memo(SECTIONS.element)
 
 
+def is_field(value: JSON) -> bool:
+    """Whether a value is a valid field; remembered, so a document with it is soon checked."""
+    try:
+        _FIELDS.recall(value)
+    except NotAllowed:
+        return False
+    return True
+
+
 # -- fields and sections, valid together -----------------------------------------------------------
 
 _LISTS: Final = Bounded[tuple[FrozenList, FrozenList]](4 * MAX_BYTES)

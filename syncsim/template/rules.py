@@ -7,6 +7,7 @@ cannot drift apart. Knows nothing of templates. Values are plain JSON already (`
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -264,8 +265,8 @@ class ListOf:
 
     def same_key(self, elements: list[JSON]) -> NotAllowed:
         """What to raise where two elements have the same key."""
-        keys = [element[self.key] for element in elements]
-        twice = next(key for index, key in enumerate(keys) if key in keys[:index])
+        counts = Counter(element[self.key] for element in elements)
+        twice = next(key for key, count in counts.items() if count > 1)
         expected = f"a {self.key} that no other {self.noun} has"
         return NotAllowed(f"/{segment(twice)}/{self.key}", twice, expected)
 

@@ -202,10 +202,10 @@ class Field:
         default = value["default"]
         rule.check(default)
         if "options" in value:
-            values = [option["value"] for option in value["options"]]
+            values = {option["value"]: None for option in value["options"]}
             for chosen in default if type(default) is list else [default]:
                 if chosen not in values:
-                    raise NotAllowed("", chosen, _listing("the value of an option", values))
+                    raise NotAllowed("", chosen, _listing("the value of an option", [*values]))
         for key, limit in value.get("validation", {}).items():
             if not FITS[key](default, limit):
                 raise NotAllowed("", default, f"what the field's own {key} ({limit}) allows")

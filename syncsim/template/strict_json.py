@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from collections import Counter
 from itertools import accumulate
 from math import isfinite
 from reprlib import Repr
@@ -204,8 +205,8 @@ def _members(pairs: list[tuple[str, JSON]]) -> JSON:
     members = dict(pairs)
     if len(members) == len(pairs):
         return members
-    keys = [key for key, _ in pairs]
-    twice = next(key for key in keys if keys.count(key) > 1)
+    counts = Counter(key for key, _ in pairs)
+    twice = next(key for key, count in counts.items() if count > 1)
     return _KeyTwice(twice, [value for key, value in pairs if key == twice])
 
 

@@ -7,6 +7,7 @@ with `syncsim.merging`, so that a fault there cannot excuse itself here. Order i
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -93,6 +94,9 @@ def deviations(
     if found is None or type(after) is not type(before):
         yield Deviation(path, before, after, intended=True)
         return
+    if is_plain_list(after, path):
+        yield from _miscounted(path, *map(_counts, (base, intent, before, after)))
+        return
     for key in {**origin, **ours, **theirs, **found}:
         a, b = origin.get(key, ABSENT), ours.get(key, ABSENT)
         c, d = theirs.get(key, ABSENT), found.get(key, ABSENT)
@@ -123,22 +127,78 @@ def value_at(document: JSON, path: Path) -> JSON:
 def members(value: JSON, path: Path) -> Mapping[str, JSON] | None:
     """What lies one step below a value, by key or element id; None for a leaf.
 
-    Elements of `fields` and `sections` go by `id`, options by `value`; in any other list each
-    element is its own identity. A list in which two elements share one is a leaf.
+    Elements of `fields` and `sections` go by `id`, options by `value`; one of these lists in which
+    two share an id is a leaf. In any other list each element is its own identity, the second of two
+    equal ones the second: so a list holds each value so many times, in whatever order.
     """
     if isinstance(value, dict):
         return value
     if not isinstance(value, list):
         return None
     attribute = _identity(path)
+    if attribute is None:
+        return _counted(value)
     try:
-        if attribute is None:
-            found = {_canonical(element).decode(): element for element in value}
-        else:
-            found = {element[attribute]: element for element in value}
+        found = {element[attribute]: element for element in value}
     except (KeyError, TypeError):
         return None
     return found if len(found) == len(value) else None
+
+
+def is_plain_list(value: JSON, path: Path) -> bool:
+    """Whether the value at a path is a list whose elements have no ids."""
+    return isinstance(value, list) and _identity(path) is None
+
+
+def _counted(elements: list[JSON]) -> dict[str, JSON]:
+    """The elements by their text; of equal ones the second has a number behind it, and so on."""
+    found: dict[str, JSON] = {}
+    times: Counter[str] = Counter()
+    for element in elements:
+        text = _canonical(element).decode()
+        times[text] += 1
+        found[_nth(text, times[text])] = element
+    return found
+
+
+def _nth(text: str, number: int) -> str:
+    return text if number == 1 else f"{text} #{number}"
+
+
+def _counts(elements: JSON) -> Counter[str]:
+    """How often a list holds each value, by its text; nothing where there is no list."""
+    return (
+        Counter(_canonical(e).decode() for e in elements)
+        if isinstance(elements, list)
+        else Counter()
+    )
+
+
+def _miscounted(
+    path: Path,
+    base: Counter[str],
+    intent: Counter[str],
+    before: Counter[str],
+    after: Counter[str],
+) -> Iterator[Deviation]:
+    """The values that a list without ids holds too often or too rarely.
+
+    One that both writers added may stand there once or as often as both say; one that both took
+    away is gone once, or as often as both say.
+    """
+    for text in {**base, **intent, **before, **after}:
+        changes = intent[text] - base[text], before[text] - base[text]
+        added = [max(change, 0) for change in changes]
+        removed = [min(change, 0) for change in changes]
+        least = base[text] + max(added) + sum(removed)
+        most = base[text] + sum(added) + min(removed)
+        value = orjson.loads(text)
+        if after[text] < least:
+            at = (*path, _nth(text, after[text] + 1))
+            yield Deviation(at, value, ABSENT, intended=changes[0] > 0)
+        elif after[text] > most:
+            at = (*path, _nth(text, after[text]))
+            yield Deviation(at, ABSENT, value, intended=changes[0] < 0)
 
 
 def _identity(path: Path) -> str | None:
@@ -174,13 +234,11 @@ def _is_ambiguous(base: JSON, intent: JSON, before: JSON, path: Path) -> bool:
     Base [a], one writer makes it [b], the other [c]: aligned, a became b and then c; as a set, it
     is [b, c]. Both are right, so such a leaf is not judged.
     """
-    if not (isinstance(intent, list) and isinstance(before, list)) or _identity(path) is not None:
+    if not (is_plain_list(intent, path) and is_plain_list(before, path)) or same(before, base):
         return False
-    if same(before, base):
-        return False
-    ours, theirs, origin = members(intent, path), members(before, path), members(base, path)
-    if ours is None or theirs is None or origin is None:
+    if not isinstance(base, list):
         return True
+    ours, theirs, origin = _counted(intent), _counted(before), _counted(base)
     return not (origin.keys() - ours.keys()).isdisjoint(origin.keys() - theirs.keys())
 
 

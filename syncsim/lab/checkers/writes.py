@@ -13,7 +13,15 @@ from typing import Final
 
 from syncsim.contract import ABSENT, JSON, Document
 from syncsim.errors import excerpt
-from syncsim.lab.checkers.folding import Deviation, deviations, mine, pointer, same, value_at
+from syncsim.lab.checkers.folding import (
+    Deviation,
+    deviations,
+    is_plain_list,
+    mine,
+    pointer,
+    same,
+    value_at,
+)
 from syncsim.lab.checkers.ledger import NEVER, Ledger, Timeline
 from syncsim.lab.findings import Finding
 from syncsim.lab.history import Commit, Operation
@@ -50,7 +58,10 @@ def _judge_commit(ledger: Ledger, timeline: Timeline, position: int) -> Iterator
         return
     faults: dict[tuple[str, str | None], list[Deviation]] = defaultdict(list)
     for deviation in _deviations(ledger, timeline, position, operation):
-        if not _is_repair(timeline, position, operation, deviation):
+        if not (
+            _is_repair(timeline, position, operation, deviation)
+            or _is_overridden(timeline, position, operation, deviation)
+        ):
             faults[_classify(timeline, position, deviation)].append(deviation)
     for (kind, victim), found in faults.items():
         operations = (operation.id,) if victim is None else (operation.id, victim)
@@ -111,18 +122,52 @@ def _is_repair(
     conflict of kind `invariant`. The refused deletion is no loss then, nor the section a phantom.
     Restoring alone is excused: the value must have stood there in some version.
     """
-    detail = timeline.commits[position].detail
-    stored = detail.get("conflicts", ()) if isinstance(detail, dict) else ()
     repaired = {
         tuple(conflict["path"].split("/")[1:3])
-        for conflict in (*operation.conflicts, *stored)
+        for conflict in _recorded(timeline, position, operation)
         if conflict.get("kind") == "invariant"
     }
     path = deviation.path
     if not any(path[: len(place)] == place[: len(path)] for place in repaired):
         return False
+    return _stood_before(timeline, position, deviation)
+
+
+def _is_overridden(
+    timeline: Timeline, position: int, operation: Operation, deviation: Deviation
+) -> bool:
+    """Whether others' change of a list without ids was set aside, and a record says so.
+
+    Where two writers rewrote one run of such a list nobody can tell which element is which, so the
+    later one may win the run, or the whole list. What it meant itself must be there all the same.
+    """
+    path = deviation.path[:-1]
+    before = value_at(timeline.document(position - 1), path)
+    return (
+        not deviation.intended
+        and is_plain_list(before, path)
+        and any(
+            conflict["path"] == pointer(path)
+            for conflict in _recorded(timeline, position, operation)
+        )
+        and (
+            same(value_at(operation.changes or {}, deviation.path), deviation.found)
+            or _stood_before(timeline, position, deviation)
+        )
+    )
+
+
+def _recorded(timeline: Timeline, position: int, operation: Operation) -> Sequence[dict[str, JSON]]:
+    """The conflicts that were answered, and those that were stored with the commit."""
+    detail = timeline.commits[position].detail
+    stored = detail.get("conflicts", ()) if isinstance(detail, dict) else ()
+    return (*operation.conflicts, *stored)
+
+
+def _stood_before(timeline: Timeline, position: int, deviation: Deviation) -> bool:
+    """Whether what stands at the place stood there in some version before."""
     return any(
-        same(value_at(timeline.document(earlier), path), deviation.found)
+        same(value_at(timeline.document(earlier), deviation.path), deviation.found)
         for earlier in range(position)
     )
 
