@@ -62,7 +62,9 @@ def test_list_shows_every_template_with_its_newest_version(call: Call, tmp_path:
     for name in ("b", "a"):
         call("import", f"{name}.json", "--user", "ann")
     (tmp_path / "a.json").write_text(json.dumps({**sample("contact_card"), "name": "New"}))
-    newest = json.loads(call("import", "a.json", "--user", "ben", "--update", "--json").out)
+    newest = json.loads(
+        call(*["import", "a.json", "--user", "ben", "--update", "--base", "head", "--json"]).out
+    )
     code, out, err = call("list", "--json")
     first, second = json.loads(out)["templates"]
     assert (code, err) == (0, "")
@@ -98,7 +100,7 @@ def test_a_file_that_cannot_be_written_is_named_with_what_to_do(
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied", "folder/.run.json.7")
 
-    monkeypatch.setattr(Path, "write_bytes", refuse)
+    monkeypatch.setattr("syncsim.whole_files.os.open", refuse)
     code, out, err = call("run", "single-update", "--on", "simulation", "--save", "run.json")
     assert (code, out) == (3, "")
     assert err == "error: cannot use 'run.json': Permission denied; choose another place for it\n"

@@ -407,7 +407,7 @@ def test_the_summary_has_the_keys_of_the_contract(storm: Run) -> None:
     }
     assert report["attempts"].keys() == {"mean", "max"}
     assert report["retries"].keys() == {"total", "max", "delays_ms"}
-    assert report["conflicts"].keys() == {"detected", "merged", "overridden"}
+    assert report["conflicts"].keys() == {"detected", "merged", "overridden", "background"}
     assert report["cache"].keys() == {"reads", "hits", "hit_rate"}
     assert report["background"].keys() == {"processed", "skipped"}
     assert report["latency_ms"].keys() == {"p50", "p95", "p99", "max"}
