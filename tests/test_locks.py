@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -197,8 +198,11 @@ class Interrupted:
         self.guard.acquire()
 
     def __exit__(self, *_: object) -> None:
-        self.guard.release()
+        self.release()
         self._interrupt(not self.before)
+
+    def release(self) -> None:
+        self.guard.release()
 
     def _interrupt(self, here: bool) -> None:
         if here and not self.done:
@@ -328,12 +332,12 @@ def test_threads_in_line_are_handed_the_file_and_another_process_gets_it_in_betw
     """Of 2 x COHORT turns the file is freed after each COHORT, and when nobody is left."""
     path = tmp_path / "a.lock"
     lock = ProcessLock(path)
-    descriptors: list[int | None] = []
+    files: list[object] = []
     turns = 2 * COHORT
 
     def take(number: int) -> None:
         assert lock.acquire(LONG_S)
-        descriptors.append(lock._descriptor)
+        files.append(lock._file)
         assert not is_free(path)
         if number == 0:
             wait_until(lambda: len(lock._line) == turns - 1)
@@ -342,12 +346,10 @@ def test_threads_in_line_are_handed_the_file_and_another_process_gets_it_in_betw
     closed: list[int] = []
     with pytest.MonkeyPatch.context() as patch:
         close = locks_module._unlock
-        patch.setattr(
-            locks_module, "_unlock", lambda d: (closed.append(len(descriptors)), close(d))
-        )
+        patch.setattr(locks_module, "_unlock", lambda d: (closed.append(len(files)), close(d)))
         first = threading.Thread(target=take, args=(0,))
         first.start()
-        wait_until(lambda: lock._descriptor is not None)
+        wait_until(lambda: lock._file is not None)
         rest = [threading.Thread(target=take, args=(n,)) for n in range(1, turns)]
         for thread in rest:
             thread.start()
@@ -355,7 +357,7 @@ def test_threads_in_line_are_handed_the_file_and_another_process_gets_it_in_betw
             thread.join(LONG_S)
         # closed by the lock under test only: `is_free` never got the file
         assert closed == [COHORT, 2 * COHORT]
-    assert None not in descriptors
+    assert None not in files
     assert is_free(path)
 
 
@@ -448,7 +450,12 @@ def test_an_exception_frees_the_name(locks: NamedLocks) -> None:
     with pytest.raises(ZeroDivisionError), locks.lock("a"):
         raise ZeroDivisionError
     with ThreadPoolExecutor(1) as other:
-        other.submit(lambda: locks.lock("a", timeout_s=0.0).__enter__()).result()
+        other.submit(lambda: enter_and_leave(locks.lock("a", timeout_s=0.0))).result()
+
+
+def enter_and_leave(hold: AbstractContextManager[None]) -> None:
+    with hold:
+        pass
 
 
 def test_names_that_nobody_uses_take_no_memory_and_no_descriptor(locks: NamedLocks) -> None:
@@ -456,7 +463,7 @@ def test_names_that_nobody_uses_take_no_memory_and_no_descriptor(locks: NamedLoc
         name = f"name {number}"
         with ThreadPoolExecutor(1) as other, locks.lock(name), pytest.raises(LockTimeoutError):
             other.submit(locks.lock(name, timeout_s=0.0).__enter__).result()
-    assert locks._in_use == {}
+    assert dict(locks._in_use) == {}
     assert descriptors_of_locks() == 0
 
 
@@ -497,7 +504,8 @@ def test_a_folder_that_cannot_be_made_is_said_to_be_so(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailableError, match="lock file") as failure, locks.lock("a"):
         raise AssertionError
     assert failure.value.definite
-    assert locks._in_use == {}
+    del failure  # whose traceback has the lock
+    assert dict(locks._in_use) == {}
 
 
 # -- processes -------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from sqlalchemy import URL, Engine, NullPool, create_engine, event
 from syncsim.contract import Head
 from syncsim.errors import StoreUnavailableError
 from syncsim.forks import ProcessBound, seconds_to
+from syncsim.interrupts import give_up
 from syncsim.store.address import Address
 from syncsim.store.bounded_pool import BoundedPool
 from syncsim.store.freshness_marks import Reader, Writer
@@ -52,7 +53,7 @@ class SQLiteFile(ProcessBound):
         make_private(self.path)
         self.lock = write_lock(self.path)
         self._engine = _engine(address)
-        self._looking = threading.Lock()  # taken after `lock`, never before
+        self._looking = threading.RLock()  # taken after `lock`, never before
         self._identity: tuple[int, int] | None = None
         self._look_at = 0.0
         self._readers = self._new_readers()
@@ -69,26 +70,26 @@ class SQLiteFile(ProcessBound):
         self, template_id: str | None, question: Callable[..., Answer], *parameters: Any
     ) -> Answer:
         """`question(reader, *parameters)` on a free reader; `StoreUnavailableError` if it fails."""
-        if monotonic() >= self._look_at:
-            self._look()
         readers = self._readers
-        reader: Reader | None = None
         try:
+            if monotonic() >= self._look_at:
+                self._look()
+                readers = self._readers
             reader = readers.take(WRITE_TIMEOUT_S)
             if reader is None:
                 self.check_usable()
                 raise busy(template_id, WRITE_TIMEOUT_S)
             answer = question(reader, *parameters)
+            readers.give(reader)
+            return answer
         except BaseException as error:
-            if reader is not None:
-                readers.discard(reader)
+            give_up(self._looking)
+            readers.heal()
             if template_id is not None:
                 check_template_id(template_id)  # what is no text breaks the driver, not the file
             if isinstance(error, sqlite3.Error):
                 raise unavailable(error, self.path, template_id) from error
             raise
-        readers.give(reader)
-        return answer
 
     def own_head(self, template_id: str) -> Head | None:
         """The head, where this process wrote it and nobody has written since; else None.
@@ -100,23 +101,21 @@ class SQLiteFile(ProcessBound):
         if self._asked_after == self.own_commits or writer is None or lock.is_taken:
             return None
         self._asked_after = self.own_commits
-        if type(template_id) is not str or monotonic() >= self._look_at or not lock.acquire(0.0):
+        if type(template_id) is not str or monotonic() >= self._look_at:
             return None
+        tip = None
         try:
-            if writer is not self._writer or self._writer_identity != self._identity:
+            if not lock.acquire(0.0):
                 return None
-            tip = writer.own_tips().get(template_id)
-        except sqlite3.Error:
-            self.drop_writer()
-            return None
-        finally:
-            try:
-                lock.release()
-            except BaseException:  # an interrupt, on the first line of `release` perhaps
-                if lock.depth:
-                    lock.release()
-                raise
-        return None if tip is None else tip.head()
+            if writer is self._writer and self._writer_identity == self._identity:
+                tip = writer.own_tips().get(template_id)
+            lock.release()
+            return None if tip is None else tip.head()
+        except BaseException as error:
+            self.heal()
+            if isinstance(error, sqlite3.Error):
+                return None
+            raise
 
     def writer(self) -> Writer:
         """The one writing connection, to the file that bears the name now; for `lock`'s holder.
@@ -135,9 +134,16 @@ class SQLiteFile(ProcessBound):
 
     def drop_writer(self) -> None:
         """Close the writing connection, which rolls back; the next write opens another."""
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            writer.close()
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def heal(self) -> None:
+        """After a fault or an interrupt of a write: roll back and let the next writer in."""
+        give_up(self._looking)
+        if self.lock.depth:
+            self.drop_writer()
+        self.lock.heal()
 
     def check_usable(self) -> None:
         """Raise where the store was closed."""
@@ -150,13 +156,19 @@ class SQLiteFile(ProcessBound):
         A write that does not end in time is refused its COMMIT, and so is one that closes the store
         from within.
         """
-        alone = self.lock.depth == 0 and self.lock.acquire(WRITE_TIMEOUT_S)
-        self._refusal = self._refusal or CLOSED
-        self._look_at = 0.0
-        self._readers.close()
-        if alone:
-            self.drop_writer()
-            self.lock.release()
+        is_outermost = self.lock.depth == 0
+        try:
+            alone = is_outermost and self.lock.acquire(WRITE_TIMEOUT_S)
+            self._refusal = self._refusal or CLOSED
+            self._look_at = 0.0
+            self._readers.close()
+            if alone:
+                self.drop_writer()
+                self.lock.release()
+        except BaseException:
+            if is_outermost:
+                self.heal()
+            raise
 
     # -- replaced ----------------------------------------------------------------------------------
 
