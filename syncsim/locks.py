@@ -9,6 +9,8 @@ thread or process holds is released in no other.
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 import sys
 import threading
 import time
@@ -171,14 +173,16 @@ class ProcessLock(FairLock):
     each. Where other threads of the process wait, the file goes on to them with the lock, `COHORT`
     times in a row at most: asking for it costs more than what most of them have to do (lock
     cohorting: Dice, Marathe, Shavit, PPoPP 2012). The kernel frees the file when its holder dies,
-    however it dies. Between processes the order is not promised.
+    however it dies. Between processes the order is not promised. Whoever may write to `model` may
+    use the lock, None: its owner alone.
     """
 
-    __slots__ = ("_file", "_handed_on", "_path")
+    __slots__ = ("_file", "_handed_on", "_model", "_path")
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, model: Path | None = None) -> None:
         super().__init__()
         self._path = path
+        self._model = model
         self._file: FileIO | None = None
         self._handed_on = 0
 
@@ -194,7 +198,7 @@ class ProcessLock(FairLock):
             left_s = None
             if timeout_s is not None:
                 left_s = max(timeout_s - (time.monotonic() - started), 0.0)
-            self._file = _locked_file(self._path, left_s)
+            self._file = _locked_file(self._path, left_s, self._model)
             if self._file is not None:
                 return True
             self.release()
@@ -219,14 +223,19 @@ class ProcessLock(FairLock):
 class NamedLocks(ProcessBound):
     """Locks by name, for all threads and, where a folder is given, for all processes that use it.
 
-    `folder` gets an empty file for each name ever locked (0600, named by a hash); None excludes
-    threads of this process only. A name that nobody holds or waits for takes no memory.
+    `folder` gets an empty file for each name ever locked, named by a hash; None excludes threads of
+    this process only. The files take mode and group of `model`, the database that they are for, so
+    that all who may write to it may lock; without one they are 0600. A name that nobody holds or
+    waits for takes no memory.
     """
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, *, model: Path | None = None) -> None:
         if folder is not None and sys.platform == "win32":
             raise UsageError("folder", folder, "None: file locks need a POSIX system")
         self._folder = folder
+        self._model = model
+        if folder is not None and model is not None and folder.is_dir():
+            _share_like(model, folder, *folder.glob("*.lock"))  # it may have been given to others
         self._lock = threading.RLock()
         self._in_use: WeakValueDictionary[str, ProcessLock] = WeakValueDictionary()
         self._bind()
@@ -245,7 +254,7 @@ class NamedLocks(ProcessBound):
     def _named(self, name: str) -> ProcessLock:
         lock = self._in_use.get(name)
         if lock is None:
-            lock = self._in_use[name] = ProcessLock(self._file(name))
+            lock = self._in_use[name] = ProcessLock(self._file(name), self._model)
         return lock
 
     def _file(self, name: str) -> Path | None:
@@ -296,10 +305,10 @@ def check_lock(name: str, timeout_s: float | None) -> None:
         raise UsageError("timeout_s", timeout_s, "seconds, zero or more, or None to wait for ever")
 
 
-def _locked_file(path: Path, timeout_s: float | None) -> FileIO | None:
+def _locked_file(path: Path, timeout_s: float | None, model: Path | None) -> FileIO | None:
     """The file, locked, or None if that did not come in time; closed, it is nobody's."""
     try:
-        file = _opened(path)
+        file = _opened(path, model)
     except OSError as error:
         raise _unusable(path, error) from error
     try:
@@ -316,12 +325,34 @@ def _locked_file(path: Path, timeout_s: float | None) -> FileIO | None:
         raise
 
 
-def _opened(path: Path) -> FileIO:
+def _opened(path: Path, model: Path | None) -> FileIO:
     try:
         return open_lock_file(path, make=False)
     except FileNotFoundError:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return open_lock_file(path, make=True)
+        file = open_lock_file(path, make=True)
+        if model is not None:
+            _share_like(model, path.parent, path)
+        return file
+
+
+def _share_like(model: Path, *paths: Path) -> None:
+    """Give those that are this user's own to all who have the model."""
+    me = os.geteuid()
+    with suppress(OSError):  # the model is gone, or this user is not in its group
+        like = os.stat(model)
+        owner = like.st_uid if me == 0 else me  # as SQLite does with its log
+        for path in paths:
+            status = os.stat(path)
+            if status.st_uid != me:
+                continue
+            mode = 0o600 | like.st_mode & 0o666
+            if stat.S_ISDIR(status.st_mode):
+                mode |= 0o100 | (mode & 0o444) >> 2
+            if stat.S_IMODE(status.st_mode) & 0o777 != mode:
+                os.chmod(path, mode)
+            if (status.st_uid, status.st_gid) != (owner, like.st_gid):
+                os.chown(path, owner, like.st_gid)
 
 
 def _unusable(path: Path, error: OSError) -> StoreUnavailableError:

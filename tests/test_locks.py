@@ -6,6 +6,7 @@ import os
 import signal
 import stat
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,9 +18,11 @@ from typing import Any
 
 import pytest
 
+from syncsim import connect, sample
 from syncsim import locks as locks_module
 from syncsim.errors import LockTimeoutError, StoreUnavailableError
 from syncsim.locks import COHORT, FairLock, NamedLocks, ProcessLock, pauses
+from tests.test_forks import in_a_fork
 
 LONG_S = 30.0
 """Longer than any wait that ends; a test that hangs fails at this."""
@@ -583,3 +586,58 @@ def test_a_lock_given_back_is_free_though_a_forked_child_lives_on(tmp_path: Path
     os.close(writing)
     os.close(reading)
     os.waitpid(child, 0)
+
+
+# -- two users of one computer ---------------------------------------------------------------------
+
+
+def modes(path: Path) -> list[int]:
+    """Of the folder and of the files in it."""
+    return [stat.S_IMODE(one.stat().st_mode) & 0o777 for one in (path, *path.iterdir())]
+
+
+def test_lock_files_take_the_mode_of_the_database_also_when_that_changes(tmp_path: Path) -> None:
+    database, folder = tmp_path / "t.db", tmp_path / "t.db-locks"
+    database.touch(0o600)
+    for mode, of_folder in ((0o600, 0o700), (0o660, 0o770), (0o664, 0o775), (0o640, 0o750)):
+        database.chmod(mode)
+        with NamedLocks(folder, model=database).lock("a"):
+            assert modes(folder) == [of_folder, mode]
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become two other users"
+)
+def test_two_users_of_one_group_share_a_store_and_its_locks_and_no_cache() -> None:
+    """In a folder of the group, the database writable by it, whoever of them comes first."""
+    group = 65_534
+    with tempfile.TemporaryDirectory() as name:
+        shared = Path(name) / "shared"
+        shared.mkdir()
+        Path(name).chmod(0o755)
+        os.chown(shared, 0, group)
+        shared.chmod(0o2770)
+
+        with connect(f"sqlite:///{name}/warm.db", cache=Path(name) / "warm") as warm:
+            warm.create_template("t", sample("contact_card"), user="ann")
+            warm.update_template("t", {"name": "Imported"}, user="ann")
+
+        def use(user: int) -> str:
+            os.setgroups([group])
+            os.setgid(user)
+            os.setuid(user)
+            private = shared / str(user)
+            with connect(f"sqlite:///{shared}/t.db", cache=private) as sync:
+                if not sync.list_templates():
+                    (shared / "t.db").chmod(0o660)
+                    sync.create_template("t", sample("contact_card"), user="ann")
+                sync.get_template("t", user="ann")
+                for number in range(3):
+                    with sync._env.lock("commit:t"):
+                        sync.update_template("t", {"name": f"{user} {number}"}, user="ann")
+                versions = len(sync.history("t"))
+            assert stat.S_IMODE(private.stat().st_mode) & 0o777 == 0o700
+            return str(versions)
+
+        answers = [in_a_fork(lambda user=user: use(user)) for user in (4_001, 4_002, 4_001)]  # type: ignore[misc]
+        assert answers == ["4", "7", "10"]
