@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from syncsim.contract import Document, Environment, QueuedWrite, Row, Write, supports_batches
 from syncsim.errors import LockTimeoutError, OutcomeUnknownError, StoreUnavailableError
+from syncsim.interrupts import within
 
 BATCH = 64
 """Changes a leader commits before it passes the lock on; more gains nothing (notes on retry)."""
@@ -86,20 +87,23 @@ class CommitQueue:
         now = env.clock.now()
         ticket = Ticket(template_id, change, by, update_id, now, deadline)
         line = self._lines.setdefault(template_id, Line())
-        line.append(ticket)
-        env.events.emit(
-            "update.queued",
-            template_id=template_id,
-            user=by,
-            update_id=update_id,
-            position=len(line),
-        )
+
+        def lead(_: object) -> None:
+            while ticket.answer is None:
+                if ticket not in line:  # a leader was interrupted, and could not put it back
+                    raise OutcomeUnknownError(template_id, update_id)
+                self._lead(line, deadline)
+
         try:
-            with env.lock(f"commit:{template_id}", timeout_s=max(deadline - now, 0.0)):
-                while ticket.answer is None:
-                    if ticket not in line:  # a leader was interrupted, and could not put it back
-                        raise OutcomeUnknownError(template_id, update_id)
-                    self._lead(line, deadline)
+            line.append(ticket)
+            env.events.emit(
+                "update.queued",
+                template_id=template_id,
+                user=by,
+                update_id=update_id,
+                position=len(line),
+            )
+            within(env.lock(f"commit:{template_id}", timeout_s=max(deadline - now, 0.0)), lead)
         except LockTimeoutError as late:
             with suppress(ValueError):
                 line.remove(ticket)
@@ -132,18 +136,20 @@ class CommitQueue:
             line.is_led = True
             _take(line, batch, now)
             self._write(line, batch, max(deadline - now, 0.0))
+            line.is_led = False
         except Exception as error:
+            line.is_led = False
             for ticket in batch:
                 if ticket.answer is None:
                     ticket.answer = error
         except BaseException:
             # Interrupted: the unanswered go back to the front. Their update ids make a second
             # commit of the same change impossible, should the first have arrived.
-            _put_back(line, batch)
-            raise
-        finally:
             line.is_led = False
             line.written = []
+            _put_back(line, batch)
+            raise
+        line.written = []
         _put_back(line, batch)
         batch = [ticket for ticket in batch if ticket.answer is not None]
         rows = [ticket.answer for ticket in batch if isinstance(ticket.answer, Row)]

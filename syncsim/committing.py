@@ -81,11 +81,14 @@ class Committer:
         been committed. Whatever is not worth retrying leaves at once.
         """
         state = Attempting(template_id, by, update_id, self._now())
-        self._under_way[id(state)] = state
         try:
-            return self._attempts(change, state, topic), state
-        finally:
+            self._under_way[id(state)] = state
+            row = self._attempts(change, state, topic)
             del self._under_way[id(state)]
+            return row, state
+        except BaseException:  # no `finally`, since an interrupt may come on its first line
+            self._under_way.pop(id(state), None)
+            raise
 
     def _attempts(self, change: Change, state: Attempting, topic: str) -> Row:
         policy = self._policy

@@ -19,6 +19,8 @@ import os
 import threading
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
+from io import FileIO
 from pathlib import Path
 from time import monotonic
 from types import new_class
@@ -26,6 +28,7 @@ from typing import Any, Final
 from weakref import WeakSet
 
 from syncsim.errors import StoreUnavailableError, SyncError
+from syncsim.interrupts import under
 
 PATIENCE_S: Final = 1.0
 """How long a fork waits for the calls under way in other threads, all together."""
@@ -53,8 +56,7 @@ class ProcessBound:
 
     def _bind(self) -> None:
         """Take part in every fork from now on: at the end of `__init__`, before a file is open."""
-        with _binding:
-            _bound.add(self)
+        _add(self)
 
     @classmethod
     def _fork_error(cls, reason: str) -> SyncError:
@@ -77,25 +79,28 @@ class ProcessBound:
 _binding: Final = threading.RLock()
 """Held over a whole fork, its waiting included: what would be made meanwhile waits."""
 _bound: Final[WeakSet[ProcessBound]] = WeakSet()
+_add: Final = under(_binding)(_bound.add)
 _suspended: Final[dict[ProcessBound, bool]] = {}
-_descriptors: Final[set[int]] = set()
+_lock_files: Final[WeakSet[FileIO]] = WeakSet()
 _inherited: Final[list[ProcessBound]] = []
 """What had connections in use when this process was forked."""
 
 
-def open_locked_file(path: Path, mode: int, flags: int = os.O_RDWR | os.O_CREAT) -> int:
-    """A descriptor to take a lock with, which no forked child keeps; `OSError` as `os.open`."""
-    with guard:
-        descriptor = os.open(path, flags, mode)
-        _descriptors.add(descriptor)
-        return descriptor
+_private: Final = partial(os.open, mode=0o600)  # of C: an interrupt cannot lose the descriptor
 
 
-def close_locked_file(descriptor: int) -> None:
-    """Close what `open_locked_file` opened."""
-    with guard:
-        _descriptors.discard(descriptor)
-        os.close(descriptor)
+@under(guard)
+def open_lock_file(path: Path, mode: str) -> FileIO:
+    """A file to take a lock with, which no forked child keeps open; `OSError` as `open`."""
+    file = FileIO(path, mode, opener=_private)
+    _lock_files.add(file)
+    return file
+
+
+@under(guard)
+def close_lock_file(file: FileIO) -> None:
+    """Close what `open_lock_file` opened."""
+    file.close()
 
 
 def seconds_to(deadline: float) -> float:
@@ -123,9 +128,8 @@ def _after_in_parent() -> None:
 
 
 def _after_in_child() -> None:
-    for descriptor in _descriptors:
-        os.close(descriptor)
-    _descriptors.clear()
+    for file in _lock_files:
+        file.close()
     in_use = [one for one in _bound if not _suspended.get(one)]
     if in_use:
         _let_go_of_files([one._database for one in in_use if one._database is not None])

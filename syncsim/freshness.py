@@ -16,6 +16,7 @@ from typing import Final, Literal
 
 from syncsim.contract import Cache, Clock, EventLog, Head, Row, Snapshot, Store
 from syncsim.errors import CacheError
+from syncsim.interrupts import within
 from syncsim.memory_tier import Entry, MemoryTier
 
 CAPACITY: Final = 4_096
@@ -223,16 +224,19 @@ class FreshReads:
         higher one, it was left by a store that is gone.
         """
         key = _key(entry.template_id)
+
+        def put(_: object) -> None:
+            kept = Entry.from_json(entry.template_id, cache.get(key))
+            if (
+                kept is None
+                or kept.revision < entry.revision
+                or (seen is not None and kept.version == seen.version)
+            ):
+                cache.set(key, entry.to_json())
+
         try:
             cache = self._cache_of(user)
-            with cache.transact():
-                kept = Entry.from_json(entry.template_id, cache.get(key))
-                if (
-                    kept is None
-                    or kept.revision < entry.revision
-                    or (seen is not None and kept.version == seen.version)
-                ):
-                    cache.set(key, entry.to_json())
+            within(cache.transact(), put)
         except CacheError as error:
             self._fault("set", entry.template_id, user, error)
 

@@ -9,18 +9,23 @@ thread or process holds is released in no other.
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 from threading import get_ident
 from types import TracebackType
+from weakref import WeakValueDictionary
 
 from syncsim.errors import LockTimeoutError, StoreUnavailableError, UsageError
-from syncsim.forks import ProcessBound, close_locked_file, open_locked_file
+from syncsim.forks import ProcessBound, close_lock_file, open_lock_file
+from syncsim.interrupts import give_up, under_own_lock
 
 FIRST_PAUSE_S = 0.0002
 LONGEST_PAUSE_S = 0.004
@@ -59,7 +64,7 @@ class FairLock:
     __slots__ = ("__weakref__", "_depth", "_guard", "_line", "_owner")
 
     def __init__(self) -> None:
-        self._guard = threading.Lock()  # held for an instant, never while waiting
+        self._guard = threading.RLock()  # held for an instant, never while waiting
         self._owner: int | None = None  # None only while the line is empty
         self._depth = 0
         self._line: deque[tuple[int, threading.Lock]] = deque()
@@ -80,12 +85,11 @@ class FairLock:
         if self._owner == me:
             self._depth += 1
             return True
-        place: tuple[int, threading.Lock] | None = None
         try:
             with self._guard:
                 if self._owner is None:
-                    self._owner = me
                     self._depth = 1
+                    self._owner = me
                     return True
                 turn = threading.Lock()
                 turn.acquire()
@@ -93,49 +97,50 @@ class FairLock:
                 self._line.append(place)
             limit_s = -1.0 if timeout_s is None else min(max(timeout_s, 0.0), threading.TIMEOUT_MAX)
             return self._wait(turn, limit_s) or not self._leave(place)
-        except BaseException:  # a KeyboardInterrupt, while waiting or on the way out
-            if place is not None:
-                self._leave(place)
-            if self._owner == me:
-                self.release()
+        except BaseException:
+            self.heal()
             raise
 
     def release(self) -> None:
         """Give the lock up, to the front waiter if there is one."""
+        if self._owner != get_ident():
+            raise RuntimeError("this thread does not hold the lock")
+        depth = self._depth - 1
         try:
-            if self._owner != get_ident():
-                raise RuntimeError("this thread does not hold the lock")
-            if self._depth > 1:
-                self._depth -= 1
+            if depth:
+                self._depth = depth
                 return
-            self._let_go()
-        except BaseException:  # a KeyboardInterrupt, before it was given up or after
-            if self._owner == get_ident():
-                if self._depth > 1:
-                    self._depth -= 1
-                else:
-                    self._let_go()
+            with self._guard:
+                self._pass_on()
+        except BaseException:
+            self.heal(depth)
             raise
 
-    def _let_go(self) -> None:
+    def heal(self, depth: int = 0) -> None:
+        """After an interrupt: wait for the lock no more, and hold it at most `depth` times."""
+        me = get_ident()
+        give_up(self._guard)
         with self._guard:
-            if not self._handed_over():
-                self._owner = None
+            if self._line and self._line[0][0] == self._owner:  # handed over, and not to the end
+                with suppress(RuntimeError):  # to the very end, but for the line
+                    self._line[0][1].release()
+                del self._line[0]
+            for place in [place for place in self._line if place[0] == me]:
+                self._line.remove(place)
+            if self._owner == me and depth:
+                self._depth = min(self._depth, depth)
+            elif self._owner == me:
+                self._pass_on()
 
-    def _hand_over(self) -> bool:
-        """Give the lock to the front waiter; False, and it is still held, where nobody waits."""
-        with self._guard:
-            return self._handed_over()
-
-    def _handed_over(self) -> bool:
-        # No call between the look at the line and the waking: an interrupt comes after a call.
-        if not self._line:
-            return False
-        owner, turn = self._line[0]
-        del self._line[0]
-        self._owner = owner
-        turn.release()
-        return True
+    def _pass_on(self) -> None:
+        """Give the lock to the front waiter, or to nobody; under the guard."""
+        if self._line:
+            self._depth = 1
+            self._owner, turn = self._line[0]
+            turn.release()
+            del self._line[0]
+        else:
+            self._owner = None
 
     def _wait(self, turn: threading.Lock, limit_s: float) -> bool:
         """Whether the turn came within `limit_s` (-1: for ever); raises what ends the waiting."""
@@ -168,115 +173,124 @@ class ProcessLock(FairLock):
     each. Where other threads of the process wait, the file goes on to them with the lock, `COHORT`
     times in a row at most: asking for it costs more than what most of them have to do (lock
     cohorting: Dice, Marathe, Shavit, PPoPP 2012). The kernel frees the file when its holder dies,
-    however it dies. Between processes the order is not promised.
+    however it dies. Between processes the order is not promised. Whoever may write to `model` may
+    use the lock, None: its owner alone.
     """
 
-    __slots__ = ("_descriptor", "_handed_on", "_path")
+    __slots__ = ("_file", "_handed_on", "_model", "_path")
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, model: Path | None = None) -> None:
         super().__init__()
         self._path = path
-        self._descriptor: int | None = None
+        self._model = model
+        self._file: FileIO | None = None
         self._handed_on = 0
 
     def acquire(self, timeout_s: float | None = None) -> bool:
         """Take the lock, waiting at most `timeout_s` (None: for ever); False if it did not come."""
         started = time.monotonic()
-        if not super().acquire(timeout_s):
-            return False
-        if self._path is None or self._descriptor is not None:
-            return True
+        depth = self.depth
         try:
+            if not super().acquire(timeout_s):
+                return False
+            if self._path is None or self._file is not None:
+                return True
             left_s = None
             if timeout_s is not None:
                 left_s = max(timeout_s - (time.monotonic() - started), 0.0)
-            self._descriptor = _locked_file(self._path, left_s)
-        except BaseException:
-            self.release()
-            raise
-        if self._descriptor is None:
+            self._file = _locked_file(self._path, left_s, self._model)
+            if self._file is not None:
+                return True
             self.release()
             return False
-        return True
-
-    def release(self) -> None:
-        """Give the lock up: the file to the other processes, the rest to the next thread in line.
-
-        Also called where an interrupt hits a thread that has just been handed the lock.
-        """
-        try:
-            self._pass_on()
-        except BaseException:  # a KeyboardInterrupt, before it was given up or after
-            if self.depth == 1:
-                self._pass_on()
+        except BaseException:
+            self.heal(depth)
             raise
 
     def _pass_on(self) -> None:
-        descriptor = self._descriptor
-        if self.depth == 1 and descriptor is not None:
+        """The file goes to the other processes, or with the lock to the next thread in line."""
+        if self._file is not None:
             self._handed_on += 1
-            if self._handed_on < COHORT and self._hand_over():
-                return
-            self._handed_on = 0
-            _unlock(descriptor)
-            self._descriptor = None
-            close_locked_file(descriptor)
-        super().release()
+            if self._handed_on >= COHORT or not self._line:
+                self._handed_on = 0
+                if not self._file.closed:
+                    _unlock(self._file)
+                    close_lock_file(self._file)
+                self._file = None
+        super()._pass_on()
 
 
 class NamedLocks(ProcessBound):
     """Locks by name, for all threads and, where a folder is given, for all processes that use it.
 
-    `folder` gets an empty file for each name ever locked (0600, named by a hash); None excludes
-    threads of this process only. A name that nobody holds or waits for takes no memory.
+    `folder` gets an empty file for each name ever locked, named by a hash; None excludes threads of
+    this process only. The files take mode and group of `model`, the database that they are for, so
+    that all who may write to it may lock; without one they are 0600. A name that nobody holds or
+    waits for takes no memory.
     """
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, *, model: Path | None = None) -> None:
         if folder is not None and sys.platform == "win32":
             raise UsageError("folder", folder, "None: file locks need a POSIX system")
         self._folder = folder
-        self._guard = threading.Lock()
-        self._in_use: dict[str, tuple[ProcessLock, int]] = {}
+        self._model = model
+        if folder is not None and model is not None and folder.is_dir():
+            share_like(model, folder, *folder.glob("*.lock"))  # it may have been given to others
+        self._lock = threading.RLock()
+        self._in_use: WeakValueDictionary[str, ProcessLock] = WeakValueDictionary()
         self._bind()
 
-    @contextmanager
-    def lock(self, name: str, *, timeout_s: float | None = None) -> Iterator[None]:
+    def lock(self, name: str, *, timeout_s: float | None = None) -> Hold:
         """Hold the lock of this name; FIFO in the process, re-entrant in the thread.
 
-        Raises `LockTimeoutError` if it did not come within `timeout_s` seconds (None waits for
-        ever), `StoreUnavailableError` if the lock file cannot be used, `UsageError` for a name that
-        is no text or a time that is none.
+        To be entered, once, which raises `LockTimeoutError` if it did not come within `timeout_s`
+        seconds (None waits for ever) and `StoreUnavailableError` if the lock file cannot be used.
+        `UsageError` at once for a name that is no text or a time that is none.
         """
         check_lock(name, timeout_s)
-        lock = self._borrow(name)
-        try:
-            if not lock.acquire(timeout_s):
-                raise LockTimeoutError(name, timeout_s or 0.0)
-            try:
-                yield
-            finally:
-                lock.release()
-        finally:
-            self._give_back(name)
+        return Hold(self._named(name), name, timeout_s)
 
-    def _borrow(self, name: str) -> ProcessLock:
-        with self._guard:
-            lock, users = self._in_use.get(name, (None, 0))
-            lock = lock or ProcessLock(self._file(name))
-            self._in_use[name] = (lock, users + 1)
-            return lock
-
-    def _give_back(self, name: str) -> None:
-        with self._guard:
-            lock, users = self._in_use.pop(name)
-            if users > 1:
-                self._in_use[name] = (lock, users - 1)
+    @under_own_lock
+    def _named(self, name: str) -> ProcessLock:
+        lock = self._in_use.get(name)
+        if lock is None:
+            lock = self._in_use[name] = ProcessLock(self._file(name), self._model)
+        return lock
 
     def _file(self, name: str) -> Path | None:
         if self._folder is None:
             return None
         digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
         return self._folder / f"{digest[:32]}.lock"
+
+
+class Hold:
+    """A named lock for the time of a `with` block; no generator, which would end when it likes."""
+
+    __slots__ = ("_depth", "_lock", "_name", "_timeout_s")
+
+    def __init__(self, lock: ProcessLock, name: str, timeout_s: float | None) -> None:
+        self._lock = lock
+        self._name = name
+        self._timeout_s = timeout_s
+        self._depth = lock.depth
+
+    def __enter__(self) -> None:
+        self._depth = self._lock.depth
+        if not self._lock.acquire(self._timeout_s):
+            raise LockTimeoutError(self._name, self._timeout_s or 0.0)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._lock.release()
+
+    def heal(self) -> None:
+        """After an interrupt: hold the lock no more than before."""
+        self._lock.heal(self._depth)
 
 
 def check_lock(name: str, timeout_s: float | None) -> None:
@@ -291,32 +305,54 @@ def check_lock(name: str, timeout_s: float | None) -> None:
         raise UsageError("timeout_s", timeout_s, "seconds, zero or more, or None to wait for ever")
 
 
-def _locked_file(path: Path, timeout_s: float | None) -> int | None:
-    """A descriptor that holds the file's lock, or None if it did not come in time."""
+def _locked_file(path: Path, timeout_s: float | None, model: Path | None) -> FileIO | None:
+    """The file, locked, or None if that did not come in time; closed, it is nobody's."""
     try:
-        descriptor = _opened(path)
+        file = _opened(path, model)
     except OSError as error:
         raise _unusable(path, error) from error
     try:
         pausing = pauses(timeout_s)
-        while not _try_lock(descriptor):
+        while not _try_lock(file):
             if next(pausing, None) is None:
-                close_locked_file(descriptor)
+                close_lock_file(file)
                 return None
+        return file
     except BaseException as error:
-        close_locked_file(descriptor)
+        close_lock_file(file)
         if isinstance(error, OSError):
             raise _unusable(path, error) from error
         raise
-    return descriptor
 
 
-def _opened(path: Path) -> int:
+def _opened(path: Path, model: Path | None) -> FileIO:
     try:
-        return open_locked_file(path, 0o600)
+        return open_lock_file(path, "r+")
     except FileNotFoundError:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return open_locked_file(path, 0o600)
+        file = open_lock_file(path, "a")
+        if model is not None:
+            share_like(model, path.parent, path)
+        return file
+
+
+def share_like(model: Path, *paths: Path) -> None:
+    """Give those that are this user's own to all who have the model."""
+    me = os.geteuid()
+    with suppress(OSError):  # the model is gone, or this user is not in its group
+        like = os.stat(model)
+        owner = like.st_uid if me == 0 else me  # as SQLite does with its log
+        for path in paths:
+            status = os.stat(path)
+            if status.st_uid != me:
+                continue
+            mode = 0o600 | like.st_mode & 0o666
+            if stat.S_ISDIR(status.st_mode):
+                mode |= 0o100 | (mode & 0o444) >> 2
+            if stat.S_IMODE(status.st_mode) & 0o777 != mode:
+                os.chmod(path, mode)
+            if (status.st_uid, status.st_gid) != (owner, like.st_gid):
+                os.chown(path, owner, like.st_gid)
 
 
 def _unusable(path: Path, error: OSError) -> StoreUnavailableError:
@@ -330,14 +366,14 @@ def _unusable(path: Path, error: OSError) -> StoreUnavailableError:
 if sys.platform != "win32":
     import fcntl
 
-    def _try_lock(descriptor: int) -> bool:
+    def _try_lock(file: FileIO) -> bool:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         return True
 
-    def _unlock(descriptor: int) -> None:
+    def _unlock(file: FileIO) -> None:
         # Closing alone is not enough: a child that something else forked meanwhile, without our
         # hooks, keeps the lock through its copy of the descriptor for as long as it lives.
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        fcntl.flock(file, fcntl.LOCK_UN)

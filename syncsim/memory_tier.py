@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 import orjson
 
 from syncsim.contract import JSON, Head, Row, Snapshot
+from syncsim.interrupts import under_own_lock
 from syncsim.template.frozen import freeze
 
 VIEW_WEIGHT: Final = 10
@@ -143,13 +144,14 @@ class MemoryTier:
         self._capacity = capacity
         self._capacity_bytes = capacity_bytes
         self._bytes = 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
+    @under_own_lock
     def slot(self, key: Key) -> Slot:
         """The slot of this key, made if there is none."""
-        with self._lock:
-            return self.slots.setdefault(key, Slot())
+        return self.slots.setdefault(key, Slot())
 
+    @under_own_lock
     def put(
         self, user: str, entry: Entry, *, seen: Entry | None, unsaved: bool
     ) -> tuple[bool, list[tuple[str, Entry]]]:
@@ -158,36 +160,39 @@ class MemoryTier:
         A revision as high or higher stays, unless it is `seen`: what the caller found here before
         it read the entry from the store. Of what had to go, the unsaved entries and their users.
         """
-        with self._lock:
-            slot = self.slots.setdefault((user, entry.template_id), Slot())
-            kept = slot.entry
-            if kept is not None and kept is not seen and kept.revision >= entry.revision:
-                return False, []
-            self._bytes += _weight(entry) - _weight(kept)
+        slot = self.slots.setdefault((user, entry.template_id), Slot())
+        kept = slot.entry
+        if kept is not None and kept is not seen and kept.revision >= entry.revision:
+            return False, []
+        try:
             slot.entry = entry
             slot.is_unsaved = unsaved
+            self._bytes += _weight(entry) - _weight(kept)
             if len(self.slots) <= self._capacity and self._bytes <= self._capacity_bytes:
                 return True, []
             return True, self._evict(slot)
+        except BaseException:  # an interrupt, which may have come between a slot and its weight
+            self._bytes = sum(_weight(slot.entry) for slot in self.slots.values())
+            raise
 
+    @under_own_lock
     def forget(self, key: Key) -> None:
         """Drop the entry; its slot keeps the counts."""
-        with self._lock:
-            slot = self.slots.get(key)
-            if slot is not None:
-                self._bytes -= _weight(slot.entry)
-                slot.entry = None
-                slot.is_unsaved = False
+        slot = self.slots.get(key)
+        if slot is not None:
+            self._bytes -= _weight(slot.entry)
+            slot.entry = None
+            slot.is_unsaved = False
 
+    @under_own_lock
     def users(self, template_id: str) -> set[str]:
         """The users with a slot for this template."""
-        with self._lock:
-            return {user for user, known_id in self.slots if known_id == template_id}
+        return {user for user, known_id in self.slots if known_id == template_id}
 
+    @under_own_lock
     def take_unsaved(self) -> list[tuple[str, Entry]]:
         """The entries that are not on disk, with their users; from now on they count as saved."""
-        with self._lock:
-            return list(_taken(self.slots.items()))
+        return list(_taken(self.slots.items()))
 
     def _evict(self, newest: Slot) -> list[tuple[str, Entry]]:
         dropped: list[tuple[Key, Slot]] = []

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from syncsim import interrupted
 from syncsim.arguments import check_base, check_settings, check_version
 from syncsim.background import FirstSights, MaintenanceRun
 from syncsim.commit_queue import CommitQueue
@@ -138,16 +139,17 @@ class SyncService(ProcessBound):
         chosen = update_id is not None
         if update_id is None:
             update_id = self._env.new_id()
-        started = self._begin("update.started", template_id, user, update_id, base)
+        started = self._now()
         try:
+            self._begin("update.started", template_id, user, update_id, base)
             if chosen:
                 edit.fingerprint = fingerprint(template_id, changes, base)
                 outcome = self._replayed(edit, update_id)
                 if outcome is not None:
                     return self._ended(template_id, user, update_id, outcome, started)
             return self._commit(edit, user, update_id, started)
-        except SyncError as error:
-            self._failed("update.failed", template_id, user, update_id, error, started)
+        except BaseException as error:
+            self._failed("update", template_id, user, update_id, error, started)
             raise
 
     def update_with_version(
@@ -162,8 +164,9 @@ class SyncService(ProcessBound):
         changes = check_changes(template_id, changes)
         version = check_version(version)
         update_id = self._env.new_id()
-        started = self._begin("update.started", template_id, user, update_id, None)
+        started = self._now()
         try:
+            self._begin("update.started", template_id, user, update_id, None)
             row = self._store.read(template_id)
             if row.version != version:
                 raise VersionConflictError(template_id, version, row.version)
@@ -180,7 +183,10 @@ class SyncService(ProcessBound):
                 detail=write.detail,
                 timeout_s=max(started + self._deadline_s - self._now(), 0.0),
             )
-        except SyncError as error:
+            self._spread(row, user, update_id)
+            outcome = Outcome("committed", row.version, attempts=1)
+            return self._ended(template_id, user, update_id, outcome, started)
+        except BaseException as error:
             if isinstance(error, VersionConflictError):
                 self._emit(
                     "update.conflict",
@@ -191,11 +197,8 @@ class SyncService(ProcessBound):
                     actual=error.actual,
                     attempt=1,
                 )
-            self._failed("update.failed", template_id, user, update_id, error, started)
+            self._failed("update", template_id, user, update_id, error, started)
             raise
-        self._spread(row, user, update_id)
-        outcome = Outcome("committed", row.version, attempts=1)
-        return self._ended(template_id, user, update_id, outcome, started)
 
     def run_background_job(self, template_id: str) -> Outcome:
         """Write derived data, or answer `skipped` while the last user update is too recent.
@@ -205,36 +208,37 @@ class SyncService(ProcessBound):
         template_id = check_template_id(template_id)
         run = MaintenanceRun(self._cooldown_s, self._now, self._sights)
         update_id = self._env.new_id()
-        started = self._begin("job.started", template_id, BACKGROUND, update_id, None)
+        started = self._now()
         facts = {"template_id": template_id, "user": BACKGROUND, "update_id": update_id}
         try:
+            self._begin("job.started", template_id, BACKGROUND, update_id, None)
             row, state = self._committer.commit(
                 template_id, run, by=BACKGROUND, update_id=update_id, topic="job"
             )
             found = self._found_after_all(template_id, update_id) if state.unsure else None
-        except SyncError as error:
-            self._failed("job.failed", template_id, BACKGROUND, update_id, error, started)
+            version = row.version
+            if found is not None:
+                # Committed by an attempt whose answer was lost, whatever the head allows by now.
+                version, run.reason, run.written = found.version, None, True
+            if run.reason is not None:
+                self._emit("job.skipped", reason=run.reason, **facts)
+                return Outcome("skipped", version, state.attempts, reason=run.reason)
+            if run.written:
+                self._spread(row, BACKGROUND, update_id)
+            outcome = Outcome("committed" if run.written else "unchanged", version, state.attempts)
+            self._emit(
+                f"job.{outcome.status}",
+                version=outcome.version,
+                attempts=outcome.attempts,
+                conflicts=state.conflicts,
+                latency_s=self._now() - started,
+                commit_s=state.commit_s,
+                **facts,
+            )
+            return outcome
+        except BaseException as error:
+            self._failed("job", template_id, BACKGROUND, update_id, error, started)
             raise
-        version = row.version
-        if found is not None:
-            # Committed by an attempt whose answer was lost, whatever the head allows by now.
-            version, run.reason, run.written = found.version, None, True
-        if run.reason is not None:
-            self._emit("job.skipped", reason=run.reason, **facts)
-            return Outcome("skipped", version, state.attempts, reason=run.reason)
-        if run.written:
-            self._spread(row, BACKGROUND, update_id)
-        outcome = Outcome("committed" if run.written else "unchanged", version, state.attempts)
-        self._emit(
-            f"job.{outcome.status}",
-            version=outcome.version,
-            attempts=outcome.attempts,
-            conflicts=state.conflicts,
-            latency_s=self._now() - started,
-            commit_s=state.commit_s,
-            **facts,
-        )
-        return outcome
 
     # -- more than four ----------------------------------------------------------------------------
 
@@ -254,11 +258,12 @@ class SyncService(ProcessBound):
             raise VersionNotFoundError(template_id, version)
         seen = Snapshot(template_id, head.version, head.document, head.updated_at, head.updated_by)
         back = Return(template_id, target.document, seen, self._past, "rollback", restored=version)
-        started = self._begin("update.started", template_id, user, update_id, seen)
+        started = self._now()
         try:
+            self._begin("update.started", template_id, user, update_id, seen)
             outcome = self._commit(back, user, update_id, started)
-        except SyncError as error:
-            self._failed("update.failed", template_id, user, update_id, error, started)
+        except BaseException as error:
+            self._failed("update", template_id, user, update_id, error, started)
             raise
         if outcome.status == "committed":
             self._emit(
@@ -357,7 +362,7 @@ class SyncService(ProcessBound):
 
     def _begin(
         self, kind: str, template_id: str, user: str, update_id: str, base: Snapshot | None
-    ) -> float:
+    ) -> None:
         self._emit(
             kind,
             template_id=template_id,
@@ -365,7 +370,6 @@ class SyncService(ProcessBound):
             update_id=update_id,
             base=None if base is None else base.version,
         )
-        return self._now()
 
     def _spread(self, row: Row, user: str, update_id: str) -> None:
         """After the acknowledgement by the store: every entry but the writer's own is now stale."""
@@ -404,15 +408,27 @@ class SyncService(ProcessBound):
 
     def _failed(
         self,
-        kind: str,
+        topic: str,
         template_id: str,
         user: str,
         update_id: str,
-        error: SyncError,
+        error: BaseException,
         started: float,
     ) -> None:
+        if not isinstance(error, SyncError):
+            interrupted.tell(
+                error,
+                self._env.events,
+                self._past,
+                topic=topic,
+                template_id=template_id,
+                user=user,
+                update_id=update_id,
+                latency_s=self._now() - started,
+            )
+            return
         self._emit(
-            kind,
+            f"{topic}.failed",
             template_id=template_id,
             user=user,
             update_id=update_id,

@@ -92,7 +92,8 @@ def open_store(url: str | None, clock: SystemClock) -> tuple[MemoryStore | SQLit
     from syncsim.store.sqlite import SQLiteStore
 
     store = SQLiteStore(url, clock=clock)
-    return store, NamedLocks(store.path.with_name(f"{store.path.name}-locks"))
+    path = store.path
+    return store, NamedLocks(path.with_name(f"{path.name}-locks"), model=path)
 
 
 def _cache_folder(cache: Path | str | None) -> Path | None:

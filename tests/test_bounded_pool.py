@@ -1,4 +1,4 @@
-"""The pool of connections: bounded, last in first out, and fair once somebody has to wait."""
+"""The pool of connections: bounded, the first free one first, fair once somebody has to wait."""
 
 from __future__ import annotations
 
@@ -36,13 +36,18 @@ def wait_until(condition: Callable[[], bool]) -> None:
     raise AssertionError("it never came to that")
 
 
-def test_the_last_one_given_back_is_taken_first_and_none_is_made_before_need() -> None:
+def waiting(pool: BoundedPool[int]) -> int:
+    """How many wait: the front of the line holds its lock, and looks again and again."""
+    return pool._line.is_taken + len(pool._line._line)
+
+
+def test_the_first_that_is_free_is_taken_and_none_is_made_before_need() -> None:
     things = Things()
     pool = things.pool(3)
     assert [pool.take(0.0), pool.take(0.0)] == [1, 2]
-    pool.give(1)
     pool.give(2)
-    assert [pool.take(0.0), pool.take(0.0), pool.take(0.0)] == [2, 1, 3]
+    pool.give(1)
+    assert [pool.take(0.0), pool.take(0.0), pool.take(0.0)] == [1, 2, 3]
     assert things.made == 3
 
 
@@ -58,12 +63,11 @@ def test_who_waits_is_served_before_newcomers() -> None:
     pool = Things().pool(1)
     assert pool.take(0.0) == 1
     with ThreadPoolExecutor(1) as other:
-        waiter = other.submit(pool.take, LONG_S)
-        wait_until(lambda: pool._attention == 1)
+        waiter = other.submit(lambda: (pool.take(LONG_S), pool.give(1)))
+        wait_until(lambda: waiting(pool) == 1)
         pool.give(1)
         assert pool.take(0.0) is None
-        assert waiter.result() == 1
-    pool.give(1)
+        assert waiter.result() == (1, None)
     assert pool.take(0.0) == 1
 
 
@@ -82,22 +86,22 @@ def test_waiters_are_served_in_order() -> None:
         thread = threading.Thread(target=use, args=(number,))
         threads.append(thread)
         thread.start()
-        wait_until(lambda: pool._attention == number + 1)  # noqa: B023
+        wait_until(lambda: waiting(pool) == number + 1)  # noqa: B023
     pool.give(1)
     for thread in threads:
         thread.join()
     assert order == list(range(10))
-    assert pool._attention == 0
+    assert waiting(pool) == 0
 
 
-def test_what_is_discarded_makes_room() -> None:
+def test_what_its_thread_had_out_makes_room_when_that_is_healed() -> None:
     things = Things()
     pool = things.pool(1)
     assert pool.take(0.0) == 1
     with ThreadPoolExecutor(1) as other:
         waiter = other.submit(pool.take, LONG_S)
-        wait_until(lambda: pool._attention == 1)
-        pool.discard(1)
+        wait_until(lambda: waiting(pool) == 1)
+        pool.heal()
         assert waiter.result() == 2
     assert things.unmade == [1]
 
@@ -139,7 +143,7 @@ def test_a_pause_waits_for_what_is_out() -> None:
     pool.take(0.0)
     with ThreadPoolExecutor(1) as other:
         paused = other.submit(pool.pause, LONG_S)
-        wait_until(lambda: pool._attention == 1)
+        wait_until(lambda: not pool._lends)
         pool.give(1)
         assert paused.result()
     assert things.unmade == [1]
@@ -153,7 +157,7 @@ def test_a_closed_pool_unmakes_what_comes_back_and_lends_nothing() -> None:
     with ThreadPoolExecutor(1) as other:
         pool.take(0.0)
         waiter = other.submit(pool.take, LONG_S)
-        wait_until(lambda: pool._attention == 1)
+        wait_until(lambda: waiting(pool) == 1)
         pool.close()
         assert waiter.result() is None
     pool.give(1)
@@ -187,4 +191,4 @@ def test_a_crowd_never_holds_more_than_the_limit_and_all_are_served() -> None:
         list(crowd.map(use, range(20)))
     assert most <= 3
     assert things.made <= 3
-    assert pool._attention == 0
+    assert waiting(pool) == 0

@@ -172,7 +172,7 @@ def test_the_parts_refuse_as_well_and_a_solution_cannot_be_built_on_them(tmp_pat
         lock,
     )
     with ExitStack() as stack:
-        held_by_a_thread(stack, locks._guard, memory._lock)
+        held_by_a_thread(stack, locks._lock, memory._lock)
         assert in_a_fork(lambda: refusals(*uses)) == "refused"
     assert (cache.get("k"), env.store.head(ID).revision) == (1, 1)
     env.close()

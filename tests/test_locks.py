@@ -6,9 +6,11 @@ import os
 import signal
 import stat
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -16,9 +18,11 @@ from typing import Any
 
 import pytest
 
+from syncsim import connect, sample
 from syncsim import locks as locks_module
 from syncsim.errors import LockTimeoutError, StoreUnavailableError
 from syncsim.locks import COHORT, FairLock, NamedLocks, ProcessLock, pauses
+from tests.test_forks import in_a_fork
 
 LONG_S = 30.0
 """Longer than any wait that ends; a test that hangs fails at this."""
@@ -197,8 +201,11 @@ class Interrupted:
         self.guard.acquire()
 
     def __exit__(self, *_: object) -> None:
-        self.guard.release()
+        self.release()
         self._interrupt(not self.before)
+
+    def release(self) -> None:
+        self.guard.release()
 
     def _interrupt(self, here: bool) -> None:
         if here and not self.done:
@@ -328,12 +335,12 @@ def test_threads_in_line_are_handed_the_file_and_another_process_gets_it_in_betw
     """Of 2 x COHORT turns the file is freed after each COHORT, and when nobody is left."""
     path = tmp_path / "a.lock"
     lock = ProcessLock(path)
-    descriptors: list[int | None] = []
+    files: list[object] = []
     turns = 2 * COHORT
 
     def take(number: int) -> None:
         assert lock.acquire(LONG_S)
-        descriptors.append(lock._descriptor)
+        files.append(lock._file)
         assert not is_free(path)
         if number == 0:
             wait_until(lambda: len(lock._line) == turns - 1)
@@ -342,12 +349,10 @@ def test_threads_in_line_are_handed_the_file_and_another_process_gets_it_in_betw
     closed: list[int] = []
     with pytest.MonkeyPatch.context() as patch:
         close = locks_module._unlock
-        patch.setattr(
-            locks_module, "_unlock", lambda d: (closed.append(len(descriptors)), close(d))
-        )
+        patch.setattr(locks_module, "_unlock", lambda d: (closed.append(len(files)), close(d)))
         first = threading.Thread(target=take, args=(0,))
         first.start()
-        wait_until(lambda: lock._descriptor is not None)
+        wait_until(lambda: lock._file is not None)
         rest = [threading.Thread(target=take, args=(n,)) for n in range(1, turns)]
         for thread in rest:
             thread.start()
@@ -355,7 +360,7 @@ def test_threads_in_line_are_handed_the_file_and_another_process_gets_it_in_betw
             thread.join(LONG_S)
         # closed by the lock under test only: `is_free` never got the file
         assert closed == [COHORT, 2 * COHORT]
-    assert None not in descriptors
+    assert None not in files
     assert is_free(path)
 
 
@@ -448,7 +453,12 @@ def test_an_exception_frees_the_name(locks: NamedLocks) -> None:
     with pytest.raises(ZeroDivisionError), locks.lock("a"):
         raise ZeroDivisionError
     with ThreadPoolExecutor(1) as other:
-        other.submit(lambda: locks.lock("a", timeout_s=0.0).__enter__()).result()
+        other.submit(lambda: enter_and_leave(locks.lock("a", timeout_s=0.0))).result()
+
+
+def enter_and_leave(hold: AbstractContextManager[None]) -> None:
+    with hold:
+        pass
 
 
 def test_names_that_nobody_uses_take_no_memory_and_no_descriptor(locks: NamedLocks) -> None:
@@ -456,7 +466,7 @@ def test_names_that_nobody_uses_take_no_memory_and_no_descriptor(locks: NamedLoc
         name = f"name {number}"
         with ThreadPoolExecutor(1) as other, locks.lock(name), pytest.raises(LockTimeoutError):
             other.submit(locks.lock(name, timeout_s=0.0).__enter__).result()
-    assert locks._in_use == {}
+    assert dict(locks._in_use) == {}
     assert descriptors_of_locks() == 0
 
 
@@ -497,7 +507,8 @@ def test_a_folder_that_cannot_be_made_is_said_to_be_so(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailableError, match="lock file") as failure, locks.lock("a"):
         raise AssertionError
     assert failure.value.definite
-    assert locks._in_use == {}
+    del failure  # whose traceback has the lock
+    assert dict(locks._in_use) == {}
 
 
 # -- processes -------------------------------------------------------------------------------------
@@ -575,3 +586,58 @@ def test_a_lock_given_back_is_free_though_a_forked_child_lives_on(tmp_path: Path
     os.close(writing)
     os.close(reading)
     os.waitpid(child, 0)
+
+
+# -- two users of one computer ---------------------------------------------------------------------
+
+
+def modes(path: Path) -> list[int]:
+    """Of the folder and of the files in it."""
+    return [stat.S_IMODE(one.stat().st_mode) & 0o777 for one in (path, *path.iterdir())]
+
+
+def test_lock_files_take_the_mode_of_the_database_also_when_that_changes(tmp_path: Path) -> None:
+    database, folder = tmp_path / "t.db", tmp_path / "t.db-locks"
+    database.touch(0o600)
+    for mode, of_folder in ((0o600, 0o700), (0o660, 0o770), (0o664, 0o775), (0o640, 0o750)):
+        database.chmod(mode)
+        with NamedLocks(folder, model=database).lock("a"):
+            assert modes(folder) == [of_folder, mode]
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become two other users"
+)
+def test_two_users_of_one_group_share_a_store_and_its_locks_and_no_cache() -> None:
+    """In a folder of the group, the database writable by it, whoever of them comes first."""
+    group = 65_534
+    with tempfile.TemporaryDirectory() as name:
+        shared = Path(name) / "shared"
+        shared.mkdir()
+        Path(name).chmod(0o755)
+        os.chown(shared, 0, group)
+        shared.chmod(0o2770)
+
+        with connect(f"sqlite:///{name}/warm.db", cache=Path(name) / "warm") as warm:
+            warm.create_template("t", sample("contact_card"), user="ann")
+            warm.update_template("t", {"name": "Imported"}, user="ann")
+
+        def use(user: int) -> str:
+            os.setgroups([group])
+            os.setgid(user)
+            os.setuid(user)
+            private = shared / str(user)
+            with connect(f"sqlite:///{shared}/t.db", cache=private) as sync:
+                if not sync.list_templates():
+                    (shared / "t.db").chmod(0o660)
+                    sync.create_template("t", sample("contact_card"), user="ann")
+                sync.get_template("t", user="ann")
+                for number in range(3):
+                    with sync._env.lock("commit:t"):
+                        sync.update_template("t", {"name": f"{user} {number}"}, user="ann")
+                versions = len(sync.history("t"))
+            assert stat.S_IMODE(private.stat().st_mode) & 0o777 == 0o700
+            return str(versions)
+
+        answers = [in_a_fork(lambda user=user: use(user)) for user in (4_001, 4_002, 4_001)]  # type: ignore[misc]
+        assert answers == ["4", "7", "10"]

@@ -307,8 +307,8 @@ def test_between_the_look_and_the_opening_no_empty_file_is_made(
     monkeypatch.setattr(sqlite_file, "LOOK_EVERY_S", 60.0)
     store.head(ID)
     store._file.drop_writer()
-    store._file._readers.pause(1)
-    store._file._readers.resume()
+    store._file.readers.pause(1)
+    store._file.readers.resume()
     path.unlink()
     with pytest.raises(StoreUnavailableError, match="cannot be opened"):
         store.read(ID)

@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 from syncsim.cache.user_cache import USER, UserCache
 from syncsim.errors import CacheError, SyncError, UsageError
 from syncsim.forks import ProcessBound
+from syncsim.interrupts import under_own_lock
 from syncsim.paths import settled_path
 
 MAX_OPEN: Final = 32
@@ -32,23 +33,26 @@ class CacheFolder(ProcessBound):
         self._is_closed = False
         self._known: WeakValueDictionary[str, UserCache] = WeakValueDictionary()
         self._recent: OrderedDict[str, UserCache] = OrderedDict()  # the open ones, oldest first
-        self._guard = threading.Lock()
+        self._lock = threading.RLock()
         self._bind()
 
     def of(self, user: str) -> UserCache:
         """The cache of this user; the same object each time, as long as anybody has it."""
         if not isinstance(user, str):
             raise UsageError("user", user, "text")
-        with self._guard:
-            if self._is_closed:
-                raise CacheError(f"the cache folder {self.path} is closed")
-            cache = self._known.get(user)
-            if cache is None:
-                path = self.path / _folder_name(user)
-                cache = self._known[user] = UserCache(path, user, on_open=self._keep_open)
-            elif user in self._recent:
-                self._recent.move_to_end(user)
-            return cache
+        return self._of(user)
+
+    @under_own_lock
+    def _of(self, user: str) -> UserCache:
+        if self._is_closed:
+            raise CacheError(f"the cache folder {self.path} is closed")
+        cache = self._known.get(user)
+        if cache is None:
+            path = self.path / _folder_name(user)
+            cache = self._known[user] = UserCache(path, user, on_open=self._keep_open)
+        elif user in self._recent:
+            self._recent.move_to_end(user)
+        return cache
 
     def users(self) -> list[str]:
         """The names of all users who have a cache here, other processes' included, sorted."""
@@ -60,21 +64,26 @@ class CacheFolder(ProcessBound):
 
     def close(self) -> None:
         """Close every cache; idempotent. Later calls raise `CacheError`."""
-        with self._guard:
-            self._is_closed = True
-            known = list(self._known.values())
-        for cache in known:
+        for cache in self._shut():
             cache.close()
 
+    @under_own_lock
+    def _shut(self) -> list[UserCache]:
+        self._is_closed = True
+        return list(self._known.values())
+
     def _keep_open(self, cache: UserCache) -> None:
-        with self._guard:
-            self._recent[cache.user] = cache
-            surplus = list(self._recent.values())[: -self._max_open]
-            for other in surplus:
-                del self._recent[other.user]
-        for other in surplus:
+        for other in self._surplus_beside(cache):
             if not other.rest():
                 self._recent.setdefault(other.user, other)
+
+    @under_own_lock
+    def _surplus_beside(self, cache: UserCache) -> list[UserCache]:
+        self._recent[cache.user] = cache
+        surplus = list(self._recent.values())[: -self._max_open]
+        for other in surplus:
+            del self._recent[other.user]
+        return surplus
 
     @classmethod
     def _fork_error(cls, reason: str) -> SyncError:

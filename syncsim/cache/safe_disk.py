@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -88,6 +89,7 @@ class SafeDiskCache(diskcache.Cache):  # type: ignore[misc]
     """
 
     def __init__(self, database: Path, timeout_s: float, size_limit_bytes: int) -> None:
+        self._txn_id: int | None = None
         self._connection = sqlite3.connect(
             database, timeout=timeout_s, isolation_level=None, check_same_thread=False
         )
@@ -130,6 +132,13 @@ class SafeDiskCache(diskcache.Cache):  # type: ignore[misc]
             raise UnsafeRowError("its index is damaged")
         return stored[1]
 
+    def undo(self) -> None:
+        """Roll back what is uncommitted, if anything is and the files still bear it."""
+        with suppress(sqlite3.Error):
+            self._txn_id = None
+            if self._con.in_transaction:
+                self._sql("ROLLBACK")
+
     def begin(self) -> bool:
         """Begin a write transaction, which the calls of this thread join; False if it must wait."""
         if self._con.in_transaction:  # an interrupt came between a statement and our note of it
@@ -140,7 +149,7 @@ class SafeDiskCache(diskcache.Cache):  # type: ignore[misc]
             if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
                 return False
             raise
-        self._txn_id: int | None = threading.get_ident()
+        self._txn_id = threading.get_ident()
         return True
 
     def end(self, statement: str) -> None:

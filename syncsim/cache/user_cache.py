@@ -11,16 +11,18 @@ import logging
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from typing import Final, ParamSpec, TypeVar
+from types import TracebackType
+from typing import Final, ParamSpec, TypeVar, cast
 
 from syncsim.cache.private_files import make_private_file, make_private_folder
 from syncsim.cache.safe_disk import SafeDiskCache, UnsafeRowError
 from syncsim.contract import JSON
 from syncsim.errors import CacheError, SyncError, UsageError, excerpt
 from syncsim.forks import ProcessBound, seconds_to
+from syncsim.interrupts import within
 from syncsim.locks import FairLock, ProcessLock, pauses
 
 P = ParamSpec("P")
@@ -90,7 +92,8 @@ class UserCache(ProcessBound):
 
     def get(self, key: str) -> JSON:
         """The value, or None where there is none; a row that is not safe to read is dropped."""
-        with self._alone() as opened:
+
+        def get(opened: SafeDiskCache) -> JSON:
             try:
                 return self._guarded(opened.get, key)
             except UnsafeRowError as error:
@@ -98,60 +101,32 @@ class UserCache(ProcessBound):
                 self._guarded(opened.delete, key)
                 return None
 
+        return within(_Turn(self), get)
+
     def set(self, key: str, value: JSON) -> None:
         """Store a value under the key; `UsageError` where it is not JSON."""
-        with self._alone() as opened:
-            self._guarded(opened.set, key, value)
+        within(_Turn(self), lambda opened: self._guarded(opened.set, key, value))
 
     def delete(self, key: str) -> None:
         """Forget the key; no error where it is unknown."""
-        with self._alone() as opened:
-            self._guarded(opened.delete, key)
+        within(_Turn(self), lambda opened: self._guarded(opened.delete, key))
 
     def add(self, key: str, value: JSON) -> bool:
         """Store only if the key is unknown; True if stored."""
-        with self._alone() as opened:
-            return bool(self._guarded(opened.add, key, value))
+        return within(_Turn(self), lambda opened: bool(self._guarded(opened.add, key, value)))
 
     def clear(self) -> None:
         """Forget every key."""
-        with self._alone() as opened:
-            self._guarded(opened.clear)
+        within(_Turn(self), lambda opened: self._guarded(opened.clear))
 
-    @contextmanager
-    def transact(self) -> Iterator[None]:
+    def transact(self) -> AbstractContextManager[None]:
         """Exclude every other call, of other processes too; re-entrant.
 
         What the block did is written at its end, and undone where it raises.
         """
-        with self._alone():
-            yield
+        return cast("AbstractContextManager[None]", _Turn(self))
 
     # -- one at a time -----------------------------------------------------------------------------
-
-    @contextmanager
-    def _alone(self) -> Iterator[SafeDiskCache]:
-        """The open files, for the calling thread of this process only."""
-        lock = self._lock
-        if not lock.acquire(self._timeout_s):
-            raise CacheError(f"{self} was in use by another thread for {self._timeout_s} s")
-        try:
-            opened = self._guarded(self._current)
-            if lock.depth > 1 and opened.is_in_transaction:
-                yield opened
-                return
-            self._guarded(self._begin, opened)
-            try:
-                yield opened
-            except BaseException:
-                with suppress(CacheError):
-                    self._guarded(opened.end, "ROLLBACK")
-                raise
-            self._guarded(opened.end, "COMMIT")
-        finally:
-            if self._is_closed and lock.depth == 1:
-                self._shut()
-            lock.release()
 
     def _begin(self, opened: SafeDiskCache) -> None:
         if opened.begin() or any(opened.begin() for _ in pauses(self._timeout_s)):
@@ -175,13 +150,17 @@ class UserCache(ProcessBound):
     def rest(self) -> bool:
         """Close the files until the next call; False where a call is running."""
         lock = self._lock
-        if not lock.acquire(0.0):
+        if lock.depth:
             return False
-        is_idle = lock.depth == 1
-        if is_idle:
+        try:
+            if not lock.acquire(0.0):
+                return False
             self._shut()
-        lock.release()
-        return is_idle
+            lock.release()
+            return True
+        except BaseException:
+            lock.heal()
+            raise
 
     def close(self) -> None:
         """Close the files, or have the call that is running do it; later calls raise."""
@@ -204,21 +183,27 @@ class UserCache(ProcessBound):
         self._check_forked_at_rest()
         make_private_folder(self.path.parent)
         only_here = ProcessLock(self.path.with_suffix(".lock"))  # two that make one cache collide
-        if not only_here.acquire(self._timeout_s):
-            raise CacheError(f"{self} was being opened elsewhere for {self._timeout_s} s")
         try:
-            damage, self._damage = self._damage, None
-            if damage and self._identity and self._identity == self._identity_now():
-                self._put_aside(damage)
-            try:
-                return self._connect()
-            except Exception as error:
-                if not _is_damage(error):
-                    raise
-                self._put_aside(str(error))
-            return self._connect()
-        finally:
+            if not only_here.acquire(self._timeout_s):
+                raise CacheError(f"{self} was being opened elsewhere for {self._timeout_s} s")
+            opened = self._open_or_make_anew()
             only_here.release()
+            return opened
+        except BaseException:
+            only_here.heal()
+            raise
+
+    def _open_or_make_anew(self) -> SafeDiskCache:
+        damage, self._damage = self._damage, None
+        if damage and self._identity and self._identity == self._identity_now():
+            self._put_aside(damage)
+        try:
+            return self._connect()
+        except Exception as error:
+            if not _is_damage(error):
+                raise
+            self._put_aside(str(error))
+        return self._connect()
 
     def _connect(self) -> SafeDiskCache:
         make_private_folder(self.path)
@@ -263,6 +248,59 @@ class UserCache(ProcessBound):
 
     def __str__(self) -> str:
         return f"the cache of {excerpt(self.user)} in {self.path}"
+
+
+class _Turn:
+    """One turn at a cache, in a write transaction; inside of another turn it joins that one's.
+
+    No generator: that would end when the garbage collector likes, perhaps in another thread.
+    """
+
+    __slots__ = ("_cache", "_depth", "_opened")
+
+    def __init__(self, cache: UserCache) -> None:
+        self._cache = cache
+        self._depth = 0
+        self._opened: SafeDiskCache | None = None  # where this turn is to end its transaction
+
+    def __enter__(self) -> SafeDiskCache:
+        cache = self._cache
+        self._depth = cache._lock.depth
+        try:
+            if not cache._lock.acquire(cache._timeout_s):
+                raise CacheError(f"{cache} was in use by another thread for {cache._timeout_s} s")
+            opened = cache._guarded(cache._current)
+            if self._depth == 0 or not opened.is_in_transaction:
+                cache._guarded(cache._begin, opened)
+                self._opened = opened
+            return opened
+        except BaseException:
+            self.heal()
+            raise
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            if error is None and self._opened is not None:
+                self._cache._guarded(self._opened.end, "COMMIT")
+        finally:
+            self.heal()
+
+    def heal(self) -> None:
+        """Undo what is not committed, and let the next one in; nothing where it ended before."""
+        cache = self._cache
+        try:
+            if cache._lock.depth > self._depth:
+                if self._opened is not None:
+                    self._opened.undo()
+                if cache._is_closed and self._depth == 0:
+                    cache._shut()
+        finally:
+            cache._lock.heal(self._depth)
 
 
 def _is_damage(error: Exception) -> bool:

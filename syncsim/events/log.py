@@ -20,6 +20,7 @@ from syncsim.contract import JSON, Clock
 from syncsim.errors import UsageError
 from syncsim.events.kinds import Event, is_finite
 from syncsim.forks import ProcessBound
+from syncsim.interrupts import give_up, under_own_lock
 
 OTHER: Final = "other"
 """The name under which kinds outside the vocabulary are counted together."""
@@ -78,7 +79,6 @@ class BoundedEventLog(ProcessBound):
         # Re-entrant: a signal handler that emits may interrupt the thread that holds it.
         self._lock = threading.RLock()
         self._records: deque[Record] = deque(maxlen=capacity)
-        self._seq = 0
         self._counts = dict.fromkeys((*Event.KINDS, OTHER), 0)
         self._subscribers: tuple[_Subscriber, ...] = ()
         self._interested: dict[str, tuple[_Subscriber, ...]] = {}
@@ -95,14 +95,15 @@ class BoundedEventLog(ProcessBound):
         stamps = _stamps.get()
         # A lock, because a reader that saw number 6 asks for what follows 6 and would never see a
         # number 5 that is stored late.
-        with self._lock:
-            self._seq = seq = self._seq + 1
-            record = (seq, kind, at, stamps, facts)
-            self._records.append(record)
-            try:
-                self._counts[kind] += 1
-            except KeyError:
-                self._counts[OTHER] += 1
+        try:
+            with self._lock:
+                records = self._records
+                record = (records[-1][0] + 1 if records else 1, kind, at, stamps, facts)
+                records.append(record)
+                self._counts[kind if kind in self._counts else OTHER] += 1
+        except BaseException:
+            give_up(self._lock)
+            raise
         subscribers = self._interested.get(kind, self._interested_in_all)
         if subscribers:
             _deliver(record, subscribers)
@@ -116,21 +117,35 @@ class BoundedEventLog(ProcessBound):
 
         Pass the `seq` of the last event seen to get what is new; 0 gives all there are.
         """
-        with self._lock:
-            asked = max(self._seq - max(since, 0), 0)
-            newest_first = list(islice(reversed(self._records), asked))
+        newest_first, asked = self._newest(since)
         return EventPage(
             (_event(record) for record in reversed(newest_first)), asked - len(newest_first)
         )
 
+    @under_own_lock
+    def _newest(self, since: int) -> tuple[list[Record], int]:
+        """The records after number `since`, newest first, and how many there have been."""
+        last = self._records[-1][0] if self._records else 0
+        asked = max(last - max(since, 0), 0)
+        return list(islice(reversed(self._records), asked)), asked
+
+    @under_own_lock
+    def kinds_of(self, update_id: str) -> list[str]:
+        """What was said of this update, as far as memory reaches; the oldest first."""
+        return [
+            kind
+            for _, kind, _, stamps, facts in self._records
+            if facts.get("update_id", stamps[1]) == update_id
+        ]
+
+    @under_own_lock
     def counts(self) -> dict[str, int]:
         """How many events of each kind there have been, dropped ones included.
 
         Every kind of the vocabulary has a key; all other kinds are counted under `OTHER`, so that
         invented names cannot fill the memory.
         """
-        with self._lock:
-            return dict(self._counts)
+        return dict(self._counts)
 
     def subscribe(
         self,
@@ -159,14 +174,16 @@ class BoundedEventLog(ProcessBound):
         return self._add(_Subscriber(count, frozenset(kinds), None, only_counts=True))
 
     def _add(self, subscriber: _Subscriber) -> Callable[[], None]:
-        with self._lock:
-            self._route((*self._subscribers, subscriber))
+        self._join(subscriber)
+        return lambda: self._leave(subscriber)
 
-        def unsubscribe() -> None:
-            with self._lock:
-                self._route(tuple(other for other in self._subscribers if other is not subscriber))
+    @under_own_lock
+    def _join(self, subscriber: _Subscriber) -> None:
+        self._route((*self._subscribers, subscriber))
 
-        return unsubscribe
+    @under_own_lock
+    def _leave(self, subscriber: _Subscriber) -> None:
+        self._route(tuple(other for other in self._subscribers if other is not subscriber))
 
     def _route(self, subscribers: tuple[_Subscriber, ...]) -> None:
         """Sort the subscribers by kind, into new mappings: `emit` reads them without the lock."""

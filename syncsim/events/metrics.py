@@ -15,6 +15,7 @@ from typing import Final
 from syncsim.contract import JSON
 from syncsim.events import BoundedEventLog
 from syncsim.events.kinds import is_finite
+from syncsim.interrupts import under_own_lock
 
 WINDOWS_S: Final = (1, 10, 60)
 """The spans, in seconds back from now, over which throughput is given."""
@@ -128,7 +129,7 @@ class Metrics:
 
     def __init__(self, log: BoundedEventLog) -> None:
         self._log = log
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._latency = LatencyHistogram()
         self._read_latency = LatencyHistogram()
         self._queue_wait = LatencyHistogram()
@@ -145,10 +146,10 @@ class Metrics:
         if len(self._uncounted) >= BATCH:
             self._count_all()
 
+    @under_own_lock
     def _count_all(self) -> None:
-        with self._lock:
-            while self._uncounted:
-                self._count(*self._uncounted.popleft())
+        while self._uncounted:
+            self._count(*self._uncounted.popleft())
 
     def _count(self, kind: str, at: float, facts: Mapping[str, JSON]) -> None:
         if kind in _ENDS:
@@ -170,6 +171,7 @@ class Metrics:
             self._merged_paths += _whole(facts.get("merged"))
             self._overridden += _whole(facts.get("overridden"))
 
+    @under_own_lock
     def snapshot(self) -> dict[str, JSON]:
         """Everything as plain JSON; rates are None while there is nothing to divide by.
 
@@ -200,51 +202,50 @@ class Metrics:
         ended = [counts[f"update.{end}"] for end in ("committed", "unchanged", "failed")]
         succeeded = ended[0] + ended[1]
         reads = counts["cache.hit"] + counts["cache.miss"]
-        with self._lock:
-            return {
-                "updates": {
-                    "started": counts["update.started"],
-                    "active": max(counts["update.started"] - sum(ended), 0),
-                    "committed": ended[0],
-                    "unchanged": ended[1],
-                    "failed": ended[2],
-                    "success_rate": succeeded / sum(ended) if sum(ended) else None,
-                    "attempts": {str(n): count for n, count in enumerate(self._attempts) if count},
-                },
-                "retries": counts["update.retry"],
-                "conflicts": {
-                    "detected": counts["update.conflict"],
-                    "merged": self._resolved,
-                    "overridden": self._overridden,
-                },
-                "merged_paths": self._merged_paths,
-                "rollbacks": counts["rollback.committed"],
-                "cache": {
-                    "hits": counts["cache.hit"],
-                    "misses": counts["cache.miss"],
-                    "hit_rate": counts["cache.hit"] / reads if reads else None,
-                    "filled": counts["cache.filled"],
-                    "invalidated": counts["cache.invalidated"],
-                    "faults": counts["cache.fault"],
-                },
-                "background": {
-                    "started": counts["job.started"],
-                    "processed": counts["job.committed"],
-                    "unchanged": counts["job.unchanged"],
-                    "skipped": counts["job.skipped"],
-                    "conflicts": counts["job.conflict"],
-                    "failed": counts["job.failed"],
-                },
-                "queue": {
-                    "entered": counts["update.queued"],
-                    "wait_ms": self._queue_wait.summary_ms(),
-                },
-                "latency_ms": self._latency.summary_ms(),
-                "read_latency_ms": self._read_latency.summary_ms(),
-                "throughput_per_s": {
-                    str(window_s): self._throughput.per_s(now, window_s) for window_s in WINDOWS_S
-                },
-            }
+        return {
+            "updates": {
+                "started": counts["update.started"],
+                "active": max(counts["update.started"] - sum(ended), 0),
+                "committed": ended[0],
+                "unchanged": ended[1],
+                "failed": ended[2],
+                "success_rate": succeeded / sum(ended) if sum(ended) else None,
+                "attempts": {str(n): count for n, count in enumerate(self._attempts) if count},
+            },
+            "retries": counts["update.retry"],
+            "conflicts": {
+                "detected": counts["update.conflict"],
+                "merged": self._resolved,
+                "overridden": self._overridden,
+            },
+            "merged_paths": self._merged_paths,
+            "rollbacks": counts["rollback.committed"],
+            "cache": {
+                "hits": counts["cache.hit"],
+                "misses": counts["cache.miss"],
+                "hit_rate": counts["cache.hit"] / reads if reads else None,
+                "filled": counts["cache.filled"],
+                "invalidated": counts["cache.invalidated"],
+                "faults": counts["cache.fault"],
+            },
+            "background": {
+                "started": counts["job.started"],
+                "processed": counts["job.committed"],
+                "unchanged": counts["job.unchanged"],
+                "skipped": counts["job.skipped"],
+                "conflicts": counts["job.conflict"],
+                "failed": counts["job.failed"],
+            },
+            "queue": {
+                "entered": counts["update.queued"],
+                "wait_ms": self._queue_wait.summary_ms(),
+            },
+            "latency_ms": self._latency.summary_ms(),
+            "read_latency_ms": self._read_latency.summary_ms(),
+            "throughput_per_s": {
+                str(window_s): self._throughput.per_s(now, window_s) for window_s in WINDOWS_S
+            },
+        }
 
 
 def _whole(value: JSON) -> int:

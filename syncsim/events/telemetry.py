@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from syncsim.events import BoundedEventLog
 from syncsim.events.kinds import Event, Failed
+from syncsim.interrupts import under_own_lock
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer, TracerProvider
@@ -59,7 +60,7 @@ class _OpenSpans:
 
     def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._by_update: dict[str, Span] = {}
 
     def are_open(self) -> bool:
@@ -75,14 +76,19 @@ class _OpenSpans:
         span = self._tracer.start_span(name, attributes=attributes, start_time=_ns(event))
         if not span.is_recording():
             return
-        with self._lock:
-            abandoned = self._by_update.pop(event.update_id, None)
-            if len(self._by_update) >= MOST_OPEN:
-                abandoned = self._by_update.pop(next(iter(self._by_update)))
-            self._by_update[event.update_id] = span
+        abandoned = self._open(event.update_id, span)
         if abandoned is not None:
             abandoned.set_attribute("syncsim.outcome", "unknown")
             abandoned.end(_ns(event))
+
+    @under_own_lock
+    def _open(self, update_id: str, span: Span) -> Span | None:
+        """Keep the span; one that had to go for it."""
+        abandoned = self._by_update.pop(update_id, None)
+        if len(self._by_update) >= MOST_OPEN:
+            abandoned = self._by_update.pop(next(iter(self._by_update)))
+        self._by_update[update_id] = span
+        return abandoned
 
     def note(self, event: Event) -> None:
         span = self._by_update.get(event.update_id or "")
@@ -90,8 +96,7 @@ class _OpenSpans:
             span.add_event(event.kind, _attributes(event), _ns(event))
 
     def end(self, event: Event) -> None:
-        with self._lock:
-            span = self._by_update.pop(event.update_id or "", None)
+        span = self._by_update.pop(event.update_id or "", None)  # in one step
         if span is None:
             return
         span.set_attribute("syncsim.outcome", _ENDS[event.kind])

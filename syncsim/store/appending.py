@@ -30,41 +30,37 @@ def append(file: SQLiteFile, swap: Swap) -> Record | None:
     lock = file.lock
     if swap.update_id is None or lock.is_taken or not lock.acquire(0.0):
         return None
+    record = _appended(file, swap)
+    lock.release()  # after a fault or an interrupt the store heals it, and drops the writer
+    return record
+
+
+def _appended(file: SQLiteFile, swap: Swap) -> Record | None:
     try:
-        try:
-            writer = file.writer()
-        except sqlite3.Error:
+        writer = file.writer()
+    except sqlite3.Error:
+        return None
+    tip = writer.tips.get(swap.template_id)
+    if tip is None or tip.version != swap.expected_version:
+        return None
+    record = swap.following(tip)
+    file.check_usable()
+    try:
+        values = (*record, record.template_id, record.revision, record.parent)
+        if writer.execute(SWAP, values).rowcount == 0:
+            return None  # the update id was used before
+        writer.tips[swap.template_id] = tip = record.tip
+        file.committed(swap.template_id, tip)
+    except sqlite3.IntegrityError:
+        return None  # the place is taken, or its parent gone: somebody has written
+    except (sqlite3.Error, UnicodeEncodeError, OverflowError) as error:
+        if is_busy(error):
             return None
-        tip = writer.tips.get(swap.template_id)
-        if tip is None or tip.version != swap.expected_version:
+        file.drop_writer()  # it may have committed, and would not know its tip any more
+        if not isinstance(error, sqlite3.Error) or not _may_have_committed(error):
             return None
-        record = swap.following(tip)
-        file.check_usable()
-        try:
-            values = (*record, record.template_id, record.revision, record.parent)
-            if writer.execute(SWAP, values).rowcount == 0:
-                return None  # the update id was used before
-            writer.tips[swap.template_id] = tip = record.tip
-            file.committed(swap.template_id, tip)
-        except sqlite3.IntegrityError:
-            return None  # the place is taken, or its parent gone: somebody has written
-        except BaseException as error:
-            if isinstance(error, sqlite3.Error) and is_busy(error):
-                return None
-            file.drop_writer()  # it may have committed, and would not know its tip any more
-            if not isinstance(error, sqlite3.Error | UnicodeEncodeError | OverflowError):
-                raise
-            if not isinstance(error, sqlite3.Error) or not _may_have_committed(error):
-                return None
-            return record if took_effect(error, file, swap.template_id, [swap.update_id]) else None
-        return record
-    finally:
-        try:
-            lock.release()
-        except BaseException:  # an interrupt, on the first line of `release` perhaps
-            if lock.depth:
-                lock.release()
-            raise
+        return record if took_effect(error, file, swap.template_id, [swap.update_id]) else None
+    return record
 
 
 def _may_have_committed(error: sqlite3.Error) -> bool:

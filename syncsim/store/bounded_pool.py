@@ -1,128 +1,147 @@
-"""A bounded pool: at most so many connections, the last one given back is the first one taken."""
+"""A bounded pool: at most so many connections, each lent to one thread at a time."""
 
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from time import monotonic
 from typing import Generic, TypeVar
 
-from syncsim.locks import FairLock
+from syncsim.interrupts import give_up
+from syncsim.locks import FairLock, pauses
 
 T = TypeVar("T")
+
+
+class _Slot(Generic[T]):
+    """A place for one thing; who holds the lock has it, and `is_out` while it is lent."""
+
+    __slots__ = ("acquire", "is_out", "lock", "release", "thing")
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()  # of C, so that it knows its thread at any instant
+        self.acquire = self.lock.acquire
+        self.release = self.lock.release
+        self.is_out = False
+        self.thing: T | None = None
 
 
 class BoundedPool(Generic[T]):
     """Lends what `make` makes, `limit` of them at most; for any number of threads.
 
-    Last in, first out, so that a quiet program keeps using one warm connection. Taking and giving
-    back are one deque operation each while nobody waits, which is what makes it affordable for
-    calls of 3 us; SQLAlchemy's pool takes 8.
+    The first that is free is taken, so that a quiet program keeps using one warm connection. Taking
+    and giving back are one lock operation each while nobody waits, which is what makes it
+    affordable for calls of 3 us; SQLAlchemy's pool takes 8.
 
-    As soon as somebody waits (`_attention`), newcomers queue behind. They must: threads switch
-    where SQLite releases the interpreter lock, and that is just while connections are out. Whoever
-    is woken then finds none, and with the others helping themselves waited for seconds.
+    As soon as somebody waits in the line, newcomers queue behind. They must: threads switch where
+    SQLite releases the interpreter lock, and that is just while connections are out. Whoever looks
+    again then finds none, and with the others helping themselves waited for seconds.
     """
 
     def __init__(self, make: Callable[[], T], unmake: Callable[[T], None], limit: int) -> None:
         self._make = make
         self._unmake = unmake
-        self._limit = limit
-        self._idle: deque[T] = deque()
-        self._made = 0
+        self._slots: list[_Slot[T]] = [_Slot() for _ in range(limit)]
         self._line = FairLock()
-        self._changed = threading.Condition()
-        self._attention = 0  # who waits, pauses or closes counts here first and looks then
-        self._paused = False
+        self._lends = True
+        self._is_calm = True  # it lends, and nobody waits
         self._closed = False
 
     def take(self, timeout_s: float) -> T | None:
-        """One of the pool's things, or a new one; None if none came in time or it is closed."""
-        if not self._attention:
-            try:
-                return self._idle.pop()
-            except IndexError:
-                pass
+        """One of the pool's things, or a new one; None if none came in time or it is closed.
+
+        To be given back by the same thread, or left to `heal`.
+        """
+        for slot in self._slots:
+            if slot.acquire(False):
+                if self._is_calm and not slot.is_out and slot.thing is not None:
+                    slot.is_out = True
+                    return slot.thing
+                slot.release()
         deadline = monotonic() + timeout_s
-        with self._changed:
-            self._attention += 1
+        self._is_calm = False
+        if not self._line.acquire(timeout_s):
+            return None
         try:
-            if not self._line.acquire(timeout_s):
-                return None
-            try:
-                with self._changed:
-                    if not self._changed.wait_for(self._has_one, deadline - monotonic()):
-                        return None
-                    if self._closed:
-                        return None
-                    if self._idle:
-                        return self._idle.pop()
-                    self._made += 1
-            finally:
-                self._line.release()
+            looks = pauses(deadline - monotonic())
+            while True:
+                thing = self._free_one()
+                if thing is not None or self._closed or next(looks, None) is None:
+                    return thing
         finally:
-            with self._changed:
-                self._attention -= 1
-        try:
-            return self._make()
-        except BaseException:
-            self._forget()
-            raise
+            self._line.release()
+            self._is_calm = self._lends and not self._line.is_taken
 
     def give(self, thing: T) -> None:
         """Give back what was taken."""
-        self._idle.append(thing)
-        if self._attention:
-            with self._changed:
-                if self._paused or self._closed:
-                    self._unmake_idle()
-                self._changed.notify_all()
+        for slot in self._slots:
+            if slot.thing is thing:
+                slot.is_out = False
+                slot.release()
+                if not self._lends:
+                    self._unmake_idle(0.0)
+                return
 
-    def discard(self, thing: T) -> None:
-        """Give back something that may be broken: it is unmade and its place is free."""
-        try:
-            self._unmake(thing)
-        finally:
-            self._forget()
+    def heal(self) -> None:
+        """After a fault or an interrupt: unmake what the calling thread has out, and wait no more.
+
+        What was lent may be broken.
+        """
+        self._line.heal()
+        for slot in self._slots:
+            if slot.acquire(False):
+                if slot.is_out:
+                    self._empty(slot)
+                    slot.is_out = False
+                give_up(slot.lock)
 
     def pause(self, timeout_s: float) -> bool:
         """Unmake all and lend nothing until `resume`; False if something did not come back."""
-        with self._changed:
-            self._paused = True
-            self._attention += 1
-            self._unmake_idle()
-            return self._changed.wait_for(lambda: self._made == 0, timeout_s)
+        self._lends = self._is_calm = False
+        return self._unmake_idle(timeout_s)
 
     def resume(self) -> None:
         """Lend again after `pause`."""
-        with self._changed:
-            self._paused = False
-            self._attention -= 1
-            self._changed.notify_all()
+        self._lends = not self._closed
 
     def close(self) -> None:
         """Unmake what is idle now, and the rest when it comes back; `take` answers None."""
-        with self._changed:
-            self._closed = True
-            self._attention += 1
-            self._unmake_idle()
-            self._changed.notify_all()
+        self._closed = True
+        self._lends = self._is_calm = False
+        self._unmake_idle(0.0)
 
-    def _has_one(self) -> bool:
-        if self._closed:
-            return True
-        return not self._paused and (bool(self._idle) or self._made < self._limit)
+    def _free_one(self) -> T | None:
+        for slot in self._slots:
+            if slot.acquire(False):
+                if self._lends and not slot.is_out:
+                    try:
+                        slot.is_out = True
+                        if slot.thing is None:
+                            slot.thing = self._make()
+                        return slot.thing
+                    except BaseException:
+                        slot.is_out = False
+                        slot.release()
+                        raise
+                slot.release()
+        return None
 
-    def _unmake_idle(self) -> None:
-        with suppress(IndexError):  # emptied, perhaps by a `take` in between
-            while True:
-                thing = self._idle.pop()
-                self._made -= 1
-                self._unmake(thing)
+    def _unmake_idle(self, timeout_s: float) -> bool:
+        """Whether all was idle, in time."""
+        deadline = monotonic() + timeout_s
+        was_idle = True
+        for slot in self._slots:
+            if slot.acquire(timeout=max(deadline - monotonic(), 0.0)):
+                if slot.is_out:  # this thread has it
+                    was_idle = False
+                else:
+                    self._empty(slot)
+                slot.release()
+            else:
+                was_idle = False
+        return was_idle
 
-    def _forget(self) -> None:
-        with self._changed:
-            self._made -= 1
-            self._changed.notify_all()
+    def _empty(self, slot: _Slot[T]) -> None:
+        thing, slot.thing = slot.thing, None
+        if thing is not None:
+            self._unmake(thing)

@@ -21,12 +21,13 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from enum import Enum
+from io import FileIO
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from syncsim.errors import StoreUnavailableError
-from syncsim.forks import close_locked_file, open_locked_file
-from syncsim.locks import ProcessLock
+from syncsim.forks import close_lock_file, open_lock_file
+from syncsim.locks import ProcessLock, share_like
 from syncsim.store.log_format import first_page, has_first_page, salts_of
 from syncsim.store.sqlite_errors import refused
 from syncsim.store.writes import WRITE_TIMEOUT_S, busy
@@ -86,8 +87,8 @@ class FileWatch:
         self.log = path.with_name(f"{path.name}-wal")
         self.folder = path.with_name(f"{path.name}-locks")
         self._index = path.with_name(f"{path.name}-shm")
-        self._opening = ProcessLock(self.folder / "opening.lock")
-        self._descriptor: int | None = None
+        self._opening = ProcessLock(self.folder / "opening.lock", path)
+        self._file: FileIO | None = None
         self._seen: Glimpse | None = None
         self._first_page = b""
         self._salts: bytes | None = None
@@ -158,11 +159,11 @@ class FileWatch:
         self._lock(fcntl.F_UNLCK)
 
     def end(self) -> None:
-        """Close the descriptor, and with it every lock that this process has on the file."""
-        descriptor, self._descriptor = self._descriptor, None
+        """Close the file, and with it drop every lock that this process has on it."""
         self._seen, self._numbers = None, ()
-        if descriptor is not None:
-            close_locked_file(descriptor)
+        if self._file is not None:
+            close_lock_file(self._file)
+            self._file = None
 
     def look(self) -> Happened:
         """What happened since the last look; a checkpoint is nothing."""
@@ -212,11 +213,11 @@ class FileWatch:
                 return page, salts
 
     def _open(self) -> None:
-        self._descriptor = open_locked_file(self.path, 0o600, os.O_RDONLY)
+        self._file = open_lock_file(self.path, "r")
 
     def _page(self) -> bytes:
-        assert self._descriptor is not None
-        return first_page(self._descriptor)
+        assert self._file is not None
+        return first_page(self._file.fileno())
 
     def _take_note(self, now: Glimpse) -> None:
         page, salts = self._page_and_salts()
@@ -256,6 +257,10 @@ class FileWatch:
         finally:
             if held:
                 self._opening.release()
+
+    def heal(self) -> None:
+        """After a fault or an interrupt: exclude no other process any longer."""
+        self._opening.heal()
 
     def clear_log(self, happened: Happened) -> None:
         """See that the log that lies there, if any, is the database's own; before it is opened.
@@ -317,9 +322,13 @@ class FileWatch:
             "salts": salts.hex(),
         }
         with suppress(OSError):  # then the next process believes what it finds
-            if not self.folder.exists():
+            file = self.folder / NOTE
+            is_new = not file.exists()
+            if is_new:
                 self.folder.mkdir(mode=0o700, exist_ok=True)
-            (self.folder / NOTE).write_text(json.dumps(note))
+            file.write_text(json.dumps(note))
+            if is_new:
+                share_like(self.path, self.folder, file)
 
     def _read_note(self) -> _Note | None:
         try:
@@ -337,10 +346,10 @@ class FileWatch:
 
     def _lock(self, kind: int) -> None:
         """The lock of the open file, where the system knows it (Linux since 3.15)."""
-        if hasattr(fcntl, "F_OFD_SETLK") and self._descriptor is not None:
+        if hasattr(fcntl, "F_OFD_SETLK") and self._file is not None:
             wanted = struct.pack("hhqqi4x", kind, os.SEEK_SET, SHARED_FIRST, SHARED_BYTES, 0)
             with suppress(OSError):  # somebody is alone with it for an instant, or no lock is there
-                fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLK, wanted)
+                fcntl.fcntl(self._file, fcntl.F_OFD_SETLK, wanted)
 
 
 def _number_of(path: Path) -> tuple[int, int] | None:

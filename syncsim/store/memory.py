@@ -6,8 +6,9 @@ nobody can change a stored document through one that was handed out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+from typing import Self
 
 from syncsim.contract import Clock, Head, Revision, Row
 from syncsim.errors import StoreUnavailableError
@@ -20,17 +21,36 @@ from syncsim.store.writes import (
     busy,
     check_limit,
     is_text,
-    nested_write,
     unknown,
 )
 
 
 class _Staged:
-    """What a transaction has appended so far, on top of what was committed before it."""
+    """A transaction: what it has appended so far, on top of what was committed before it."""
 
-    def __init__(self, store: MemoryStore) -> None:
+    def __init__(self, store: MemoryStore, template_id: str, timeout_s: float | None) -> None:
         self._store = store
+        self._template_id = template_id
+        self._wait_s = WRITE_TIMEOUT_S if timeout_s is None else timeout_s
         self.records: list[Record] = []
+
+    def __enter__(self) -> Self:
+        self._store._check_open()
+        if not self._store._lock.acquire(self._wait_s):
+            raise busy(self._template_id, self._wait_s)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self._store._check_open()
+            self._store._committed = self.records
+            self._store._publish_committed()
+        self._store._lock.release()
 
     def find(self, update_id: str | None) -> Record | None:
         if update_id is None:
@@ -69,6 +89,7 @@ class MemoryStore(VersionedWrites):
         self._histories: dict[str, list[Record]] = {}
         self._by_version: dict[tuple[str, str], Record] = {}
         self._by_update_id: dict[str, Record] = {}
+        self._committed: list[Record] = []  # and not readable yet
         self._closed = False
 
     def templates(self) -> Sequence[str]:
@@ -110,22 +131,24 @@ class MemoryStore(VersionedWrites):
         """Refuse every later call; idempotent."""
         self._closed = True
 
-    @contextmanager
-    def _transaction(self, template_id: str, timeout_s: float | None) -> Iterator[_Staged]:
-        self._check_open()
+    def _transaction(self, template_id: str, timeout_s: float | None) -> _Staged:
+        return _Staged(self, template_id, timeout_s)
+
+    def _is_writing(self) -> bool:
+        return self._lock.depth > 0
+
+    def _heal(self) -> None:
         if self._lock.depth:
-            raise nested_write()
-        limit_s = WRITE_TIMEOUT_S if timeout_s is None else timeout_s
-        if not self._lock.acquire(limit_s):
-            raise busy(template_id, limit_s)
-        try:
-            staged = _Staged(self)
-            yield staged
-            self._check_open()
-            for record in staged.records:
+            self._publish_committed()
+        self._lock.heal()
+
+    def _publish_committed(self) -> None:
+        """Make readable what was committed; go on with it where it was interrupted."""
+        while self._committed:
+            record = self._committed[0]
+            if self._last(record.template_id) is not record:
                 self._publish(record)
-        finally:
-            self._lock.release()
+            del self._committed[0]
 
     def _publish(self, record: Record) -> None:
         self._by_version[record.template_id, record.version] = record

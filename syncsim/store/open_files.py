@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
+from threading import get_ident
 from typing import TYPE_CHECKING, Final
 from weakref import WeakSet, WeakValueDictionary
 
 from syncsim.forks import guard
+from syncsim.interrupts import give_up, under
 from syncsim.locks import FairLock
 from syncsim.store.file_watch import FileWatch
 from syncsim.store.records import Tip
@@ -31,6 +33,8 @@ class SharedFile:
         self.looking = threading.RLock()
         self.members: WeakSet[SQLiteFile] = WeakSet()
         self.look_at = 0.0
+        self.opener: int | None = None
+        """The thread that closes and opens every connection just now."""
         self.generation = 0
         self.proven: set[str] = set()
         """Templates whose newest commit was read whole, or made, by this process."""
@@ -38,6 +42,15 @@ class SharedFile:
         """Template and commit that this process acknowledged last."""
         self.lost_commit: tuple[str, Tip] | None = None
         """The same, where the file that was opened since does not have it."""
+
+    def heal(self) -> None:
+        """After a fault or an interrupt while the files were looked at or opened anew."""
+        if self.opener == get_ident():
+            for member in self.members:
+                member.readers.resume()
+            self.opener = None
+        self.watch.heal()
+        give_up(self.looking)
 
 
 _shared: Final[WeakValueDictionary[Path, SharedFile]] = WeakValueDictionary()
@@ -47,14 +60,18 @@ if hasattr(os, "register_at_fork"):
 
 def shared_file(path: Path) -> SharedFile:
     """What this process shares of the file behind a path, whichever link it is reached by."""
-    real = path.resolve()
-    with guard:
-        shared = _shared.get(real)
-        if shared is None:
-            shared = _shared[real] = SharedFile(real)
-        return shared
+    return _shared_file(path.resolve())
 
 
+@under(guard)
+def _shared_file(real: Path) -> SharedFile:
+    shared = _shared.get(real)
+    if shared is None:
+        shared = _shared[real] = SharedFile(real)
+    return shared
+
+
+@under(guard)
 def make_private(path: Path) -> None:
     """Where there is no file, an empty one that only its owner may read; the log will be like it.
 
@@ -63,22 +80,21 @@ def make_private(path: Path) -> None:
     the new file for the one it belongs to.
     """
     log = path.with_name(f"{path.name}-wal")
-    with guard:
-        if _is_empty(path) and not _is_empty(log):
-            raise refused(
-                path,
-                f"is gone, and its log {log.name} is still there; put the file back beside it, or "
-                "move the log away to begin anew",
-            )
-        try:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-        except FileExistsError:
-            pass
-        except OSError as error:
-            raise refused(
-                path,
-                f"cannot be made ({error.strerror}); make its folder writable, or choose another",
-            ) from error
+    if _is_empty(path) and not _is_empty(log):
+        raise refused(
+            path,
+            f"is gone, and its log {log.name} is still there; put the file back beside it, or "
+            "move the log away to begin anew",
+        )
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise refused(
+            path,
+            f"cannot be made ({error.strerror}); make its folder writable, or choose another",
+        ) from error
 
 
 def _is_empty(path: Path) -> bool:

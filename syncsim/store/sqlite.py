@@ -121,6 +121,12 @@ class SQLiteStore(VersionedWrites):
     def _transaction(self, template_id: str, timeout_s: float | None) -> WriteTransaction:
         return WriteTransaction(self._file, template_id, timeout_s)
 
+    def _is_writing(self) -> bool:
+        return self._file.lock.depth > 0
+
+    def _heal(self) -> None:
+        self._file.heal()
+
     def _swap_at_once(self, swap: Swap) -> Record | None:
         """As promised by `VersionedWrites`; a swap that can only lose does not wait for its turn.
 

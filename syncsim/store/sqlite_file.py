@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, closing
 from pathlib import Path
+from threading import get_ident
 from time import monotonic
 from typing import Any, Final, TypeVar, cast
 
@@ -19,6 +20,7 @@ from sqlalchemy import Engine, NullPool, create_engine, event
 from syncsim.contract import Head
 from syncsim.errors import StoreUnavailableError
 from syncsim.forks import ProcessBound, seconds_to
+from syncsim.interrupts import give_up
 from syncsim.store.address import Address, Synchronous
 from syncsim.store.bounded_pool import BoundedPool
 from syncsim.store.file_watch import Happened
@@ -54,7 +56,7 @@ class SQLiteFile(ProcessBound):
         self.lock = self._shared.lock
         self._engine = _engine(self._shared.watch.path, address.synchronous)
         self._is_link = self.path != self._shared.watch.path
-        self._readers = self._new_readers()
+        self.readers = self._new_readers()
         self._writer: Writer | None = None
         self.own_commits = 0  # counted by transactions, under the lock
         self._asked_after = 0  # how many of them there were when the writer was last asked
@@ -63,33 +65,36 @@ class SQLiteFile(ProcessBound):
         self._taken_over_fork = ExitStack()
         self._bind()
         make_private(self.path)
-        self._look()
         self._shared.members.add(self)
+        try:
+            self._look()
+        except BaseException:
+            self._shared.members.discard(self)
+            raise
 
     def ask(
         self, template_id: str | None, question: Callable[..., Answer], *parameters: Any
     ) -> Answer:
         """`question(reader, *parameters)` on a free reader; `StoreUnavailableError` if it fails."""
-        if monotonic() >= self._shared.look_at and not self.lock.depth:
-            self._look()
-        readers = self._readers
-        reader: Reader | None = None
+        readers = self.readers
         try:
+            if monotonic() >= self._shared.look_at and not self.lock.depth:
+                self._look()
+                readers = self.readers
             reader = readers.take(WRITE_TIMEOUT_S)
             if reader is None:
                 self.check_usable()
                 raise busy(template_id, WRITE_TIMEOUT_S)
             answer = question(reader, *parameters)
+            readers.give(reader)
+            return answer
         except BaseException as error:
-            if reader is not None:
-                readers.discard(reader)
+            readers.heal()
             if template_id is not None:
                 check_template_id(template_id)  # what is no text breaks the driver, not the file
             if isinstance(error, sqlite3.Error):
                 raise unavailable(error, self.path, template_id) from error
             raise
-        readers.give(reader)
-        return answer
 
     def own_head(self, template_id: str) -> Head | None:
         """The head, where this process wrote it and nobody has written since; else None.
@@ -101,27 +106,21 @@ class SQLiteFile(ProcessBound):
         if self._asked_after == self.own_commits or writer is None or lock.is_taken:
             return None
         self._asked_after = self.own_commits
-        if (
-            type(template_id) is not str
-            or monotonic() >= self._shared.look_at
-            or not lock.acquire(0.0)
-        ):
+        if type(template_id) is not str or monotonic() >= self._shared.look_at:
             return None
+        tip = None
         try:
-            if writer is not self._writer or self._writer_generation != self._shared.generation:
+            if not lock.acquire(0.0):
                 return None
-            tip = writer.own_tips().get(template_id)
-        except sqlite3.Error:
-            self.drop_writer()
-            return None
-        finally:
-            try:
-                lock.release()
-            except BaseException:  # an interrupt, on the first line of `release` perhaps
-                if lock.depth:
-                    lock.release()
-                raise
-        return None if tip is None else tip.head()
+            if writer is self._writer and self._writer_generation == self._shared.generation:
+                tip = writer.own_tips().get(template_id)
+            lock.release()
+            return None if tip is None else tip.head()
+        except BaseException as error:
+            self.heal()
+            if isinstance(error, sqlite3.Error):
+                return None
+            raise
 
     def writer(self) -> Writer:
         """The one writing connection, to the file that bears the name now; for `lock`'s holder.
@@ -165,9 +164,16 @@ class SQLiteFile(ProcessBound):
 
     def drop_writer(self) -> None:
         """Close the writing connection, which rolls back; the next write opens another."""
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            writer.close()
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def heal(self) -> None:
+        """After a fault or an interrupt of a write: roll back and let the next writer in."""
+        give_up(self._shared.looking)
+        if self.lock.depth:
+            self.drop_writer()
+        self.lock.heal()
 
     def retire_writer(self) -> None:
         """Have the next write open a connection of its own, that knows nothing of earlier commits.
@@ -188,26 +194,41 @@ class SQLiteFile(ProcessBound):
         A write that does not end in time is refused its COMMIT, and so is one that closes the store
         from within.
         """
-        alone = self.lock.depth == 0 and self.lock.acquire(WRITE_TIMEOUT_S)
-        self._refusal = self._refusal or CLOSED
+        is_outermost = self.lock.depth == 0
         shared = self._shared
-        shared.look_at = 0.0
-        with shared.looking:
-            shared.members.discard(self)
-            if not shared.members:
-                shared.watch.let_last_fold()
-            self._readers.close()
+        try:
+            alone = is_outermost and self.lock.acquire(WRITE_TIMEOUT_S)
+            self._refusal = self._refusal or CLOSED
+            shared.look_at = 0.0
+            with shared.looking:
+                shared.members.discard(self)
+                if not shared.members:
+                    shared.watch.let_last_fold()
+                self.readers.close()
+                if alone:
+                    self.drop_writer()
+                if not shared.members:
+                    shared.watch.end()
             if alone:
-                self.drop_writer()
-            if not shared.members:
-                shared.watch.end()
-        if alone:
-            self.lock.release()
+                self.lock.release()
+        except BaseException:
+            if is_outermost:
+                self.heal()
+            raise
 
     # -- replaced ----------------------------------------------------------------------------------
 
     def _look(self) -> None:
         """See that the files are the ones that were opened; open what is there if they are not."""
+        depth = self.lock.depth
+        try:
+            self._look_or_open()
+        except BaseException:
+            self._shared.heal()
+            self.lock.heal(depth)
+            raise
+
+    def _look_or_open(self) -> None:
         shared = self._shared
         with shared.looking:
             self.check_usable()
@@ -218,12 +239,10 @@ class SQLiteFile(ProcessBound):
                 return
         if not self.lock.acquire(WRITE_TIMEOUT_S):
             raise busy(None, WRITE_TIMEOUT_S)
-        try:
-            with shared.looking:
-                self._open_anew()
-                shared.look_at = monotonic() + LOOK_EVERY_S
-        finally:
-            self.lock.release()
+        with shared.looking:
+            self._open_anew()
+            shared.look_at = monotonic() + LOOK_EVERY_S
+        self.lock.release()
 
     def _open_anew(self) -> None:
         """Close every connection of this process to the file, and open what lies there now.
@@ -236,11 +255,12 @@ class SQLiteFile(ProcessBound):
             happened = shared.watch.look()
             if happened is Happened.NOTHING:
                 return  # another thread has seen to it
+            shared.opener = get_ident()
             with ExitStack() as paused:
-                members = {self, *shared.members}
+                members = list(shared.members)
                 for member in members:
-                    paused.callback(member._readers.resume)
-                    if not member._readers.pause(WRITE_TIMEOUT_S):
+                    paused.callback(member.readers.resume)
+                    if not member.readers.pause(WRITE_TIMEOUT_S):
                         raise busy(None, WRITE_TIMEOUT_S)
                 if happened is Happened.LOG_REMOVED:
                     _save_log(members)
@@ -250,12 +270,13 @@ class SQLiteFile(ProcessBound):
                 self._prepare()
                 shared.proven = set()
                 shared.generation += 1
-            reader = self._readers.take(WRITE_TIMEOUT_S)
+            shared.opener = None
+            reader = self.readers.take(WRITE_TIMEOUT_S)
             if reader is None:
                 raise busy(None, WRITE_TIMEOUT_S)
             self._look_for_last_commit(reader)
             shared.watch.begin()  # while a connection is open, and the log with it
-            self._readers.give(reader)
+            self.readers.give(reader)
 
     def _look_for_last_commit(self, reader: Reader) -> None:
         """Notice if the file does not have what this process has acknowledged last."""
@@ -310,8 +331,8 @@ class SQLiteFile(ProcessBound):
         if not looking.acquire(timeout=seconds_to(deadline)):
             return False
         taken.callback(looking.release)
-        taken.callback(self._readers.resume)
-        if not self._readers.pause(seconds_to(deadline)):
+        taken.callback(self.readers.resume)
+        if not self.readers.pause(seconds_to(deadline)):
             return False
         self._shared.watch.end()  # and begin anew, in the parent as in the child
         self._shared.look_at = 0.0

@@ -17,7 +17,7 @@ from syncsim.store.records import Record, Tip
 from syncsim.store.sqlite_errors import NOT_COMMITTED, code, intact, unavailable, until_free
 from syncsim.store.sqlite_file import SQLiteFile
 from syncsim.store.statements import APPEND, BEGIN, FIND, FIRST, HISTORY, TIP, USED
-from syncsim.store.writes import WRITE_TIMEOUT_S, busy, nested_write
+from syncsim.store.writes import WRITE_TIMEOUT_S, busy
 from syncsim.template import check_template_id
 
 
@@ -25,13 +25,13 @@ class WriteTransaction:
     """Alone among the writers of all processes from `with` to the end of the block.
 
     Losing the swap, a callback that raises and a failing statement all leave the block by an
-    exception, and an exception rolls back.
+    exception, and an exception rolls back. What a fault or an interrupt leaves of it, the write
+    around it heals (`VersionedWrites`).
     """
 
     __slots__ = (
         "_cursor",
         "_file",
-        "_lock",
         "_new_ids",
         "_template_id",
         "_wait_s",
@@ -46,21 +46,14 @@ class WriteTransaction:
         self._wrote: dict[str, Tip] = {}
 
     def __enter__(self) -> Self:
-        self._lock = self._file.lock
-        if self._lock.depth:
-            raise nested_write()
         deadline = monotonic() + self._wait_s
-        if not self._lock.acquire(self._wait_s):
+        if not self._file.lock.acquire(self._wait_s):
             raise busy(self._template_id, self._wait_s)
         try:
             self._cursor = self._file.writer()
             until_free(self._begin, deadline - monotonic())
-        except BaseException as error:
-            self._file.drop_writer()  # an interrupt may have come after the BEGIN
-            self._lock.release()
-            if isinstance(error, sqlite3.Error):
-                raise self._failure(error) from error
-            raise
+        except sqlite3.Error as error:
+            raise self._failure(error) from error
         return self
 
     def __exit__(
@@ -69,14 +62,11 @@ class WriteTransaction:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        try:
-            if error is None:
-                self._commit()
-        finally:
-            try:
-                self._end()
-            finally:
-                self._lock.release()
+        if error is None:
+            self._commit()
+        else:
+            self._roll_back()
+        self._file.lock.release()
 
     def find(self, update_id: str | None) -> Record | None:
         """The commit under this id, one of this transaction included; None for no id."""
@@ -151,20 +141,14 @@ class WriteTransaction:
             self._file.drop_writer()
             if not took_effect(error, self._file, self._template_id, self._new_ids):
                 raise self._failure(error) from error
-        except BaseException:  # an interrupt: it may have committed, and would not know its tip
-            self._file.drop_writer()
-            raise
 
-    def _end(self) -> None:
-        """Roll back what was not committed."""
+    def _roll_back(self) -> None:
         try:
-            self._file.check_usable()
+            self._file.check_usable()  # in a forked child the connection is the parent's
             if self._cursor.connection.in_transaction:
                 self._cursor.execute("ROLLBACK")
-        except BaseException as error:
+        except (sqlite3.Error, StoreUnavailableError):
             self._file.drop_writer()
-            if not isinstance(error, sqlite3.Error | StoreUnavailableError):
-                raise  # an interrupt
 
     def _failure(self, error: Exception) -> StoreUnavailableError:
         if self._template_id is not None:

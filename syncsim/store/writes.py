@@ -9,7 +9,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import Final, Protocol
+from functools import wraps
+from typing import Concatenate, Final, ParamSpec, Protocol, TypeVar
 
 from syncsim.contract import JSON, Clock, Document, QueuedWrite, Row, Write
 from syncsim.errors import (
@@ -34,6 +35,30 @@ MAX_LIMIT: Final = 2**63 - 1
 """The largest number of versions that can be asked for: what a database counts up to."""
 
 Change = Callable[[Row], Document | Write | None]
+P = ParamSpec("P")
+T = TypeVar("T")
+AnyWrites = TypeVar("AnyWrites", bound="VersionedWrites")
+
+
+def alone(
+    write: Callable[Concatenate[AnyWrites, P], T],
+) -> Callable[Concatenate[AnyWrites, P], T]:
+    """Have the write refused inside another one, and healed where a fault or an interrupt ends it.
+
+    An interrupt may come on the last line of the transaction, where nothing in it can help.
+    """
+
+    @wraps(write)
+    def healed(self: AnyWrites, /, *args: P.args, **named: P.kwargs) -> T:
+        if self._is_writing():
+            raise nested_write()
+        try:
+            return write(self, *args, **named)
+        except BaseException:
+            self._heal()
+            raise
+
+    return healed
 
 
 class Transaction(Protocol):
@@ -68,9 +93,16 @@ class VersionedWrites(ProcessBound, ABC):
     ) -> AbstractContextManager[Transaction]:
         """The transaction to enter; entering waits at most `timeout_s` (None: `WRITE_TIMEOUT_S`).
 
-        Then `StoreUnavailableError`. `UsageError` where this thread is inside a transaction
-        already: a `change` must not write.
+        Then `StoreUnavailableError`.
         """
+
+    @abstractmethod
+    def _is_writing(self) -> bool:
+        """Whether the calling thread is inside a transaction: a `change` must not write."""
+
+    @abstractmethod
+    def _heal(self) -> None:
+        """Roll back what the calling thread has begun, and let the next writer in."""
 
     def _swap_at_once(self, swap: Swap) -> Record | None:
         """The swap without a transaction, where a store can do it; None, and nothing was written.
@@ -79,6 +111,7 @@ class VersionedWrites(ProcessBound, ABC):
         """
         return None
 
+    @alone
     def create(
         self, template_id: str, document: Document, *, by: str, timeout_s: float | None = None
     ) -> Row:
@@ -97,6 +130,7 @@ class VersionedWrites(ProcessBound, ABC):
             transaction.append(record)
             return record.row()
 
+    @alone
     def put(self, template_id: str, document: Document, *, by: str) -> Row:
         """Write over whatever is there: the lost update, laid out for solutions to fall into."""
         check_author(by)
@@ -109,6 +143,7 @@ class VersionedWrites(ProcessBound, ABC):
             transaction.append(record)
             return record.row()
 
+    @alone
     def compare_and_swap(
         self,
         template_id: str,
@@ -150,6 +185,7 @@ class VersionedWrites(ProcessBound, ABC):
                 raise unknown(template_id)
             raise VersionConflictError(template_id, expected_version, tip.version)
 
+    @alone
     def update_locked(
         self,
         template_id: str,
@@ -178,6 +214,7 @@ class VersionedWrites(ProcessBound, ABC):
                 transaction.append(record)
             return record.row()
 
+    @alone
     def update_many(
         self, template_id: str, writes: Sequence[QueuedWrite], *, timeout_s: float | None = None
     ) -> list[Row | Exception]:

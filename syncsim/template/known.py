@@ -9,7 +9,6 @@ both. A part in plain dicts and lists, which anybody may have changed, is found 
 from __future__ import annotations
 
 from contextlib import suppress
-from threading import Lock
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 import orjson
@@ -62,21 +61,23 @@ def thawed(value: Any) -> JSON:
 
 
 class Bounded(dict[bytes, T], Generic[T]):
-    """A memory of at most so many bytes of keys; when full it starts afresh. Reads take no lock."""
+    """A memory of at most so many bytes of keys; when full it starts afresh.
+
+    It takes no lock, which a forked child or an interrupted thread might leave taken for ever:
+    threads that keep at the same instant may count a key too little or too much until then.
+    """
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
         self._size_bytes = 0
-        self._lock = Lock()
 
     def keep(self, key: bytes, value: T) -> None:
         """Remember the value under the key."""
-        with self._lock:
-            self._size_bytes += 0 if key in self else len(key)
-            if self._size_bytes > self._limit_bytes:
-                self.clear()
-                self._size_bytes = len(key)
-            self[key] = value
+        self._size_bytes += 0 if key in self else len(key)
+        if self._size_bytes > self._limit_bytes:
+            self.clear()
+            self._size_bytes = len(key)
+        self[key] = value
 
 
 def _compact(text: bytes) -> bytes:
