@@ -7,8 +7,9 @@ call meets one interrupt. The rule of this package follows: around a whole way i
 knows its thread: those that are held for an instant are re-entrant locks of C, which refuse to be
 released by another, and all others have a method `heal`.
 
-Such a `try` has no other one nested in its own function: Python keeps the line of an inner `try`
-out of the outer one, so that what is raised there passes it by.
+Two things follow. A lock is given up as often as it is held, so what runs under one calls nothing
+that takes it again. And such a `try` has no other one nested in its own function: Python keeps the
+line of an inner `try` out of the outer one, and what is raised there passes it by.
 """
 
 from __future__ import annotations

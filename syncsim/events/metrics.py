@@ -171,7 +171,6 @@ class Metrics:
             self._merged_paths += _whole(facts.get("merged"))
             self._overridden += _whole(facts.get("overridden"))
 
-    @under_own_lock
     def snapshot(self) -> dict[str, JSON]:
         """Everything as plain JSON; rates are None while there is nothing to divide by.
 
@@ -197,7 +196,10 @@ class Metrics:
         ended, `throughput_per_s` of commits by users.
         """
         self._count_all()
-        counts = self._log.counts()
+        return self._figures(self._log.counts())
+
+    @under_own_lock
+    def _figures(self, counts: dict[str, int]) -> dict[str, JSON]:
         now = self._log.clock.now()
         ended = [counts[f"update.{end}"] for end in ("committed", "unchanged", "failed")]
         succeeded = ended[0] + ended[1]
