@@ -24,8 +24,8 @@ from types import TracebackType
 from weakref import WeakValueDictionary
 
 from syncsim.errors import LockTimeoutError, StoreUnavailableError, UsageError
-from syncsim.forks import ProcessBound, close_lock_file, open_lock_file
-from syncsim.interrupts import give_up, under_own_lock
+from syncsim.forks import ProcessBound, close_lock_file, guard, open_lock_file
+from syncsim.interrupts import give_up, under, under_own_lock
 
 FIRST_PAUSE_S = 0.0002
 LONGEST_PAUSE_S = 0.004
@@ -235,7 +235,7 @@ class NamedLocks(ProcessBound):
         self._folder = folder
         self._model = model
         if folder is not None and model is not None and folder.is_dir():
-            share_like(model, folder, *folder.glob("*.lock"))  # it may have been given to others
+            _share_folder(model, folder)  # it may have been given to others
         self._lock = threading.RLock()
         self._in_use: WeakValueDictionary[str, ProcessLock] = WeakValueDictionary()
         self._bind()
@@ -334,6 +334,11 @@ def _opened(path: Path, model: Path | None) -> FileIO:
         if model is not None:
             share_like(model, path.parent, path)
         return file
+
+
+@under(guard)  # a fork in the middle would hand the listing on
+def _share_folder(model: Path, folder: Path) -> None:
+    share_like(model, folder, *folder.glob("*.lock"))
 
 
 def share_like(model: Path, *paths: Path) -> None:

@@ -26,7 +26,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from syncsim.errors import StoreUnavailableError
-from syncsim.forks import close_lock_file, open_lock_file
+from syncsim.forks import close_lock_file, guard, open_lock_file
+from syncsim.interrupts import under
 from syncsim.locks import ProcessLock, share_like
 from syncsim.store.log_format import first_page, has_first_page, salts_of
 from syncsim.store.sqlite_errors import refused
@@ -308,6 +309,7 @@ class FileWatch:
             self.log.replace(self.log.with_name(self.log.name + SET_ASIDE))
         self._index.unlink(missing_ok=True)
 
+    @under(guard)
     def _write_note(self, now: Glimpse, page: bytes, salts: bytes | None) -> None:
         """Leave word for the next process to open the file, should this one be killed.
 
@@ -330,6 +332,7 @@ class FileWatch:
             if is_new:
                 share_like(self.path, self.folder, file)
 
+    @under(guard)
     def _read_note(self) -> _Note | None:
         try:
             note = json.loads((self.folder / NOTE).read_bytes())

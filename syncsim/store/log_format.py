@@ -3,7 +3,7 @@
 Source: SQLite, "WAL-mode File Format". A log has the name of a database and nothing else of it, so
 what fits together must be found out: a checkpoint writes pages of the log into the database, and
 only those. SQLite keeps no lock on a log, so opening and closing it here harms nothing; closing the
-*database* would drop every lock that this process has on it.
+*database* would drop every lock that this process has on it. No fork happens while a log is open.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from pathlib import Path
 from struct import unpack
 from typing import Final
 
+from syncsim.forks import guard
+from syncsim.interrupts import under
+
 HEADER_BYTES: Final = 32
 FRAME_HEADER_BYTES: Final = 24
 FIRST_PAGE: Final = (1).to_bytes(4, "big")
@@ -21,6 +24,7 @@ SALTS: Final = slice(16, 24)
 """Where the header keeps the two salts, which are others each time the log begins anew."""
 
 
+@under(guard)
 def salts_of(log: Path) -> bytes | None:
     """The salts of a log; None where there is no log, or nothing was written to it yet."""
     try:
@@ -42,6 +46,7 @@ def page_digest(page: bytes) -> bytes:
     return sha256(page).digest()[:16]
 
 
+@under(guard)
 def has_first_page(log: Path, digest: bytes) -> bool:
     """Whether the log holds the first page with this content, so that a checkpoint may write it.
 
