@@ -137,6 +137,12 @@ class SQLiteFile:
             self._writer.execute("PRAGMA busy_timeout = 0")
         return self._writer
 
+    def wrote(self, template_id: str, version: str) -> bool:
+        """Whether this version is the newest of its template that was committed here."""
+        writer = self._writer
+        tip = writer.tips.get(template_id) if writer and type(template_id) is str else None
+        return tip is not None and tip.version == version
+
     def drop_writer(self) -> None:
         """Close the writing connection, which rolls back; the next write opens another."""
         writer, self._writer = self._writer, None
