@@ -20,6 +20,7 @@ from syncsim.store.records import AuditEntry, Record, Swap
 from syncsim.store.sqlite_errors import check_chain, intact
 from syncsim.store.sqlite_file import SQLiteFile
 from syncsim.store.statements import AUDIT, FIND, HISTORY, REVISION, TEMPLATES
+from syncsim.store.swap_line import SwapLine
 from syncsim.store.verifying import Progress, Verification, verify
 from syncsim.store.write_transaction import WriteTransaction
 from syncsim.store.writes import WRITE_TIMEOUT_S, VersionedWrites, check_limit, is_text, unknown
@@ -40,6 +41,7 @@ class SQLiteStore(VersionedWrites):
         self.synchronous: Final[Synchronous] = address.synchronous
         self.path: Final = address.path
         self._file = SQLiteFile(address)
+        self._line = SwapLine(self._transaction)
 
     def templates(self) -> Sequence[str]:
         """The ids of all templates, sorted."""
@@ -125,21 +127,29 @@ class SQLiteStore(VersionedWrites):
         return self._file.lock.depth > 0
 
     def _heal(self) -> None:
+        self._line.heal()
         self._file.heal()
 
-    def _swap_at_once(self, swap: Swap) -> Record | None:
-        """As promised by `VersionedWrites`; a swap that can only lose does not wait for its turn.
+    def _swap(self, swap: Swap, timeout_s: float | None) -> Record:
+        """In one statement where nobody is writing; else together with all others that wait.
 
-        With others writing, the head is looked at before the line is joined: versions never come
-        back, so an older one has lost already. Of 200 writers released at once 199 lose, and each
-        of them would have held up the winner of the next round.
+        A swap that can only lose does not wait: versions never come back, so one older than the
+        head has lost already. Of 200 writers released at once 199 lose, and each of them would
+        have held up the winner of the next round.
         """
-        if not self._file.lock.is_taken:
-            return append(self._file, swap)
-        actual = self.head(swap.template_id).version
-        if actual != swap.expected_version and not self._has_committed(swap.update_id):
-            raise VersionConflictError(swap.template_id, swap.expected_version, actual)
-        return None
+        file = self._file
+        if not file.lock.is_taken:
+            at_once = append(file, swap)
+            if at_once is not None:
+                return at_once
+        elif not file.wrote(swap.template_id, swap.expected_version):
+            actual = self.head(swap.template_id).version
+            if actual != swap.expected_version and not self._has_committed(swap.update_id):
+                raise VersionConflictError(swap.template_id, swap.expected_version, actual)
+        if swap.update_id is None:
+            return super()._swap(swap, timeout_s)
+        file.check_usable()  # after a fork the threads of the line are the parent's
+        return self._line.commit(swap, WRITE_TIMEOUT_S if timeout_s is None else timeout_s)
 
     def _has_committed(self, update_id: str | None) -> bool:
         return update_id is not None and self.find_update(update_id) is not None

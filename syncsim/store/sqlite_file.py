@@ -144,7 +144,7 @@ class SQLiteFile(ProcessBound):
         return self._writer
 
     def committed(self, template_id: str, tip: Tip) -> None:
-        """Take note that the writer has just committed this; for `lock`'s holder."""
+        """Take note of a commit by the writer, with the last thing in it; for `lock`'s holder."""
         shared = self._shared
         self.own_commits += 1
         shared.last_commit = template_id, tip
@@ -161,6 +161,12 @@ class SQLiteFile(ProcessBound):
         if len(proven) >= MAX_HEADS:
             proven.clear()
         proven.update(template_ids)
+
+    def wrote(self, template_id: str, version: str) -> bool:
+        """Whether this version is the newest of its template that was committed here."""
+        writer = self._writer
+        tip = writer.tips.get(template_id) if writer and type(template_id) is str else None
+        return tip is not None and tip.version == version
 
     def drop_writer(self) -> None:
         """Close the writing connection, which rolls back; the next write opens another."""

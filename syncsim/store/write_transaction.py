@@ -32,6 +32,7 @@ class WriteTransaction:
     __slots__ = (
         "_cursor",
         "_file",
+        "_known",
         "_new_ids",
         "_template_id",
         "_wait_s",
@@ -44,6 +45,7 @@ class WriteTransaction:
         self._wait_s = WRITE_TIMEOUT_S if timeout_s is None else timeout_s
         self._new_ids: list[str | None] = []
         self._wrote: dict[str, Tip] = {}
+        self._known: dict[str, Tip] | None = None  # asked once: nobody else commits meanwhile
 
     def __enter__(self) -> Self:
         deadline = monotonic() + self._wait_s
@@ -84,7 +86,9 @@ class WriteTransaction:
     def tip(self, template_id: str) -> Tip | None:
         """What the next commit stands on; None where there is no such template."""
         if type(template_id) is str:  # what can be no id, the driver will refuse
-            known = self._wrote.get(template_id) or self._own_tips().get(template_id)
+            if self._known is None:
+                self._known = self._own_tips()
+            known = self._wrote.get(template_id) or self._known.get(template_id)
             if known is not None:
                 return known
         row = self.run(TIP, (template_id,)).fetchone()
@@ -135,8 +139,7 @@ class WriteTransaction:
             if self._wrote:
                 self._cursor.wrote(self._wrote)
                 self._file.note_proven(self._wrote)
-                for template_id, tip in self._wrote.items():
-                    self._file.committed(template_id, tip)
+                self._file.committed(*next(reversed(self._wrote.items())))
         except sqlite3.Error as error:
             self._file.drop_writer()
             if not took_effect(error, self._file, self._template_id, self._new_ids):

@@ -104,12 +104,10 @@ class VersionedWrites(ProcessBound, ABC):
     def _heal(self) -> None:
         """Roll back what the calling thread has begun, and let the next writer in."""
 
-    def _swap_at_once(self, swap: Swap) -> Record | None:
-        """The swap without a transaction, where a store can do it; None, and nothing was written.
-
-        May raise `VersionConflictError` where it sees that the swap is lost.
-        """
-        return None
+    def _swap(self, swap: Swap, timeout_s: float | None) -> Record:
+        """The commit of a swap, in a transaction of its own; a store may know a shorter way."""
+        with self._transaction(swap.template_id, timeout_s) as transaction:
+            return swapped(transaction, swap)
 
     @alone
     def create(
@@ -168,22 +166,9 @@ class VersionedWrites(ProcessBound, ABC):
         def following(tip: Tip) -> Record:
             return successor(tip, template_id, body, by, self._now(), update_id, detail)
 
-        at_once = self._swap_at_once(Swap(template_id, expected_version, update_id, following))
-        if at_once is not None:
-            return at_once.row()
-        with self._transaction(template_id, timeout_s) as transaction:
-            tip = transaction.tip(template_id)
-            if tip is not None and tip.version == expected_version:
-                record = following(tip)
-                if transaction.append(record):
-                    return record.row()
-            # Not swapped, so the id decides; a swap has looked at it, and costs no query for it.
-            done = transaction.find(update_id)
-            if done is not None:
-                return done.row()
-            if tip is None:
-                raise unknown(template_id)
-            raise VersionConflictError(template_id, expected_version, tip.version)
+        return self._swap(
+            Swap(template_id, expected_version, update_id, following), timeout_s
+        ).row()
 
     @alone
     def update_locked(
@@ -271,6 +256,22 @@ class VersionedWrites(ProcessBound, ABC):
             write.update_id,
             wanted.detail,
         )
+
+
+def swapped(transaction: Transaction, swap: Swap) -> Record:
+    """The commit of this swap; raises `VersionConflictError` or `TemplateNotFoundError`."""
+    tip = transaction.tip(swap.template_id)
+    if tip is not None and tip.version == swap.expected_version:
+        record = swap.following(tip)
+        if transaction.append(record):
+            return record
+    # Not swapped, so the id decides; a swap has looked at it, and costs no query for it.
+    done = transaction.find(swap.update_id)
+    if done is not None:
+        return done
+    if tip is None:
+        raise unknown(swap.template_id)
+    raise VersionConflictError(swap.template_id, swap.expected_version, tip.version)
 
 
 def unknown(template_id: str) -> TemplateNotFoundError:
