@@ -426,7 +426,7 @@ def test_the_mark_is_taken_before_the_row_is_read(store: SQLiteStore, path: Path
     SQLite calls back as each statement begins; the second finds a commit that the first did not.
     """
     connection = sqlite3.connect(path, isolation_level=None)
-    reader = Reader(connection)
+    reader = Reader(connection, path)
     statements: list[str] = []
 
     def commit_between(statement: str) -> None:
@@ -444,7 +444,7 @@ def test_the_mark_is_taken_before_the_row_is_read(store: SQLiteStore, path: Path
 
 def test_a_head_that_did_not_change_is_not_read_again(store: SQLiteStore, path: Path) -> None:
     connection = sqlite3.connect(path, isolation_level=None)
-    reader = Reader(connection)
+    reader = Reader(connection, path)
     statements: list[str] = []
     reader.head(ID)
     connection.set_trace_callback(statements.append)
@@ -458,7 +458,7 @@ def test_a_reader_keeps_a_bounded_number_of_heads(store: SQLiteStore, path: Path
     names = [f"t{number}" for number in range(MAX_HEADS + 10)]
     for name in names:
         store.create(name, document(), by="ann")
-    reader = Reader(sqlite3.connect(path, isolation_level=None))
+    reader = Reader(sqlite3.connect(path, isolation_level=None), path)
     for name in names:
         assert reader.head(name) is not None
     assert len(reader._heads) <= MAX_HEADS
@@ -468,7 +468,7 @@ def test_a_reader_keeps_a_bounded_number_of_heads(store: SQLiteStore, path: Path
 
 def test_a_reader_cannot_write(path: Path, store: SQLiteStore) -> None:
     """It would not notice its own commits."""
-    reader = Reader(sqlite3.connect(path, isolation_level=None))
+    reader = Reader(sqlite3.connect(path, isolation_level=None), path)
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
         reader.rows("DELETE FROM template", ())
     reader.close()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
 
 from syncsim.contract import Head
 from syncsim.store.records import Tip
-from syncsim.store.statements import HEAD, MARK
+from syncsim.store.sqlite_errors import intact
+from syncsim.store.statements import HEAD, MARK, WHOLE_HEAD
 
 MAX_HEADS: Final = 1024
 """Heads that one connection remembers; beyond that it starts afresh."""
@@ -27,19 +29,24 @@ class Reader:
     - the mark is taken *before* the row is read. Taken after, a commit between the two would be
       covered by the mark, and the old row be served as fresh until the next commit.
 
+    The first head of a template is read with its whole row, which proves it: what lies in the file
+    since before may be damaged. Later heads were committed while somebody watched.
+
     Used by one thread at a time.
     """
 
-    __slots__ = ("_execute", "_fetchone", "_heads", "_mark", "connection")
+    __slots__ = ("_execute", "_fetchone", "_heads", "_mark", "_path", "_proven", "connection")
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self.connection = connection
+        self._path = path
         cursor = connection.cursor()
         cursor.execute("PRAGMA query_only = ON")
         self._execute = cursor.execute
         self._fetchone = cursor.fetchone
         self._mark: tuple[int] | None = None
         self._heads: dict[str, Head] = {}
+        self._proven: set[str] = set()
 
     def head(self, template_id: str) -> Head | None:
         """The head as of this call; None where there is no such template."""
@@ -50,12 +57,20 @@ class Reader:
             self._mark = mark
         elif template_id in self._heads:
             return self._heads[template_id]
-        row = self._execute(HEAD, (template_id,)).fetchone()
+        statement = HEAD if template_id in self._proven else WHOLE_HEAD
+        row = self._execute(statement, (template_id,)).fetchone()
         if row is None:
             return None
         if len(self._heads) >= MAX_HEADS:
             self._heads.clear()
-        head = self._heads[template_id] = Head(*row)
+        if statement is HEAD:
+            head = Head(*row)
+        else:
+            head = intact(row, self._path).head()
+            if len(self._proven) >= MAX_HEADS:
+                self._proven.clear()
+            self._proven.add(template_id)
+        self._heads[template_id] = head
         return head
 
     def rows(self, statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:

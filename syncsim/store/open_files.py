@@ -36,8 +36,6 @@ class SharedFile:
         self.opener: int | None = None
         """The thread that closes and opens every connection just now."""
         self.generation = 0
-        self.proven: set[str] = set()
-        """Templates whose newest commit was read whole, or made, by this process."""
         self.last_commit: tuple[str, Tip] | None = None
         """Template and commit that this process acknowledged last."""
         self.lost_commit: tuple[str, Tip] | None = None

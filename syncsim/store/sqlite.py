@@ -62,8 +62,6 @@ class SQLiteStore(VersionedWrites):
         """
         head = self._file.own_head(template_id)
         if head is None:
-            if type(template_id) is not str or not self._file.is_proven(template_id):
-                return self._prove(template_id)
             head = self._file.ask(template_id, Reader.head, template_id)
         if head is None:
             raise unknown(template_id)
@@ -102,19 +100,6 @@ class SQLiteStore(VersionedWrites):
     def verify(self, *, progress: Progress = None) -> Verification:
         """Read every page and row, and say what is wrong with them."""
         return self._file.ask(None, lambda reader: verify(reader.connection, progress))
-
-    def _prove(self, template_id: str) -> Head:
-        """The head of a template that this store meets for the first time, from its whole row.
-
-        Later heads are commits of this process, or of others while it runs; what lies in the file
-        since before may have been damaged, and a head without its row proves nothing.
-        """
-        rows = self._file.ask(template_id, Reader.rows, HISTORY, (template_id, 1))
-        if not rows:
-            raise unknown(template_id)
-        record = intact(rows[0], self.path)
-        self._file.note_proven([record.template_id])
-        return record.head()
 
     def close(self) -> None:
         """Close every connection; idempotent. Calls under way end, later ones are refused."""

@@ -24,7 +24,7 @@ from syncsim.interrupts import give_up
 from syncsim.store.address import Address, Synchronous
 from syncsim.store.bounded_pool import BoundedPool
 from syncsim.store.file_watch import Happened
-from syncsim.store.freshness_marks import MAX_HEADS, Reader, Writer
+from syncsim.store.freshness_marks import Reader, Writer
 from syncsim.store.open_files import make_private, shared_file
 from syncsim.store.records import ROOT, Record, Tip
 from syncsim.store.schema import prepare
@@ -151,17 +151,6 @@ class SQLiteFile(ProcessBound):
         if not shared.watch.is_settled:
             shared.watch.settle()
 
-    def is_proven(self, template_id: str) -> bool:
-        """Whether this process has read the newest commit of the template whole, or made it."""
-        return template_id in self._shared.proven
-
-    def note_proven(self, template_ids: Iterable[str]) -> None:
-        """The newest commits of these templates were read whole, or made, by this process."""
-        proven = self._shared.proven
-        if len(proven) >= MAX_HEADS:
-            proven.clear()
-        proven.update(template_ids)
-
     def wrote(self, template_id: str, version: str) -> bool:
         """Whether this version is the newest of its template that was committed here."""
         writer = self._writer
@@ -274,7 +263,6 @@ class SQLiteFile(ProcessBound):
                     member.drop_writer()
                 shared.watch.clear_log(happened)
                 self._prepare()
-                shared.proven = set()
                 shared.generation += 1
             shared.opener = None
             reader = self.readers.take(WRITE_TIMEOUT_S)
@@ -321,7 +309,7 @@ class SQLiteFile(ProcessBound):
         return connection
 
     def _new_readers(self) -> BoundedPool[Reader]:
-        return BoundedPool(lambda: Reader(self._connect()), Reader.close, MAX_READERS)
+        return BoundedPool(lambda: Reader(self._connect(), self.path), Reader.close, MAX_READERS)
 
     # -- forked ------------------------------------------------------------------------------------
 

@@ -39,6 +39,9 @@ FROM template JOIN revision ON place BETWEEN number << 32 AND (number + 1 << 32)
 WHERE template.template_id = ? ORDER BY place DESC LIMIT ?
 """
 
+WHOLE_HEAD: Final = HISTORY.replace("LIMIT ?", "LIMIT 1")
+"""The newest commit with everything in it."""
+
 AUDIT: Final = """
 SELECT revision.template_id, revision, version, parent, by, at, user_updated_at, update_id, detail,
   digest, x''

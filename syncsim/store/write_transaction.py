@@ -138,7 +138,6 @@ class WriteTransaction:
             self._cursor.execute("COMMIT")
             if self._wrote:
                 self._cursor.wrote(self._wrote)
-                self._file.note_proven(self._wrote)
                 self._file.committed(*next(reversed(self._wrote.items())))
         except sqlite3.Error as error:
             self._file.drop_writer()
