@@ -40,6 +40,9 @@ SHARED_BYTES: Final = 510
 NOTE: Final = "log"
 """The file, beside the lock files, that says which log belongs to which database."""
 
+NOTE_CHARACTERS: Final = 240
+"""More than any note needs."""
+
 SET_ASIDE: Final = ".replaced"
 """What is appended to the name of a log that belongs to no file any more."""
 
@@ -153,6 +156,7 @@ class FileWatch:
         """Take note of what is there; the caller has just opened it, and its log."""
         self._lock(fcntl.F_RDLCK)
         self._take_note(self.glimpse())
+        self._leave_note()
         self.is_settled = False
 
     def let_last_fold(self) -> None:
@@ -189,6 +193,7 @@ class FileWatch:
             now, seen = self.glimpse(), self._seen
             if seen is not None and (now.database, now.log) == (seen.database, seen.log):
                 self._take_note(now)
+                self._leave_note()
 
     def _fits(self, first_page: bytes, salts: bytes | None) -> bool:
         """Whether the database is what a checkpoint may have made of it since these were noted.
@@ -221,19 +226,11 @@ class FileWatch:
         return first_page(self._file.fileno())
 
     def _take_note(self, now: Glimpse) -> None:
-        page, salts = self._page_and_salts()
-        is_news = (now.database, now.log, page, salts) != (
-            self._seen and self._seen.database,
-            self._seen and self._seen.log,
-            self._first_page,
-            self._salts,
-        )
-        self._seen, self._first_page, self._salts = now, page, salts
+        self._first_page, self._salts = self._page_and_salts()
+        self._seen = now
         self._modified_ns = now.modified_ns
         self._numbers = (now.number, now.device, 1)
         self._log_number = 0 if now.log is None else now.log[1]
-        if is_news:
-            self._write_note(now, page, salts)
 
     # -- a log that was left behind ----------------------------------------------------------------
 
@@ -310,27 +307,30 @@ class FileWatch:
         self._index.unlink(missing_ok=True)
 
     @under(guard)
-    def _write_note(self, now: Glimpse, page: bytes, salts: bytes | None) -> None:
+    def _leave_note(self) -> None:
         """Leave word for the next process to open the file, should this one be killed.
 
-        Written over as it is: a torn note is none, and a rename costs 1.5 ms at every checkpoint.
+        Written over in place, in one size: a torn note is none, and a rename costs 1.5 ms at every
+        checkpoint.
         """
-        if salts is None or now.log is None:
+        seen = self._seen
+        if seen is None or seen.log is None or self._salts is None:
             return  # an empty log is anybody's
         note = {
-            "database": now.database,
-            "log": now.log,
-            "first_page": page.hex(),
-            "salts": salts.hex(),
+            "database": seen.database,
+            "log": seen.log,
+            "first_page": self._first_page.hex(),
+            "salts": self._salts.hex(),
         }
         with suppress(OSError):  # then the next process believes what it finds
             file = self.folder / NOTE
             is_new = not file.exists()
             if is_new:
                 self.folder.mkdir(mode=0o700, exist_ok=True)
-            file.write_text(json.dumps(note))
-            if is_new:
+                file.touch()
                 share_like(self.path, self.folder, file)
+            with file.open("r+") as written:
+                written.write(json.dumps(note).ljust(NOTE_CHARACTERS))
 
     @under(guard)
     def _read_note(self) -> _Note | None:

@@ -83,12 +83,11 @@ class Record(NamedTuple):
         body: bytes,
     ) -> Self:
         """The commit with its version and the digest of its row."""
-        content = content_hash(body)
-        version = version_token(revision, content)
+        content = sha256(body).digest()
         columns = (
             template_id,
             revision,
-            version,
+            version_token(revision, content),
             parent,
             by,
             at,

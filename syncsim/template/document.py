@@ -169,7 +169,7 @@ _NAME = f"text of 1 to {MAX_NAME} characters, UTF-8, without NUL"
 
 
 def _name(argument: str, value: object) -> str:
-    name = exact.text(value)
+    name = value if type(value) is str else exact.text(value)
     try:
         if (
             name
