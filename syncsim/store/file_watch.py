@@ -37,6 +37,8 @@ SHARED_FIRST: Final = 0x40000000 + 2
 SHARED_BYTES: Final = 510
 """The bytes on which SQLite's readers hold a lock; whoever wants to be alone must have them all."""
 
+FDS: Final = "/proc/self/fd"
+
 NOTE: Final = "log"
 """The file, beside the lock files, that says which log belongs to which database."""
 
@@ -99,6 +101,9 @@ class FileWatch:
         self.is_settled = False
         """False from the opening, and from a checkpoint, to the commit after it: where the log may
         begin anew."""
+        self._log_file: FileIO | None = None
+        self._log_link: str | None = None
+        """Under which name the system knows the log that was seen, while it is held open."""
         self._name = str(path)
         self._log_name = str(self.log)
         self._modified_ns = 0  # these three repeat `_seen`, for the look before each write
@@ -131,15 +136,23 @@ class FileWatch:
         )
 
     def is_as_seen(self) -> bool:
-        """Whether nothing at all has changed: the look before each write, some 2 us."""
+        """Whether nothing at all has changed: the look before each write, some 2 us.
+
+        The log is not asked for its times, as `stat` does: since Linux 6.13 a file that was asked
+        is given a finer time by its next write, which a sync then has to wait for (60 of 300 us).
+        """
         try:
-            status, log = os.stat(self._name), os.stat(self._log_name)
+            status = os.stat(self._name)
+            if self._log_link is None:
+                is_log_there = os.stat(self._log_name).st_ino == self._log_number
+            else:
+                is_log_there = os.readlink(self._log_link) == self._log_name
         except OSError:
             return False
         return (
-            status.st_mtime_ns == self._modified_ns
+            is_log_there
+            and status.st_mtime_ns == self._modified_ns
             and status[1:4] == self._numbers
-            and log.st_ino == self._log_number
         )
 
     # -- while it is open --------------------------------------------------------------------------
@@ -166,6 +179,7 @@ class FileWatch:
     def end(self) -> None:
         """Close the file, and with it drop every lock that this process has on it."""
         self._seen, self._numbers = None, ()
+        self._let_go_of_log()
         if self._file is not None:
             close_lock_file(self._file)
             self._file = None
@@ -227,10 +241,27 @@ class FileWatch:
 
     def _take_note(self, now: Glimpse) -> None:
         self._first_page, self._salts = self._page_and_salts()
+        if self._seen is None or self._seen.log != now.log:
+            self._hold_log(now.log)
         self._seen = now
         self._modified_ns = now.modified_ns
         self._numbers = (now.number, now.device, 1)
         self._log_number = 0 if now.log is None else now.log[1]
+
+    def _hold_log(self, number: tuple[int, int] | None) -> None:
+        """Hold the log open where the system tells the names of open files (Linux)."""
+        self._let_go_of_log()
+        with suppress(OSError):
+            self._log_file = open_lock_file(self.log, "r")
+            status, link = os.fstat(self._log_file.fileno()), f"{FDS}/{self._log_file.fileno()}"
+            if (status.st_dev, status.st_ino) == number and os.readlink(link) == self._log_name:
+                self._log_link = link
+
+    def _let_go_of_log(self) -> None:
+        self._log_link = None
+        if self._log_file is not None:
+            close_lock_file(self._log_file)
+            self._log_file = None
 
     # -- a log that was left behind ----------------------------------------------------------------
 
