@@ -158,11 +158,13 @@ class Edit:
 
         def newest(limit: int) -> list[Version]:
             found = {
-                head.revision: Version(head.updated_by, head.body)
+                head.revision: Version(head.version, head.updated_by, head.body)
                 for head in (*self.past.written(self.template_id), row)
             }
             for past in self.past.newest(self.template_id, limit):
-                found[past.revision] = Version(past.by, past.body, past.parent is None)
+                found[past.revision] = Version(
+                    past.version, past.by, past.body, past.parent is None
+                )
             return [found[n] for n in sorted(found, reverse=True) if n <= row.revision][:limit]
 
         return tuple(map(_handed_out, conflicts, authors(conflicts, newest)))

@@ -53,7 +53,10 @@ def relabelled_by_both(size: int) -> Work:
 def credited(size: int) -> Work:
     base, earlier, later = (form(fields(size, label=label)) for label in ("Old", "One", "Two"))
     conflicts = merge(base, earlier, later).conflicts
-    versions = [Version("ann", encode(earlier)), Version("ben", encode(base), is_first=True)]
+    versions = [
+        Version("2", "ann", encode(earlier)),
+        Version("1", "ben", encode(base), is_first=True),
+    ]
     return lambda: authors(conflicts, lambda limit: versions)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -20,6 +22,9 @@ LOOK_BACK: Final = 8
 LOOK_BACK_BYTES: Final = 8 * 1024 * 1024
 """What is read of a history in all, in bytes: it happens under the write lock, so it is bounded."""
 
+REMEMBERED: Final = 256
+"""Versions of which is kept what they changed: paths, no documents."""
+
 SHARED_BYTES: Final = 16_384
 """Size of a version up to which a view of it is kept in memory."""
 
@@ -27,6 +32,7 @@ SHARED_BYTES: Final = 16_384
 class Version(NamedTuple):
     """A version of a template and its author; `body` is its canonical bytes."""
 
+    token: str
     by: str
     body: bytes
     is_first: bool = False
@@ -49,8 +55,6 @@ def authors(
     that is longer ago than `LOOK_BACK_BYTES` reach.
     """
     found: dict[int, str] = {}
-    paths = {conflict.path for conflict in conflicts}
-    around = above(paths)
     for version, before in pairwise(_looked_back(newest)):
         missing = [number for number in range(len(conflicts)) if number not in found]
         if not missing or version is None:
@@ -58,14 +62,8 @@ def authors(
         if before is None:  # the first version: the rest is as it was created
             found |= dict.fromkeys(missing, version.by)
             break
-        rows = [
-            row
-            for row in diff(before.document(), version.document())
-            if row.path in around or not paths.isdisjoint(way(row.path))
-        ]
-        if rows:
-            touched = _Touched(rows)
-            found |= {n: version.by for n in missing if touched.what(conflicts[n])}
+        touched = _touched(before, version)
+        found |= {n: version.by for n in missing if touched.what(conflicts[n])}
     return [found.get(number) for number in range(len(conflicts))]
 
 
@@ -82,6 +80,22 @@ def _looked_back(newest: Callable[[int], Sequence[Version]]) -> Iterator[Version
         if limit >= most:
             return
         limit, given = min(limit * LOOK_BACK, most), len(versions)
+
+
+_recent: Final[OrderedDict[tuple[str, str, int], _Touched]] = OrderedDict()
+"""What the versions changed that were looked at last; in a storm every writer looks at them."""
+
+
+def _touched(before: Version, version: Version) -> _Touched:
+    """What a version changed; no lock, as the worst of a race is to find it out again."""
+    key = before.token, version.token, len(version.body)
+    touched = _recent.get(key)
+    if touched is None:
+        touched = _recent[key] = _Touched(diff(before.document(), version.document()))
+        while len(_recent) > REMEMBERED:
+            with suppress(KeyError):
+                _recent.popitem(last=False)
+    return touched
 
 
 class _Touched:
