@@ -202,14 +202,18 @@ def twice_among_many(size: int) -> Work:
 def test_twice_as_much_takes_about_twice_as_long(work: Callable[[int], Work], size: int) -> None:
     once, twice = work(size), work(2 * size)
     times: list[tuple[float, float]] = []
-    for _ in range(RUNS):
+    for _ in range(
+        3 * RUNS
+    ):  # on a busy machine the quickest of a few runs may still be a slow one
         began = thread_time()
         once()
         between = thread_time()
         twice()
         times.append((between - began, thread_time() - between))
-    of_once, of_twice = (min(column) for column in zip(*times, strict=True))
-    assert of_twice < SLOWER * of_once
+        of_once, of_twice = (min(column) for column in zip(*times, strict=True))
+        if len(times) >= RUNS and of_twice < SLOWER * of_once:
+            return
+    raise AssertionError(f"{of_twice / of_once:.1f} times as long for twice as much")
 
 
 def test_turned_pairs_are_those_that_a_look_at_each_pair_finds() -> None:
