@@ -204,7 +204,7 @@ def test_twice_as_much_takes_about_twice_as_long(work: Callable[[int], Work], si
     times: list[tuple[float, float]] = []
     for _ in range(
         3 * RUNS
-    ):  # on a busy machine the quickest of a few runs may still be a slow one
+    ):  # the quickest of a few may be slow on a busy machine
         began = thread_time()
         once()
         between = thread_time()
