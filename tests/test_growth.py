@@ -202,9 +202,7 @@ def twice_among_many(size: int) -> Work:
 def test_twice_as_much_takes_about_twice_as_long(work: Callable[[int], Work], size: int) -> None:
     once, twice = work(size), work(2 * size)
     times: list[tuple[float, float]] = []
-    for _ in range(
-        3 * RUNS
-    ):  # the quickest of a few may be slow on a busy machine
+    for _ in range(3 * RUNS):  # the quickest of a few may be slow on a busy machine
         began = thread_time()
         once()
         between = thread_time()
