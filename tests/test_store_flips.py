@@ -132,3 +132,53 @@ def test_a_file_too_large_to_be_checked_at_once_is_found_out_by_verify(
             isinstance(answer, Exception) or answer == right[name] for name, answer in told.items()
         ), f"bit {bit} of byte {at}"
         flipped.unlink()
+
+
+# -- logs that a crash left torn -------------------------------------------------------------------
+
+
+def torn(folder: Path, path: Path, chance: random.Random) -> Path:
+    """A copy of the database with its log, which ends early or has one byte that is another."""
+    copy = folder / "torn.db"
+    copy.write_bytes(path.read_bytes())
+    log = bytearray(path.with_name(f"{path.name}-wal").read_bytes())
+    at = chance.randrange(len(log))
+    if chance.random() < 0.5:
+        del log[at:]
+    else:
+        log[at] ^= 1 + chance.randrange(255)
+    folder.joinpath("torn.db-wal").write_bytes(log)
+    return copy
+
+
+def tear(tmp_path: Path, times: int, seed: int) -> None:
+    """A torn log gives what was committed up to some moment, and the store goes on from there."""
+    chance = random.Random(seed)
+    path = tmp_path / "store.db"
+    with closing(opened(str(path))) as store:
+        store.create("a", document("a"), by="ann")
+        for n in range(60):
+            row = store.read("a")
+            swapped = document("a", n=n)
+            store.compare_and_swap("a", row.version, swapped, by="ann", update_id=f"u{n}")
+        whole = [one.version for one in store.history("a")][::-1]
+        for n in range(times):
+            folder = tmp_path / f"torn-{n}"
+            folder.mkdir()
+            copy = torn(folder, path, chance)
+            with closing(opened(str(copy))) as left:
+                found = [one.version for one in left.history("a")][::-1] if left.templates() else []
+                assert found == whole[: len(found)]
+                assert left.verify().passed
+                again = left.create if not found else left.put
+                assert again("a", document("on"), by="ben").revision == len(found) + 1
+            assert verify_file(copy, None).passed
+
+
+def test_a_torn_log_gives_a_prefix_of_what_was_committed(tmp_path: Path) -> None:
+    tear(tmp_path, 20, seed=5)
+
+
+@pytest.mark.slow
+def test_four_hundred_torn_logs_give_a_prefix_each(tmp_path: Path) -> None:
+    tear(tmp_path, 400, seed=6)
