@@ -220,6 +220,7 @@ class SQLiteFile(ProcessBound):
             self._look_or_open()
         except BaseException:
             self._shared.heal()
+            self.readers.heal()
             self.lock.heal(depth)
             raise
 
