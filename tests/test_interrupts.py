@@ -35,6 +35,14 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
+
+@pytest.fixture(autouse=True)
+def finalized_here() -> Iterator[None]:
+    """Dropped files are finalized where their warnings are expected, not in a later test."""
+    yield
+    gc.collect()
+
+
 ID = "card"
 PACKAGE = str(Path(syncsim.__file__).parent)
 MOST_LINES = 2_500
@@ -320,7 +328,6 @@ def test_signals_at_random_moments_beside_four_writers_leave_nothing(
         committed = [revision.update_id for revision in sync.history(ID)]
         assert all(committed.count(one) == 1 for one in random.Random(1).sample(acknowledged, 20))
         assert len({one for one in committed if one}) == sum(one is not None for one in committed)
-    gc.collect()  # so that dropped files are finalized here, where their warnings are expected
 
 
 @pytest.mark.real
