@@ -104,14 +104,14 @@ class Judge:
     def recall(self, value: JSON) -> Part:
         """The value, which is a scalar, and its bytes; raises `NotAllowed`."""
         last = self._last
-        if last[0] is value:
+        if last[0] is value or (type(value) is str and last[0] == value):
             return last
         if type(value) is str and value.isascii():  # nothing but the rule can be broken
             self._rule.check(value)
-            copy, body = value, orjson.dumps(value)
+            part: Part = value, orjson.dumps(value)
         else:
-            _, copy, body = self._judged(value)
-        self._last = part = copy, _compact(body)
+            part = self._judged(value)[1:]
+        self._last = part
         return part
 
     def _judged(self, value: JSON) -> tuple[bytes, JSON, bytes]:
@@ -301,12 +301,11 @@ def _composed(document: Document, parts: dict[str, Part]) -> FrozenDict:
     members: Document = {}
     texts: list[bytes] = []
     for key, label in _LABELS:
-        if key in parts:
-            members[key], text = parts[key]
-            texts += label, text
-    texts[0] = b"{" + texts[0][1:]  # no comma before the first
-    texts.append(b"}")
-    body = b"".join(texts)
+        part = parts.get(key)
+        if part is not None:
+            members[key], text = part
+            texts.append(label + text)
+    body = b"{%b}" % b"".join(texts)[1:]  # no comma before the first
     if len(body) > MAX_BYTES:
         raise NotAllowed("", document, f"a document of at most {MAX_BYTES} bytes")
     return frozen_dict(members, (_WHOLE, body))
