@@ -7,7 +7,6 @@ import random
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from syncsim import exact
 from syncsim.arguments import check_settings
@@ -16,16 +15,12 @@ from syncsim.connection import Connection
 from syncsim.environment import LiveEnvironment, SystemClock
 from syncsim.errors import StoreUnavailableError, UsageError
 from syncsim.events import BoundedEventLog
-from syncsim.locks import NamedLocks
 from syncsim.masking import masked
 from syncsim.paths import is_path, settled_path
 from syncsim.retry import RetryPolicy
 from syncsim.service import COOLDOWN_S, DEADLINE_S
 from syncsim.store.address import is_url
-
-if TYPE_CHECKING:
-    from syncsim.store.memory import MemoryStore
-    from syncsim.store.sqlite import SQLiteStore
+from syncsim.store.engines import locate
 
 
 class OpenEnvironment(LiveEnvironment):
@@ -41,7 +36,7 @@ class OpenEnvironment(LiveEnvironment):
         folder = _cache_folder(cache)
         with ExitStack() as parts:
             clock = SystemClock()
-            store, locks = open_store(url, clock)
+            store, locks = locate(default_url() if url is None else url).open(clock)
             parts.callback(store.close)
             caches = CacheFolder(folder)
             parts.callback(caches.close)
@@ -75,25 +70,6 @@ def default_url() -> str:
             None, f"the user's data folder cannot be made ({error}); name a file by its URL"
         ) from error
     return f"sqlite:///{folder / 'templates.db'}"
-
-
-def open_store(url: str | None, clock: SystemClock) -> tuple[MemoryStore | SQLiteStore, NamedLocks]:
-    """The store behind a URL, and the locks of all who use it; `UsageError` for any other URL.
-
-    The lock files lie beside the database: whoever reaches the same store excludes the others,
-    whatever their cache folders, and a cache that cannot be written costs no update its retry.
-    """
-    if url is None:
-        url = default_url()
-    if exact.text(url) == "memory://":
-        from syncsim.store.memory import MemoryStore
-
-        return MemoryStore(clock=clock), NamedLocks(None)
-    from syncsim.store.sqlite import SQLiteStore
-
-    store = SQLiteStore(url, clock=clock)
-    path = store.path
-    return store, NamedLocks(path.with_name(f"{path.name}-locks"), model=path)
 
 
 def _cache_folder(cache: Path | str | None) -> Path | None:

@@ -104,14 +104,15 @@ def verify_store(store: StoreUrl = None, as_json: AsJson = False, verbose: Verbo
 
 def _file_of(store: str | None) -> Path:
     """The database file of a store; `UsageError` for one that is in no file."""
-    from syncsim.store.address import parse_address
+    from syncsim.store.engines import locate
     from syncsim.wiring import default_url
 
     url = default_url() if store is None else store
-    if url == "memory://":
+    path = locate(url).path
+    if path is None:
         expected = "a store in a file; what memory:// holds ends with the process"
         raise UsageError("store URL", url, expected)
-    return parse_address(url).path
+    return path
 
 
 def _counts(found: Verification) -> dict[str, JSON]:

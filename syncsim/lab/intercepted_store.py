@@ -8,19 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 from syncsim.contract import (
     JSON,
-    CandidateStore,
     Document,
     Head,
     QueuedWrite,
     Revision,
     Row,
-    SupportsBatches,
-    SupportsLookup,
 )
+from syncsim.store.engines import FullStore
 from syncsim.store.writes import Change
 
 T = TypeVar("T")
@@ -29,13 +27,6 @@ ABILITIES: Final = ("revision", "find_update", "audit", "update_many")
 """Verbs that not every store has."""
 
 WRITES: Final = frozenset({"create", "put", "compare_and_swap", "update_locked", "update_many"})
-
-
-class FullStore(CandidateStore, SupportsBatches, SupportsLookup, Protocol):
-    """Everything that the package's own stores can do."""
-
-    def audit(self, template_id: str, limit: int | None = None) -> Sequence[Any]:
-        """Who changed the template when and why, newest first."""
 
 
 @dataclass(slots=True)

@@ -30,6 +30,7 @@ from syncsim.lab.spawning import check_spawning
 from syncsim.lab.stopping import Stop, goes_on, stopped
 from syncsim.lab.workers import Place, perform_in_processes
 from syncsim.retry import RetryPolicy
+from syncsim.store.engines import Location, locate, locate_by_name
 from syncsim.template.samples import sample
 from syncsim.wiring import OpenEnvironment, open_environment
 
@@ -122,16 +123,19 @@ def run(
         raise UsageError("scenario", scenario.name, "the name of one, where its size is given too")
     document = sample(plan.template)
     each = policies(plan, solution, check_retry(retry))
-    count_of_processes = _processes(on, solution, store, processes)
+    location = None if store is None else locate_by_name(store)
+    if location is not None and synchronous is not None:
+        raise UsageError("synchronous", synchronous, "none, as the store's URL says it")
+    count_of_processes = _processes(on, solution, location, processes)
     if count_of_processes and (on_event, stop) != (None, None):
         raise UsageError("on", on, "threads or simulation, to be heard or stopped")
 
     def play() -> Run:
         temporary = TemporaryDirectory(prefix="syncsim-run-", ignore_cleanup_errors=True)
         with temporary as folder, ExitStack() as stack:
-            url = _url(store, synchronous, folder)
-            place = Place(url, f"{folder}/caches", plan.users, f"{seed}/0")
-            env = open_environment(url, cache=place.cache, users=place.users, seed=place.seed)
+            at = location or locate(_url_of_a_file(folder, synchronous))
+            place = Place(at.url, f"{folder}/caches", plan.users, f"{seed}/0")
+            env = open_environment(at.url, cache=place.cache, users=place.users, seed=place.seed)
             stack.callback(env.close)
             meter = _Meter(progress, plan.calls)
             acts = []
@@ -157,7 +161,7 @@ def run(
             setting = Setting(
                 scenario=plan.name,
                 on=on,
-                store="memory" if url.startswith("memory:") else url.partition(":")[0],
+                store=at.engine.name,
                 synchronous=getattr(env.store, "synchronous", None),
                 seed=seed,
                 users=len(plan.users),
@@ -214,7 +218,9 @@ def _text(retry: str | RetryPolicy | None) -> str | None:
     return text
 
 
-def _processes(on: str, solution: Solution, store: str | None, processes: int | None) -> int:
+def _processes(
+    on: str, solution: Solution, location: Location | None, processes: int | None
+) -> int:
     """How many processes at most; 0 for none but this one."""
     if on == "threads":
         if processes is not None:
@@ -222,8 +228,8 @@ def _processes(on: str, solution: Solution, store: str | None, processes: int | 
         return 0
     if processes is not None and (type(processes) is not int or processes < 1):
         raise UsageError("processes", processes, "a whole number of at least 1")
-    if store is not None and store.startswith("memory"):
-        raise UsageError("store", store, "a file, as processes do not share memory")
+    if location is not None and not location.engine.is_shared:
+        raise UsageError("store", location.url, "a file, as processes do not share memory")
     if callable(solution) and not can_be_sent(solution):
         raise UsageError(
             "solution", name_of(solution), "a function of a module, or FILE.py, for processes"
@@ -232,12 +238,8 @@ def _processes(on: str, solution: Solution, store: str | None, processes: int | 
     return processes or MOST_PROCESSES
 
 
-def _url(store: str | None, synchronous: str | None, folder: str) -> str:
-    if store is None:
-        return f"sqlite:///{folder}/templates.db?synchronous={synchronous or 'FULL'}"
-    if synchronous is not None:
-        raise UsageError("synchronous", synchronous, "none, as the store's URL says it")
-    return "memory://" if store == "memory" else store
+def _url_of_a_file(folder: str, synchronous: str | None) -> str:
+    return f"sqlite:///{folder}/templates.db?synchronous={synchronous or 'FULL'}"
 
 
 def _create(env: OpenEnvironment, template: str, document: Document) -> str:

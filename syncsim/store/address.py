@@ -16,7 +16,7 @@ from syncsim.paths import is_path, settled_path
 
 Synchronous = Literal["FULL", "NORMAL"]
 
-_ARGUMENT: Final = "store URL"
+ARGUMENT: Final = "store URL"
 _URL: Final = (
     "sqlite:///relative.db, sqlite:////absolute/path.db, either with ?synchronous=NORMAL or "
     "?synchronous=FULL, or the path of a file"
@@ -39,6 +39,12 @@ class Address:
     path: Path
     synchronous: Synchronous = "FULL"
 
+    @property
+    def url(self) -> str:
+        """The URL of this address, from any folder; the path where a URL cannot spell it."""
+        path = str(self.path)
+        return path if "?" in path else f"sqlite:///{path}?synchronous={self.synchronous}"
+
 
 def parse_address(url_or_path: str | os.PathLike[str]) -> Address:
     """The address in a URL or path; `UsageError` for anything that would not be honoured."""
@@ -48,7 +54,7 @@ def parse_address(url_or_path: str | os.PathLike[str]) -> Address:
     if exact.is_a_path(url_or_path) or not is_url(text):
         if text == ":memory:" or text.startswith("file:"):
             raise _in_memory(text) if "memory" in text else _refused(text)
-        return Address(settled_path(text, _ARGUMENT))
+        return Address(settled_path(text, ARGUMENT))
     scheme, slashes, rest = text.partition("://")
     if scheme.startswith("postgres"):
         raise _refused(text, f"{_URL}; PostgreSQL is not supported by this version yet")
@@ -57,7 +63,7 @@ def parse_address(url_or_path: str | os.PathLike[str]) -> Address:
         raise _in_memory(text)
     if scheme != "sqlite" or not location.startswith("/"):
         raise _refused(text)
-    return Address(settled_path(location[1:], _ARGUMENT), _synchronous(text, query))
+    return Address(settled_path(location[1:], ARGUMENT), _synchronous(text, query))
 
 
 def is_url(text: str) -> bool:
@@ -85,4 +91,4 @@ def _in_memory(text: str) -> UsageError:
 
 
 def _refused(url: object, expected: str = _URL) -> UsageError:
-    return UsageError(_ARGUMENT, masked(url) if type(url) is str else url, expected)
+    return UsageError(ARGUMENT, masked(url) if type(url) is str else url, expected)

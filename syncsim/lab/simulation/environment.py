@@ -14,12 +14,13 @@ from typing import Final, TypeVar
 
 from syncsim.contract import JSON, Cache, EventLog, QueuedWrite, Row
 from syncsim.errors import LockTimeoutError, OutcomeUnknownError
-from syncsim.lab.intercepted_store import FullStore, InterceptedStore, StoreCall
+from syncsim.lab.intercepted_store import InterceptedStore, StoreCall
 from syncsim.lab.simulation.faults import Faults, Mishaps
 from syncsim.lab.simulation.gate_locks import GateLock
 from syncsim.lab.simulation.polling import Polling
 from syncsim.lab.simulation.scheduler import Scheduler
 from syncsim.locks import check_lock
+from syncsim.store.engines import FullStore
 from syncsim.store.writes import busy
 
 T = TypeVar("T")

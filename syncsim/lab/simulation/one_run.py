@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 
 from syncsim.contract import JSON, Cache, QueuedWrite, Revision, Row
 from syncsim.errors import SyncError
-from syncsim.lab.intercepted_store import FullStore, InterceptedStore, StoreCall
+from syncsim.lab.intercepted_store import InterceptedStore, StoreCall
+from syncsim.store.engines import FullStore
 from syncsim.store.records import AuditEntry
 from syncsim.store.writes import Change
 

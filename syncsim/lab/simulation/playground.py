@@ -11,11 +11,11 @@ from typing import Final, Self, TypeAlias
 
 from syncsim import exact
 from syncsim.contract import Cache
-from syncsim.lab.intercepted_store import FullStore
 from syncsim.lab.simulation.memory_cache import MemoryCache
 from syncsim.lab.simulation.one_run import CacheOfOneRun, StoreOfOneRun
 from syncsim.lab.simulation.scheduler import START_S, Scheduler
 from syncsim.lab.simulation.workers import Workers
+from syncsim.store.engines import FullStore
 from syncsim.store.memory import MemoryStore
 
 Parts: TypeAlias = tuple[FullStore, Callable[[str], Cache]]
@@ -77,12 +77,13 @@ class Playground:
 
     def _open_files(self) -> Parts:
         from syncsim.cache import CacheFolder
-        from syncsim.store.sqlite import SQLiteStore
+        from syncsim.store.engines import locate
 
         folder = self._files.enter_context(
             TemporaryDirectory(prefix="syncsim-simulation-", ignore_cleanup_errors=True)
         )
-        store = SQLiteStore(f"{folder}/templates.db?synchronous=NORMAL", clock=self._clock)
+        url = f"sqlite:///{folder}/templates.db?synchronous=NORMAL"
+        store, _ = locate(url).open(self._clock)
         self._files.callback(store.close)
         caches = CacheFolder(Path(folder) / "caches")
         self._files.callback(caches.close)

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from syncsim.contract import Document, QueuedWrite, Row, Write
-from syncsim.lab.intercepted_store import FullStore, StoreCall
+from syncsim.lab.intercepted_store import StoreCall
 from syncsim.lab.simulation.environment import SimulatedStore
 from syncsim.lab.simulation.faults import Faults, Mishaps
 from syncsim.lab.simulation.scheduler import Scheduler
+from syncsim.store.engines import FullStore
 from syncsim.store.writes import Change
 
 T = TypeVar("T")

@@ -22,7 +22,6 @@ from syncsim.lab.expectations import judge_expectations
 from syncsim.lab.failures import described
 from syncsim.lab.findings import INCONCLUSIVE, NOTE, Finding, settle
 from syncsim.lab.history import History
-from syncsim.lab.intercepted_store import FullStore
 from syncsim.lab.loading import Solution
 from syncsim.lab.policies import policies
 from syncsim.lab.recording import ObservedLog
@@ -40,6 +39,7 @@ from syncsim.lab.simulation.scheduler import PATIENCE_S, START_S, Scheduler
 from syncsim.lab.simulation.sights import Sight, Sights, WatchedEnvironment, WatchedLog
 from syncsim.lab.simulation.tokens import Token
 from syncsim.lab.stopping import Stop, StoppableDraws, stopped
+from syncsim.store.engines import FullStore
 from syncsim.template.samples import sample
 
 

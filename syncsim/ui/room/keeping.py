@@ -12,6 +12,7 @@ from itertools import count
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
+from syncsim.store.engines import locate_by_name
 from syncsim.ui.plays import Order
 from syncsim.ui.room.past.store_past import NO_STORE, StorePast
 from syncsim.ui.room.record import Record
@@ -42,8 +43,9 @@ class Keeping:
 
     def url(self, order: Order) -> str | None:
         """Where its templates are when it has been played; None where they are gone."""
-        is_gone = order.on == "simulation" or (order.store or "memory").startswith("memory")
-        return None if is_gone else order.store
+        if order.on == "simulation" or order.store is None:
+            return None
+        return order.store if locate_by_name(order.store).engine.outlives_process else None
 
     def forbid(self, conflicts: Any, history: Any) -> None:
         """Have these panels write nowhere: what they show is being played."""

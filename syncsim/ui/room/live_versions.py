@@ -14,7 +14,7 @@ from syncsim.contract import Revision
 from syncsim.environment import SystemClock
 from syncsim.errors import SyncError
 from syncsim.events.kinds import Event
-from syncsim.wiring import open_store
+from syncsim.store.engines import locate
 
 READ_S: Final = 1.0
 """A store is read this often at most."""
@@ -85,7 +85,7 @@ class LiveVersions:
 
     def _found(self, url: str) -> Sequence[Revision]:
         if self._store is None:
-            self._store, _ = open_store(url, SystemClock())
+            self._store, _ = locate(url).open(SystemClock())
         names = dict.fromkeys(template_id for template_id, _ in sorted(self._told))
         found = [one for name in names for one in self._store.history(name)]
         return sorted(found, key=lambda one: (one.at, one.revision))

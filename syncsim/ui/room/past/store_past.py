@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 from syncsim.contract import Outcome
 from syncsim.errors import UsageError
 from syncsim.masking import masked
-from syncsim.store.address import parse_address
+from syncsim.store.engines import locate
 from syncsim.template import check_user
 from syncsim.ui.room.past.restoring import Lost, changes_to_restore
 from syncsim.ui.room.record import Record
@@ -43,12 +43,13 @@ class StorePast:
         self, url: str | None = None, *, user: str = USER, connection: Connection | None = None
     ) -> None:
         check_user(user)
-        if connection is None and url is not None and url.startswith("memory"):
-            raise UsageError("store URL", url, "a file, as memory ends with who opened it")
         if connection is None:
             url = default_url() if url is None else url
-            path = parse_address(url).path
-            if not path.exists():
+            location = locate(url)
+            if not location.engine.outlives_process:
+                raise UsageError("store URL", url, "a file, as memory ends with who opened it")
+            path = location.path
+            if path is not None and not path.exists():
                 raise UsageError(
                     "store URL", masked(url), f"a store that is there: {path} does not exist"
                 )
