@@ -18,7 +18,7 @@ from syncsim.store.statements import SWAP
 from syncsim.store.write_transaction import took_effect
 
 
-def append(file: SQLiteFile, swap: Swap) -> Record | None:
+def append(file: SQLiteFile, swap: Swap, wait_s: float) -> Record | None:
     """The commit of this swap, in the file; None where it takes a transaction.
 
     It does where this process does not know the expected version as a tip of its own, where others
@@ -30,14 +30,14 @@ def append(file: SQLiteFile, swap: Swap) -> Record | None:
     lock = file.lock
     if swap.update_id is None or lock.is_taken or not lock.acquire(0.0):
         return None
-    record = _appended(file, swap)
+    record = _appended(file, swap, wait_s)
     lock.release()  # after a fault or an interrupt the store heals it, and drops the writer
     return record
 
 
-def _appended(file: SQLiteFile, swap: Swap) -> Record | None:
+def _appended(file: SQLiteFile, swap: Swap, wait_s: float) -> Record | None:
     try:
-        writer = file.writer()
+        writer = file.writer(wait_s)
     except sqlite3.Error:
         return None
     tip = writer.tips.get(swap.template_id)

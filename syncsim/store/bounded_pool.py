@@ -104,11 +104,14 @@ class BoundedPool(Generic[T]):
         """Lend again after `pause`."""
         self._lends = not self._closed
 
-    def close(self) -> None:
-        """Unmake what is idle now, and the rest when it comes back; `take` answers None."""
+    def close(self) -> bool:
+        """Unmake what is idle now, and the rest when it comes back; `take` answers None.
+
+        True if all was idle.
+        """
         self._closed = True
         self._lends = self._is_calm = False
-        self._unmake_idle(0.0)
+        return self._unmake_idle(0.0)
 
     def _free_one(self) -> T | None:
         for slot in self._slots:

@@ -5,11 +5,12 @@ moved, copied, linked, removed or restored behind its back is read with the wron
 acknowledged is lost or the new file is spoilt ("How To Corrupt An SQLite Database File", sections
 1.2 to 1.5, 2.2, 2.5). This room finds out what happened; what follows is up to `sqlite_file`.
 
-Three things are held for a database: what `stat` says of it and of its log; a digest of its first
-page, because a copy *over* the file changes none of its numbers; and, on Linux, a lock that belongs
-to the open file rather than to the process. SQLite's own locks all go when any descriptor of the
-file is closed, as `shutil.copy` does, and the next process to close then takes itself for the last
-one, folds the log in and deletes it under our feet. The lock of the open file keeps it from that.
+Four things are held for a database: what `stat` says of it, its folder, its log and the log's
+index; a digest of its first page, because a copy *over* the file changes none of its numbers; the
+open log, which can be put back when its name is gone; and, on Linux, a lock that belongs to the
+open file rather than to the process. SQLite's own locks all go when any descriptor of the file is
+closed, as `shutil.copy` does, and the next process to close then takes itself for the last one,
+folds the log in and deletes it under our feet. The lock of the open file keeps it from that.
 """
 
 from __future__ import annotations
@@ -23,13 +24,23 @@ from contextlib import contextmanager, suppress
 from enum import Enum
 from io import FileIO
 from pathlib import Path
+from time import time_ns
 from typing import Final, NamedTuple
 
 from syncsim.errors import StoreUnavailableError
 from syncsim.forks import close_lock_file, guard, open_lock_file
 from syncsim.interrupts import under
 from syncsim.locks import ProcessLock, share_like
-from syncsim.store.log_format import first_page, has_first_page, salts_of
+from syncsim.store.log_format import (
+    HEADER_BYTES,
+    INDEX_HEADER_BYTES,
+    SALTS,
+    first_page,
+    goes_on,
+    has_first_page,
+    is_log_of,
+    salts_of,
+)
 from syncsim.store.sqlite_errors import refused
 from syncsim.store.writes import WRITE_TIMEOUT_S, busy
 
@@ -37,7 +48,18 @@ SHARED_FIRST: Final = 0x40000000 + 2
 SHARED_BYTES: Final = 510
 """The bytes on which SQLite's readers hold a lock; whoever wants to be alone must have them all."""
 
-FDS: Final = "/proc/self/fd"
+WATCHED_BYTE: Final = SHARED_FIRST + SHARED_BYTES
+"""The byte after them, which SQLite never locks: a lock on it is that of a process that watches."""
+
+SETTLED_NS: Final = 20_000_000
+"""How old a folder's time must be to tell every later change: a tick of the coarsest kernel clock
+is 10 ms, and two changes within one bear the same time."""
+
+SETTLED_WHOLE_NS: Final = 2_100_000_000
+"""The same for a time in whole seconds: some file systems know no others, or only even ones."""
+
+FLOCK: Final = "hhqqi4x"
+"""The fields of a `struct flock` on 64-bit Linux: kind, whence, start, length, process."""
 
 NOTE: Final = "log"
 """The file, beside the lock files, that says which log belongs to which database."""
@@ -50,22 +72,25 @@ SET_ASIDE: Final = ".replaced"
 
 
 class Happened(Enum):
-    """What became of the files since they were looked at last."""
+    """What became of the files since they were looked at last; said of the database."""
 
-    NOTHING = "nothing"
-    LOG_REMOVED = "the log was removed"
-    LOG_REPLACED = "another log is there"
-    REPLACED = "another database is there"
+    NOTHING = "is as it was"
+    INDEX_REPLACED = "lost the index of its log"
+    LOG_REMOVED = "lost its log"
+    LOG_SPOILT = "lost commits, as its log was cut or written over,"
+    LOG_REPLACED = "got another log"
+    REPLACED = "was replaced by another file"
 
 
 class Glimpse(NamedTuple):
-    """What `stat` says of a database and of its log; `log` is None where there is none."""
+    """What `stat` says of a database, its log and the log's index; None where there is none."""
 
     device: int
     number: int
     size: int
     modified_ns: int
     log: tuple[int, int] | None
+    log_index: tuple[int, int] | None
 
     @property
     def database(self) -> tuple[int, int]:
@@ -95,6 +120,7 @@ class FileWatch:
         self._index = path.with_name(f"{path.name}-shm")
         self._opening = ProcessLock(self.folder / "opening.lock", path)
         self._file: FileIO | None = None
+        self._is_locked = False
         self._seen: Glimpse | None = None
         self._first_page = b""
         self._salts: bytes | None = None
@@ -102,13 +128,14 @@ class FileWatch:
         """False from the opening, and from a checkpoint, to the commit after it: where the log may
         begin anew."""
         self._log_file: FileIO | None = None
-        self._log_link: str | None = None
-        """Under which name the system knows the log that was seen, while it is held open."""
-        self._name = str(path)
-        self._log_name = str(self.log)
-        self._modified_ns = 0  # these three repeat `_seen`, for the look before each write
+        self._log_bytes = 0
+        self._index_file: FileIO | None = None
+        self._name = str(path)  # from here on for the look before each write, which is in a hurry
+        self._folder_name = str(path.parent)
+        self._folder_seen: tuple[int, ...] | None = None
         self._numbers: tuple[int, ...] = ()
-        self._log_number = 0
+        self._modified_ns = 0
+        self._log_descriptor: int | None = None
 
     def glimpse(self) -> Glimpse:
         """What lies under the name now; raises where nothing does, or where it has two names."""
@@ -133,27 +160,40 @@ class FileWatch:
             status.st_size,
             status.st_mtime_ns,
             _number_of(self.log),
+            _number_of(self._index),
         )
 
     def is_as_seen(self) -> bool:
-        """Whether nothing at all has changed: the look before each write, some 2 us.
+        """Whether nothing at all has changed: the look before each write, some 6 us.
 
+        A folder's time changes with every name in it, those of the log and of its index included.
         The log is not asked for its times, as `stat` does: since Linux 6.13 a file that was asked
         is given a finer time by its next write, which a sync then has to wait for (60 of 300 us).
         """
         try:
+            folder = os.stat(self._folder_name)
             status = os.stat(self._name)
-            if self._log_link is None:
-                is_log_there = os.stat(self._log_name).st_ino == self._log_number
-            else:
-                is_log_there = os.readlink(self._log_link) == self._log_name
+            if self._log_descriptor is not None:
+                log_bytes = os.lseek(self._log_descriptor, 0, os.SEEK_END)
+                if log_bytes < self._log_bytes:
+                    return False
+                self._log_bytes = log_bytes
+                if os.pread(self._log_descriptor, 8, SALTS.start) != (self._salts or b""):
+                    return False
         except OSError:
             return False
         return (
-            is_log_there
+            (folder.st_mtime_ns, folder.st_ino, folder.st_dev) == self._folder_seen
             and status.st_mtime_ns == self._modified_ns
             and status[1:4] == self._numbers
         )
+
+    def is_reached_by(self, name: str) -> bool:
+        """Whether this name, which a link is part of, still leads to the database."""
+        try:
+            return os.stat(name)[1:3] == self._numbers[:2]
+        except OSError:
+            return False
 
     # -- while it is open --------------------------------------------------------------------------
 
@@ -168,7 +208,9 @@ class FileWatch:
     def begin(self) -> None:
         """Take note of what is there; the caller has just opened it, and its log."""
         self._lock(fcntl.F_RDLCK)
+        folder = self._folder_now()
         self._take_note(self.glimpse())
+        self._folder_seen = folder
         self._leave_note()
         self.is_settled = False
 
@@ -177,35 +219,46 @@ class FileWatch:
         self._lock(fcntl.F_UNLCK)
 
     def end(self) -> None:
-        """Close the file, and with it drop every lock that this process has on it."""
-        self._seen, self._numbers = None, ()
+        """Close the files, and with them drop every lock that this process has on them."""
+        self._seen, self._folder_seen, self._numbers = None, None, ()
         self._let_go_of_log()
+        if self._index_file is not None:
+            close_lock_file(self._index_file)
+            self._index_file = None
         if self._file is not None:
             close_lock_file(self._file)
             self._file = None
 
     def look(self) -> Happened:
         """What happened since the last look; a checkpoint is nothing."""
+        folder = self._folder_now()  # before the names: what changes them later changes it again
         now, seen = self.glimpse(), self._seen
-        if seen is None or now.database != seen.database:
+        if seen is None or now.database != seen.database or now.size == 0:
             return Happened.REPLACED
         if now.log != seen.log:
-            if now.log is None and now.modified_ns == seen.modified_ns:
+            # Without our lock the last process to close may have folded the log in, and removed it.
+            is_gone = self._is_locked or now.modified_ns == seen.modified_ns
+            if is_gone and self._is_log_whole() and not self._is_in_order(now):
                 return Happened.LOG_REMOVED
             return Happened.LOG_REPLACED
         if now != seen and not self._fits(self._first_page, self._salts):
             return Happened.REPLACED
-        if now != seen:
+        if not self._is_log_whole():
+            return Happened.LOG_SPOILT
+        if now.log_index != seen.log_index:
+            return Happened.INDEX_REPLACED
+        if now != seen or self._salts_now() != self._salts:
             self._take_note(now)
             self.is_settled = False
+        self._folder_seen = folder
         return Happened.NOTHING
 
     def settle(self) -> None:
         """Take note of how the log begins, after a commit of our own; see `is_settled`."""
         self.is_settled = True
-        with suppress(StoreUnavailableError):  # the next look tells
+        with suppress(StoreUnavailableError, OSError):  # the next look tells
             now, seen = self.glimpse(), self._seen
-            if seen is not None and (now.database, now.log) == (seen.database, seen.log):
+            if seen is not None and now[:2] + now[4:] == seen[:2] + seen[4:]:
                 self._take_note(now)
                 self._leave_note()
 
@@ -232,8 +285,50 @@ class FileWatch:
             if (salts_of(self.log), self._page()) == (salts, page):
                 return page, salts
 
+    def _folder_now(self) -> tuple[int, ...] | None:
+        """The folder and its time; None where that is so new that it may hide a later change."""
+        with suppress(OSError):
+            status = os.stat(self._folder_name)
+            age_ns = time_ns() - status.st_mtime_ns
+            is_whole = status.st_mtime_ns % 1_000_000_000 == 0
+            if age_ns > (SETTLED_WHOLE_NS if is_whole else SETTLED_NS):
+                return status.st_mtime_ns, status.st_ino, status.st_dev
+        return None
+
+    def _salts_now(self) -> bytes | None:
+        """Of the log that is held open, wherever its name is now."""
+        if self._log_descriptor is None:
+            return self._salts
+        salts = os.pread(self._log_descriptor, HEADER_BYTES, 0)[SALTS]
+        return salts or None
+
+    def _is_log_whole(self) -> bool:
+        """Whether the log that is held open is what its index says was written to it."""
+        if self._log_descriptor is None or self._index_file is None:
+            return True
+        while True:
+            index = os.pread(self._index_file.fileno(), INDEX_HEADER_BYTES, 0)
+            header = os.pread(self._log_descriptor, HEADER_BYTES, 0)
+            log_bytes = os.lseek(self._log_descriptor, 0, os.SEEK_END)
+            if os.pread(self._index_file.fileno(), INDEX_HEADER_BYTES, 0) == index:
+                return is_log_of(index, header, log_bytes)
+
+    def _is_in_order(self, now: Glimpse) -> bool:
+        """Whether the log under the name goes on where the one that is held open ended.
+
+        Where that one was empty, a process that watches has left a note of the new one.
+        """
+        held, there = self._salts_now(), salts_of(self.log)
+        if held is not None or there is None:
+            return goes_on(held, there)
+        note = self._read_note()
+        return note is not None and note.log == now.log
+
     def _open(self) -> None:
-        self._file = open_lock_file(self.path, "r")
+        try:
+            self._file = open_lock_file(self.path, "r")
+        except OSError as error:
+            raise refused(self.path, f"cannot be opened ({error.strerror})") from error
 
     def _page(self) -> bytes:
         assert self._file is not None
@@ -243,22 +338,26 @@ class FileWatch:
         self._first_page, self._salts = self._page_and_salts()
         if self._seen is None or self._seen.log != now.log:
             self._hold_log(now.log)
+        if self._index_file is None:
+            with suppress(OSError):
+                self._index_file = open_lock_file(self._index, "r")
         self._seen = now
         self._modified_ns = now.modified_ns
         self._numbers = (now.number, now.device, 1)
-        self._log_number = 0 if now.log is None else now.log[1]
+        if self._log_descriptor is not None:
+            self._log_bytes = os.lseek(self._log_descriptor, 0, os.SEEK_END)
 
     def _hold_log(self, number: tuple[int, int] | None) -> None:
-        """Hold the log open where the system tells the names of open files (Linux)."""
+        """Hold the log open, so that it is not lost with its name."""
         self._let_go_of_log()
         with suppress(OSError):
             self._log_file = open_lock_file(self.log, "r")
-            status, link = os.fstat(self._log_file.fileno()), f"{FDS}/{self._log_file.fileno()}"
-            if (status.st_dev, status.st_ino) == number and os.readlink(link) == self._log_name:
-                self._log_link = link
+            status = os.fstat(self._log_file.fileno())
+            if (status.st_dev, status.st_ino) == number:
+                self._log_descriptor = self._log_file.fileno()
 
     def _let_go_of_log(self) -> None:
-        self._log_link = None
+        self._log_descriptor, self._log_bytes = None, 0
         if self._log_file is not None:
             close_lock_file(self._log_file)
             self._log_file = None
@@ -299,15 +398,25 @@ class FileWatch:
         closed every connection.
         """
         seen = self._seen
+        if happened is Happened.LOG_REMOVED:
+            self._put_log_back()
+        elif happened is Happened.LOG_SPOILT:
+            self._set_aside()
         self.end()
         self._open()
-        if happened is Happened.LOG_REMOVED:
-            self._index.unlink(missing_ok=True)  # it counts the frames of the log that is gone
-        elif happened is Happened.LOG_REPLACED:
-            return  # by a process that knew what it did
+        if happened in (Happened.LOG_REMOVED, Happened.LOG_SPOILT):
+            self._index.unlink(missing_ok=True)  # it counts the frames of a log that is gone
+        elif happened in (Happened.LOG_REPLACED, Happened.INDEX_REPLACED):
+            return  # another process has seen to it
         elif seen is not None:
-            if _number_of(self.log) == seen.log and salts_of(self.log) is not None:
+            if _number_of(self.log) == seen.log:
                 self._set_aside()
+        elif _number_of(self.log) is None and self._is_watched_elsewhere():
+            raise refused(
+                self.path,
+                f"has lost its log {self.log.name} while another process has it open; that one "
+                "puts the log back when it is used next: try again then, or close the store there",
+            )
         elif not self._is_own_log():
             self._set_aside()
 
@@ -333,9 +442,40 @@ class FileWatch:
         )
 
     def _set_aside(self) -> None:
-        with suppress(FileNotFoundError):
-            self.log.replace(self.log.with_name(self.log.name + SET_ASIDE))
+        """Take the log that lies there away, and keep what is in it."""
+        if salts_of(self.log) is not None:
+            aside = self.log.with_name(self.log.name + SET_ASIDE)
+            while aside.exists():
+                aside = aside.with_name(aside.name + "-")
+            self.log.replace(aside)
+        self.log.unlink(missing_ok=True)
         self._index.unlink(missing_ok=True)
+
+    def _put_log_back(self) -> None:
+        """Give the log its name again, by a copy: a file without any name can be given none."""
+        log = self._log_descriptor
+        if log is None or self._salts_now() is None:
+            self._set_aside()  # nothing was written to it yet
+            return
+        draft = self.log.with_name(f".{self.log.name}.{os.getpid()}")
+        try:
+            with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as copy:
+                at = 0
+                while chunk := os.pread(log, 2**20, at):
+                    at += copy.write(chunk)
+                copy.flush()
+                os.fsync(copy.fileno())
+            share_like(self.path, draft)
+            self._set_aside()
+            draft.replace(self.log)
+        except OSError as error:
+            raise refused(
+                self.path,
+                f"has lost its log {self.log.name}, which cannot be put back ({error.strerror}); "
+                "make room in its folder, and try again",
+            ) from error
+        finally:
+            draft.unlink(missing_ok=True)
 
     @under(guard)
     def _leave_note(self) -> None:
@@ -380,10 +520,27 @@ class FileWatch:
 
     def _lock(self, kind: int) -> None:
         """The lock of the open file, where the system knows it (Linux since 3.15)."""
+        self._is_locked = False
         if hasattr(fcntl, "F_OFD_SETLK") and self._file is not None:
-            wanted = struct.pack("hhqqi4x", kind, os.SEEK_SET, SHARED_FIRST, SHARED_BYTES, 0)
+            wanted = _flock(kind, SHARED_FIRST, SHARED_BYTES + 1)
             with suppress(OSError):  # somebody is alone with it for an instant, or no lock is there
                 fcntl.fcntl(self._file, fcntl.F_OFD_SETLK, wanted)
+                self._is_locked = kind != fcntl.F_UNLCK
+
+    def _is_watched_elsewhere(self) -> bool:
+        """Whether another process watches the file, which then has a log."""
+        if not hasattr(fcntl, "F_OFD_GETLK") or self._file is None:
+            return False
+        try:
+            wanted = _flock(fcntl.F_WRLCK, WATCHED_BYTE, 1)
+            found = fcntl.fcntl(self._file, fcntl.F_OFD_GETLK, wanted)
+        except OSError:
+            return False
+        return int(struct.unpack(FLOCK, found)[0]) != fcntl.F_UNLCK
+
+
+def _flock(kind: int, first: int, count: int) -> bytes:
+    return struct.pack(FLOCK, kind, os.SEEK_SET, first, count, 0)
 
 
 def _number_of(path: Path) -> tuple[int, int] | None:

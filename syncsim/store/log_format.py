@@ -16,12 +16,20 @@ from typing import Final
 
 from syncsim.forks import guard
 from syncsim.interrupts import under
+from syncsim.store.sqlite_errors import refused
 
 HEADER_BYTES: Final = 32
 FRAME_HEADER_BYTES: Final = 24
 FIRST_PAGE: Final = (1).to_bytes(4, "big")
 SALTS: Final = slice(16, 24)
 """Where the header keeps the two salts, which are others each time the log begins anew."""
+
+INDEX_HEADER_BYTES: Final = 96
+INDEX_SALTS: Final = slice(32, 40)
+"""The index begins with a header in the machine's own byte order, twice, for torn reads."""
+
+MOST_ROUNDS: Final = 2**16
+"""How often a log begins anew between two looks, at the very most: after 1,000 pages as a rule."""
 
 
 @under(guard)
@@ -32,7 +40,40 @@ def salts_of(log: Path) -> bytes | None:
             header = file.read(HEADER_BYTES)
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise refused(log, f"cannot be read ({error.strerror})") from error
     return header[SALTS] if len(header) == HEADER_BYTES else None
+
+
+def goes_on(before: bytes | None, now: bytes | None) -> bool:
+    """Whether a log that had these salts may have those now: one that begins anew counts up.
+
+    A log that had none was empty, and may have been written since by anybody.
+    """
+    if before is None:
+        return True
+    if now is None:
+        return False
+    rounds = (int.from_bytes(now[:4], "big") - int.from_bytes(before[:4], "big")) % 2**32
+    return now == before if rounds == 0 else rounds <= MOST_ROUNDS
+
+
+def is_log_of(index: bytes, header: bytes, log_bytes: int) -> bool:
+    """Whether a log that begins with this header and is so long has all that its index counts.
+
+    `index` is the header of the index, which stands there twice; while the two differ, somebody
+    writes, and nothing can be told.
+    """
+    first, second = index[: INDEX_HEADER_BYTES // 2], index[INDEX_HEADER_BYTES // 2 :]
+    if len(index) < INDEX_HEADER_BYTES or first != second:
+        return True
+    (page_field,) = unpack("=H", index[14:16])
+    (frames,) = unpack("=I", index[16:20])
+    if frames == 0:
+        return True
+    page_bytes = 65_536 if page_field == 1 else page_field
+    needed = HEADER_BYTES + frames * (FRAME_HEADER_BYTES + page_bytes)
+    return log_bytes >= needed and header[SALTS] == index[INDEX_SALTS]
 
 
 def first_page(descriptor: int) -> bytes:

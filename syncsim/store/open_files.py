@@ -12,7 +12,7 @@ from weakref import WeakSet, WeakValueDictionary
 from syncsim.forks import guard
 from syncsim.interrupts import give_up, under
 from syncsim.locks import FairLock
-from syncsim.store.file_watch import FileWatch
+from syncsim.store.file_watch import FileWatch, Happened
 from syncsim.store.records import Tip
 from syncsim.store.sqlite_errors import refused
 
@@ -36,10 +36,13 @@ class SharedFile:
         self.opener: int | None = None
         """The thread that closes and opens every connection just now."""
         self.generation = 0
+        self.is_ours = False
+        """Whether the file was opened here and held a store."""
         self.last_commit: tuple[str, Tip] | None = None
         """Template and commit that this process acknowledged last."""
         self.lost_commit: tuple[str, Tip] | None = None
         """The same, where the file that was opened since does not have it."""
+        self.lost_by = Happened.NOTHING
 
     def heal(self) -> None:
         """After a fault or an interrupt while the files were looked at or opened anew."""

@@ -21,15 +21,17 @@ APPLICATION_ID: Final = int.from_bytes(b"sync", "big")
 """Kept as `PRAGMA application_id`; tells our files from everybody else's."""
 
 
-def prepare(connection: sqlite3.Connection, path: Path) -> None:
+def prepare(connection: sqlite3.Connection, path: Path, may_make: bool = True) -> None:
     """Make the schema where the database is empty, or bring it up to this version; turn WAL on.
 
-    Raises `StoreUnavailableError` for the database of another program or of a newer version, and
-    for a damaged one of at most `MAX_CHECKED_BYTES`; a `sqlite3.Error`, busy included, is left to
-    the caller. All or nothing, so that it may be repeated and that any number of processes may open
-    a new file at once.
+    An empty one is refused unless `may_make`. Raises `StoreUnavailableError` for the database of
+    another program or of a newer version, and for a damaged one of at most `MAX_CHECKED_BYTES`; a
+    `sqlite3.Error`, busy included, is left to the caller. All or nothing, so that it may be
+    repeated and that any number of processes may open a new file at once.
     """
     version = _version(connection, path)
+    if version == 0 and not may_make:
+        raise refused(path, "is empty, and held a store before; put the file back, or a backup")
     _check_structure(connection, path)
     if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
         connection.execute("PRAGMA journal_mode = WAL").fetchone()

@@ -123,8 +123,9 @@ class SQLiteStore(VersionedWrites):
         have held up the winner of the next round.
         """
         file = self._file
+        wait_s = WRITE_TIMEOUT_S if timeout_s is None else timeout_s
         if not file.lock.is_taken:
-            at_once = append(file, swap)
+            at_once = append(file, swap, wait_s)
             if at_once is not None:
                 return at_once
         elif not file.wrote(swap.template_id, swap.expected_version):
@@ -134,7 +135,7 @@ class SQLiteStore(VersionedWrites):
         if swap.update_id is None:
             return super()._swap(swap, timeout_s)
         file.check_usable()  # after a fork the threads of the line are the parent's
-        return self._line.commit(swap, WRITE_TIMEOUT_S if timeout_s is None else timeout_s)
+        return self._line.commit(swap, wait_s)
 
     def _has_committed(self, update_id: str | None) -> bool:
         return update_id is not None and self.find_update(update_id) is not None

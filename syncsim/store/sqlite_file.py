@@ -8,7 +8,7 @@ moves, replaces or restores it (`_look`), and somebody forks (`_suspend`).
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
 from threading import get_ident
@@ -56,6 +56,7 @@ class SQLiteFile(ProcessBound):
         self.lock = self._shared.lock
         self._engine = _engine(self._shared.watch.path, address.synchronous)
         self._is_link = self.path != self._shared.watch.path
+        self._name = str(self.path)
         self.readers = self._new_readers()
         self._writer: Writer | None = None
         self.own_commits = 0  # counted by transactions, under the lock
@@ -63,6 +64,7 @@ class SQLiteFile(ProcessBound):
         self._writer_generation = 0  # which of the shared file's it was opened in
         self._refusal: str | None = None
         self._taken_over_fork = ExitStack()
+        self._is_at_rest = False  # no connection is open, and a fork is under way
         self._bind()
         make_private(self.path)
         self._shared.members.add(self)
@@ -122,8 +124,10 @@ class SQLiteFile(ProcessBound):
                 return None
             raise
 
-    def writer(self) -> Writer:
+    def writer(self, wait_s: float = WRITE_TIMEOUT_S) -> Writer:
         """The one writing connection, to the file that bears the name now; for `lock`'s holder.
+
+        Where the file has to be opened anew, that waits for those who read, at most `wait_s`.
 
         It never waits by itself (`PRAGMA busy_timeout = 0`): SQLite's busy handler sleeps up to
         100 ms between tries, and hardly ever meets a neighbour that writes without pause.
@@ -132,8 +136,9 @@ class SQLiteFile(ProcessBound):
         acknowledged, because somebody put another in its place.
         """
         shared = self._shared
-        if self._is_link or not shared.watch.is_as_seen():
-            self._look()
+        watch = shared.watch
+        if not watch.is_as_seen() or (self._is_link and not watch.is_reached_by(self._name)):
+            self._look(wait_s)
         if shared.lost_commit is not None:
             raise self._lost()
         if self._writer is None or self._writer_generation != shared.generation:
@@ -199,9 +204,11 @@ class SQLiteFile(ProcessBound):
                 shared.members.discard(self)
                 if not shared.members:
                     shared.watch.let_last_fold()
-                self.readers.close()
+                is_idle = self.readers.close()
                 if alone:
                     self.drop_writer()
+                if not is_idle:  # to close the file would drop the locks of the one that reads
+                    shared.members.add(self)
                 if not shared.members:
                     shared.watch.end()
             if alone:
@@ -213,18 +220,18 @@ class SQLiteFile(ProcessBound):
 
     # -- replaced ----------------------------------------------------------------------------------
 
-    def _look(self) -> None:
+    def _look(self, wait_s: float = WRITE_TIMEOUT_S) -> None:
         """See that the files are the ones that were opened; open what is there if they are not."""
         depth = self.lock.depth
         try:
-            self._look_or_open()
+            self._look_or_open(wait_s)
         except BaseException:
             self._shared.heal()
             self.readers.heal()
             self.lock.heal(depth)
             raise
 
-    def _look_or_open(self) -> None:
+    def _look_or_open(self, wait_s: float) -> None:
         shared = self._shared
         with shared.looking:
             self.check_usable()
@@ -233,20 +240,21 @@ class SQLiteFile(ProcessBound):
             if shared.watch.has_begun and shared.watch.look() is Happened.NOTHING:
                 shared.look_at = monotonic() + LOOK_EVERY_S
                 return
-        if not self.lock.acquire(WRITE_TIMEOUT_S):
-            raise busy(None, WRITE_TIMEOUT_S)
+        deadline = monotonic() + wait_s
+        if not self.lock.acquire(wait_s):
+            raise busy(None, wait_s)
         with shared.looking:
-            self._open_anew()
+            self._open_anew(seconds_to(deadline))
             shared.look_at = monotonic() + LOOK_EVERY_S
         self.lock.release()
 
-    def _open_anew(self) -> None:
+    def _open_anew(self, wait_s: float) -> None:
         """Close every connection of this process to the file, and open what lies there now.
 
         Every one, because SQLite keeps one state for a file and a process: a new connection would
         find the log of the old ones.
         """
-        shared = self._shared
+        shared, deadline = self._shared, monotonic() + wait_s
         with shared.watch.alone():
             happened = shared.watch.look()
             if happened is Happened.NOTHING:
@@ -256,24 +264,23 @@ class SQLiteFile(ProcessBound):
                 members = list(shared.members)
                 for member in members:
                     paused.callback(member.readers.resume)
-                    if not member.readers.pause(WRITE_TIMEOUT_S):
-                        raise busy(None, WRITE_TIMEOUT_S)
-                if happened is Happened.LOG_REMOVED:
-                    _save_log(members)
+                    if not member.readers.pause(seconds_to(deadline)):
+                        raise busy(None, wait_s)
                 for member in members:
                     member.drop_writer()
                 shared.watch.clear_log(happened)
-                self._prepare()
+                self._prepare(seconds_to(deadline))
                 shared.generation += 1
+                shared.is_ours = True
             shared.opener = None
             reader = self.readers.take(WRITE_TIMEOUT_S)
             if reader is None:
                 raise busy(None, WRITE_TIMEOUT_S)
-            self._look_for_last_commit(reader)
+            self._look_for_last_commit(reader, happened)
             shared.watch.begin()  # while a connection is open, and the log with it
             self.readers.give(reader)
 
-    def _look_for_last_commit(self, reader: Reader) -> None:
+    def _look_for_last_commit(self, reader: Reader, happened: Happened) -> None:
         """Notice if the file does not have what this process has acknowledged last."""
         shared = self._shared
         last, shared.last_commit = shared.last_commit, None
@@ -281,7 +288,7 @@ class SQLiteFile(ProcessBound):
         rows = reader.rows(REVISION, (template_id, tip.version) * 2)
         found = [Record._make(row).tip for row in rows]
         if last is not None and found != [tip]:
-            shared.lost_commit = last
+            shared.lost_commit, shared.lost_by = last, happened
 
     def _lost(self) -> StoreUnavailableError:
         shared = self._shared
@@ -290,16 +297,17 @@ class SQLiteFile(ProcessBound):
         template_id, tip = lost
         return StoreUnavailableError(
             template_id,
-            f"{self.path} was replaced by another file while it was open: version {tip.version} of "
+            f"{self.path} {shared.lost_by.value} while it was open: version {tip.version} of "
             f"{template_id!r}, which was acknowledged here, is not in it; look at what is there, "
             "then write again",
             retryable=False,
         )
 
-    def _prepare(self) -> None:
+    def _prepare(self, wait_s: float) -> None:
         try:
             with closing(self._connect()) as connection:
-                until_free(lambda: prepare(connection, self.path), WRITE_TIMEOUT_S)
+                may_make = not self._shared.is_ours  # one that was emptied does not begin anew
+                until_free(lambda: prepare(connection, self.path, may_make), wait_s)
         except sqlite3.Error as error:
             raise unavailable(error, self.path) from error
 
@@ -329,20 +337,15 @@ class SQLiteFile(ProcessBound):
         taken.callback(self.readers.resume)
         if not self.readers.pause(seconds_to(deadline)):
             return False
-        self._shared.watch.end()  # and begin anew, in the parent as in the child
-        self._shared.look_at = 0.0
+        self._is_at_rest = True
+        taken.callback(setattr, self, "_is_at_rest", False)
+        if all(member._is_at_rest for member in self._shared.members):
+            self._shared.watch.end()  # and begin anew, in the parent as in the child
+            self._shared.look_at = 0.0
         return True
 
     def _resume(self) -> None:
         self._taken_over_fork.close()
-
-
-def _save_log(members: Iterable[SQLiteFile]) -> None:
-    """Write into the database what its log holds, which has lost its name."""
-    for member in members:
-        if member._writer is not None:
-            member._writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-            return
 
 
 def _engine(path: Path, synchronous: Synchronous) -> Engine:

@@ -52,7 +52,7 @@ class WriteTransaction:
         if not self._file.lock.acquire(self._wait_s):
             raise busy(self._template_id, self._wait_s)
         try:
-            self._cursor = self._file.writer()
+            self._cursor = self._file.writer(max(deadline - monotonic(), 0.0))
             until_free(self._begin, deadline - monotonic())
         except sqlite3.Error as error:
             raise self._failure(error) from error
