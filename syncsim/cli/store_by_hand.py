@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from syncsim.cli import command_io
 from syncsim.cli.application import app
-from syncsim.cli.exported_file import HEAD, envelope, read_exported
+from syncsim.cli.exported_file import envelope, read_exported
 from syncsim.cli.options import (
     AsJson,
     AsUpdate,
@@ -173,8 +173,8 @@ def import_(
     template_id = template_id or found.template_id or Path(file).stem
     made_against = found.base_for(template_id, base) if update else None
     with _connect(store) as sync:
-        if made_against is not None:
-            seen = _snapshot(sync, template_id, made_against)
+        if update:
+            seen = None if made_against is None else _snapshot(sync, template_id, made_against)
             outcome = sync.update_template(template_id, found.document, user=user, base=seen)
         else:
             created = sync.create_template(template_id, found.document, user=user)
@@ -188,14 +188,13 @@ def import_(
     return 0
 
 
-def _snapshot(sync: Connection, template_id: str, version: str) -> Snapshot | None:
-    """The template as it was at this version; None stands for the head."""
-    if version == HEAD:
-        return None
-    for past in sync.history(template_id):
-        if past.version == version:
-            return Snapshot(template_id, version, past.document, past.at, past.by)
-    raise VersionNotFoundError(template_id, version)
+def _snapshot(sync: Connection, template_id: str, version: str) -> Snapshot:
+    """The template as it was at this version."""
+    past = sync._past.find(template_id, version)
+    if past is None:
+        sync.history(template_id, limit=1)  # an unknown template is the better complaint
+        raise VersionNotFoundError(template_id, version)
+    return Snapshot(template_id, version, past.document, past.at, past.by)
 
 
 def _meetings(outcome: Outcome) -> Iterator[str]:
