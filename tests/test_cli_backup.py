@@ -213,7 +213,7 @@ def test_the_advice_of_verify_store_and_of_list_is_for_their_store(
         ("restore nowhere.db", 2, "a file that exists"),
     ],
 )
-def test_a_store_that_is_not_there_is_not_made_by_who_only_reads(
+def test_reading_makes_no_store(
     path: Path, capsys: pytest.CaptureFixture[str], arguments: str, code: int, says: str
 ) -> None:
     call(capsys, "backup", "copy.db")
@@ -272,7 +272,7 @@ def test_nothing_is_written_in_the_place_of_a_store(
 def test_a_run_is_not_saved_in_the_place_of_its_store(
     path: Path, capsys: pytest.CaptureFixture[str], part: str
 ) -> None:
-    """Which need not be there yet."""
+    """The store need not be there yet."""
     url = "sqlite:///of-the-run.db"
     saving = ("run", "single-update", "--store", url, "--save", f"of-the-run.db{part}")
     ended = call(capsys, *saving)

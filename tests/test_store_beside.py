@@ -108,7 +108,7 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     check_is_no_database(Path("/dev/null"))
 
 
-def test_the_database_of_another_program_is_told_from_a_damaged_store(
+def test_the_database_of_another_program_differs_from_a_damaged_store(
     database: Path, tmp_path: Path
 ) -> None:
     assert not is_of_another_program(database)

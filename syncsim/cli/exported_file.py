@@ -1,8 +1,8 @@
 """A template as a file that goes out, is edited, and comes back: what it says it was made from.
 
 Plain, it is the document. With its version it is an envelope, ``{"template_id": "form", "version":
-"12-3f9a1c07", "document": {...}}``, so that whoever reads it back knows what the edits were made
-against, and what others changed meanwhile stays.
+"12-3f9a1c07", "document": {...}}``, which says what the edits were made against, so that what
+others changed meanwhile stays.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class ExportedFile:
         one. Raises `UsageError` where the base is unclear.
         """
         if self.template_id is not None and self.template_id != template_id:
-            raise UsageError("--id", template_id, f"{self.template_id!r}, of which the file is")
+            raise UsageError("--id", template_id, f"{self.template_id!r}, the template in the file")
         if self.version is not None and wanted not in (None, self.version):
             raise UsageError("--base", wanted, f"{self.version!r}, which the file says, or nothing")
         if self.version is not None:

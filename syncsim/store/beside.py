@@ -1,8 +1,8 @@
 """Which files make up a database, so that no other file is written in the place of one.
 
 A SQLite store is its database, the log and the other files that SQLite keeps beside it, and the
-folder of its lock files. Whatever is written over one of them damages the store, or has the
-processes that have it open work on two different files.
+folder of its lock files. A file that is written over one of them damages the store, or leaves the
+processes that have it open with two different files.
 """
 
 from __future__ import annotations
