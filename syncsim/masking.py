@@ -18,6 +18,12 @@ _SECRET: Final = re.compile(r"([?&;][^=&;]*(?:pass|pwd|secret|token|key)[^=&;]*=
 _USER_INFO_WITHIN: Final = re.compile(
     rf"((?:\b[A-Za-z][\w+.-]{{0,30}}:/+|\b{DATABASES})[^:@/\s]*:).*@"
 )
+_WITHOUT_SCHEME: Final = re.compile(
+    r"(?<![^\s'\"(=/])"  # a word of its own, or after a slash: the store's URL taken for a path
+    r"(?!mailto:|\d+:|[^\s:@/]+\.\w+:\d+@|[^\s:@/]+\.\w+:\d+:\d+@|[^\s:@/]+\.py:)"
+    r"([^\s:@/'\"()=,]{0,64}:)[^\s/'\"][^\s/]*@"
+)
+_AFTER_SLASHES: Final = re.compile(r"(?<![^\s'\"(=])(//[^\s:@/]{0,64}:)\S+@")
 _URL_WITHIN: Final = re.compile(r"\b\w{1,30}:/[^\s'\"]+")
 
 
@@ -27,8 +33,15 @@ def masked(url: str) -> str:
 
 
 def masked_within(text: str) -> str:
-    """Other text with the URLs in it masked; after one with a password, up to the line's last @."""
+    """Other text with the URLs in it masked; after one with a password, up to the line's last @.
+
+    ``user:password@host`` is one without its scheme, ``file.py:12@x`` and an address by itself are
+    none.
+    """
     if ":" not in text:
         return text
     text = _USER_INFO_WITHIN.sub(r"\1***@", text)
+    if "@" in text:
+        text = _AFTER_SLASHES.sub(r"\1***@", text)
+        text = _WITHOUT_SCHEME.sub(r"\1***@", text)
     return _URL_WITHIN.sub(lambda url: _SECRET.sub(r"\1***", url[0]), text)

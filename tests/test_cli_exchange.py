@@ -183,6 +183,39 @@ def test_a_base_that_the_template_never_had_is_refused(version: str, sync: Any, 
     assert head(sync) == sample("contact_card")
 
 
+@pytest.mark.parametrize("words", [(), ("--base", "head")])
+def test_a_file_cannot_say_that_the_newest_version_is_its_base(
+    words: tuple[str, ...], sync: Any, call: Call
+) -> None:
+    """Only `--base head` sets others back; what a file calls its version is no word of ours."""
+    bens_work(sync)
+    Path("form.json").write_text(
+        json.dumps({"template_id": "form", "version": "head", "document": sample("contact_card")})
+    )
+    code, out, err = update(call, *words)
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert "has no version 'head'" in err
+    assert head(sync)["name"] == "Ben's name"
+
+
+def test_one_version_of_a_long_history_is_looked_up_alone(
+    sync: Any, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from syncsim.store.sqlite import SQLiteStore
+
+    call("export", "form", "form.json", "--with-version")
+    bens_work(sync)
+    edit("form.json", description="Ann's")
+    whole = SQLiteStore.history
+
+    def limited(self: Any, template_id: str, *, limit: int | None = None) -> Any:
+        assert limit is not None, "the whole history was read"
+        return whole(self, template_id, limit=limit)
+
+    monkeypatch.setattr(SQLiteStore, "history", limited)
+    assert update(call).code == 0
+
+
 def test_a_base_without_an_update_is_refused(sync: Any, call: Call) -> None:
     call("export", "form", "form.json")
     code, _, err = call("import", "form.json", "--id", "new", "--user", "ann", "--base", "head")

@@ -145,7 +145,56 @@ def test_what_is_no_secret_stays_as_it_is() -> None:
 
 
 def test_a_long_text_takes_no_long_time() -> None:
-    for piece in ("x", "a://", "a://b:", "postgres", "x:/?token="):
+    for piece in ("x", "a://", "a://b:", "postgres", "x:/?token=", "=a:", "/a:", "//a:", "@'a:"):
         began = time.process_time()
         masked_within(piece * 2_000)
         assert time.process_time() - began < 5
+
+
+WITHOUT_SCHEME = [
+    "//ann:s3cr3t@host/x.db",
+    "ann:s3cr3t@host/x.db",
+    "ann:p@s3cr3t@host",
+    "//:s3cr3t@nowhere/no/x.db",
+]
+
+
+@pytest.mark.parametrize("url", WITHOUT_SCHEME)
+@pytest.mark.parametrize(
+    "place",
+    [
+        "list --store {}",
+        "list --store {} --json",
+        "verify-store --verbose --store {}",
+        "history t --store={}",
+        "backup x.db --store {}",
+        "run stress-test --store {}",
+        "run stress-test --store {} --save {}",
+        "import {} --user ann",
+        "history {}",
+        "restore {}",
+    ],
+)
+def test_a_url_without_a_scheme_shows_no_password_either(
+    url: str, place: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is taken for the name of a file, which is in the error in more than one spelling."""
+    with pytest.raises(SystemExit) as ended:
+        main([word.replace("{}", url) for word in place.split()])
+    shown = "".join(capsys.readouterr())
+    assert ended.value.code in (0, 1, 2, 3)
+    assert SECRET not in shown
+
+
+def test_text_that_only_looks_like_a_url_without_a_scheme_stays() -> None:
+    for text in (
+        "candidate.py:41@3 and dir/candidate.py:41:7@3 and candidate.py:build@3",
+        "mailto:ann@example.org",
+        "from 12:30@noon",
+        '{"email":"ann@example.org"} or {"a": 1,"email":"ann@example.org"}',
+        "error: ann@example.org: ben@example.org",
+        "git@example.org:ann/x.git",
+        "sqlite:////tmp/a:b/t@x.db",
+    ):
+        assert masked_within(text) == text
+    assert masked_within("at /w/ann:pw@h/db, ann:pw@h") == "at /w/ann:***@h/db, ann:***@h"

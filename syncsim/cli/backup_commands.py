@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from syncsim.cli import command_io
+from syncsim.cli import command_io, named_store
 from syncsim.cli.application import app
 from syncsim.cli.options import AsJson, BackupFile, Force, StoreUrl, Verbose
 from syncsim.contract import JSON
@@ -29,10 +30,13 @@ def backup(
     The copy holds every version up to the moment at which the command began to read.
     """
     from syncsim.cli import terminal
+    from syncsim.store.beside import check_is_beside_no_database, check_is_no_part_of
     from syncsim.wiring import connect
 
-    if path.exists() and not force:
-        raise UsageError("PATH", str(path), "a file that does not exist yet, or --force")
+    named_store.check_is_there(store)
+    target = settled_path(str(path), "PATH")
+    check_is_no_part_of(named_store.its_file(store), target, "the backup")
+    check_is_beside_no_database(target, "the backup")
     with connect(store) as sync, terminal.progress_bar() as progress:
         copied = sync.backup(path, force=force, progress=progress)
     if as_json:
@@ -58,15 +62,20 @@ def restore(
     from syncsim.store.copies import restore_damaged
     from syncsim.wiring import connect
 
+    source = settled_path(str(path), "PATH")
+    if named_store.is_missing(store) and not source.is_file():
+        raise UsageError("the backup", str(source), "a file that exists")  # and no store is made
+    is_damaged = False
     with terminal.progress_bar() as progress:
         try:
             with connect(store) as sync:
                 done = sync.restore(path, progress=progress)
         except StoreUnavailableError as error:
-            place = _file_of(store)
-            if not error.damaged or not place.exists() or str(place) not in error.reason:
+            place = named_store.its_file(store)
+            if not _is_too_damaged(place, error):
                 raise
-            done = restore_damaged(place, settled_path(str(path), "PATH"), progress)
+            is_damaged = True
+            done = restore_damaged(place, source, progress)
     if as_json:
         facts = {"templates": done.templates, "versions": done.versions, "gone": done.gone}
         command_io.print_json({"restored": str(path), **facts, "kept": str(done.kept)})
@@ -74,7 +83,11 @@ def restore(
         size = _size(done.templates, done.versions)
         gone = _counted(done.gone, "version")
         command_io.tell(f"the store holds {size} now; {gone} that it held before went")
-        command_io.tell(f"what was there is in {done.kept}; to undo: syncsim restore {done.kept}")
+        if is_damaged:
+            command_io.tell(f"the damaged file is in {done.kept}")
+        else:
+            undo = named_store.command("restore", str(done.kept), store=store)
+            command_io.tell(f"what was there is in {done.kept}; to undo: {undo}")
     return 0
 
 
@@ -85,10 +98,13 @@ def verify_store(store: StoreUrl = None, as_json: AsJson = False, verbose: Verbo
     Exit code 1 if anything is wrong.
     """
     from syncsim.cli import terminal
+    from syncsim.store.beside import is_of_another_program
     from syncsim.store.copies import verify_file
 
+    path = named_store.its_file(store)
+    named_store.check_is_there(store)
     with terminal.progress_bar() as progress:
-        found = verify_file(_file_of(store), progress)
+        found = verify_file(path, progress)
     if as_json:
         problems = list(found.problems)
         command_io.print_json({"passed": found.passed, **_counts(found), "problems": problems})
@@ -97,22 +113,27 @@ def verify_store(store: StoreUrl = None, as_json: AsJson = False, verbose: Verbo
         console.print(terminal.verdict(found.passed), _size(found.templates, found.versions))
         for problem in found.problems:
             command_io.tell(f"- {problem}")
-        if not found.passed:
-            command_io.tell("keep a copy of the file, then: syncsim restore BACKUP")
+        if not found.passed and is_of_another_program(path):
+            command_io.tell(f"{path} is the database of another program; name that of a store")
+        elif not found.passed:
+            restoring = named_store.command("restore", "BACKUP", store=store)
+            command_io.tell(f"keep a copy of the file, then: {restoring}")
     return 0 if found.passed else command_io.FAILED
 
 
-def _file_of(store: str | None) -> Path:
-    """The database file of a store; `UsageError` for one that is in no file."""
-    from syncsim.store.engines import locate
-    from syncsim.wiring import default_url
+def _is_too_damaged(place: Path, error: StoreUnavailableError) -> bool:
+    """Whether a store was not opened because the file at its place is no sound database any more.
 
-    url = default_url() if store is None else store
-    path = locate(url).path
-    if path is None:
-        expected = "a store in a file; what memory:// holds ends with the process"
-        raise UsageError("store URL", url, expected)
-    return path
+    A header that is damaged looks to SQLite like that of no database. The database of another
+    program is not moved, whatever is wrong with it.
+    """
+    from syncsim.store.beside import is_of_another_program
+    from syncsim.store.sqlite_errors import code
+
+    is_about_it = error.reason.startswith(f"{place} ") and place.is_file()
+    cause = error.__cause__
+    unreadable = cause is not None and code(cause) & 0xFF == sqlite3.SQLITE_NOTADB
+    return is_about_it and (error.damaged or unreadable) and not is_of_another_program(place)
 
 
 def _counts(found: Verification) -> dict[str, JSON]:

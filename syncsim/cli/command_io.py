@@ -52,6 +52,8 @@ _LISTED_BY: Final[dict[type[Exception], str]] = {
 }
 """Which command shows what there is, where something was not there."""
 
+_IN_PYTHON_AND_HERE: Final = (" or force=True", " or --force")
+
 _SPELLED: Final = {"✓": "ok", "✗": "x", "→": "->", "≤": "<="}
 _logger = logging.getLogger(__name__)
 
@@ -78,11 +80,17 @@ def read_file(file: str, most: int | None = None) -> bytes:
 
 
 def check_target(file: Path) -> None:
-    """Raise `UsageError` or `OSError` for what can be no file: before the work, not after it."""
+    """Raise `UsageError` or `OSError` for what can be no file: before the work, not after it.
+
+    A database, or a file beside one, is refused too: what is written here is no database.
+    """
+    from syncsim.store.beside import check_is_no_database
+
     if file.is_dir():
         raise UsageError("the file", str(file), "one to write to, and this is a folder")
     if not file.absolute().parent.is_dir():
         raise UsageError("the file", str(file), "one in a folder that exists")
+    check_is_no_database(file)
     real = file.resolve()
     is_device = real.exists() and not real.is_file()
     if not os.access(real if is_device else real.parent, os.W_OK):  # a file is put in place whole
@@ -213,15 +221,15 @@ def close_broken_pipe() -> None:
 def complain(error: Exception, *, as_json: bool) -> int:
     """Say in one line what went wrong, in JSON too where that was asked for; the exit code."""
     if isinstance(error, SyncError):
-        message, facts = str(error), error.facts
+        message, facts = _as_typed(str(error)), error.facts
+        facts = {k: _as_typed(v) if isinstance(v, str) else v for k, v in facts.items()}
     elif isinstance(error, OSError):
         message, facts = _reason(error), {}
     else:
         message = masked_within(f"unexpected {type(error).__name__}: {error}")
         message += "; --verbose shows where"
         facts = {}
-    command = _LISTED_BY.get(type(error))
-    say(f"error: {message}" + (f" (here: {command})" if command else ""))
+    say(f"error: {message}{_hint(error)}")
     _logger.debug("where it happened", exc_info=error)
     try:
         if as_json:
@@ -230,6 +238,21 @@ def complain(error: Exception, *, as_json: bool) -> int:
     except OSError:  # standard output itself is what cannot be written to
         close_broken_pipe()
     return exit_code(error)
+
+
+def _hint(error: Exception) -> str:
+    """Why something was not there, where the command line knows, and which command lists it."""
+    command = _LISTED_BY.get(type(error))
+    if command is None:
+        return ""
+    missing = getattr(error, "missing_file", None)
+    return f" (here: {command})" if missing is None else f" (there is no file {missing})"
+
+
+def _as_typed(text: str) -> str:
+    """What ends with the name of an argument in Python, with that of the option instead."""
+    python, option = _IN_PYTHON_AND_HERE
+    return text.removesuffix(python) + option if text.endswith(python) else text
 
 
 def print_error(kind: str, message: str, facts: dict[str, JSON]) -> None:

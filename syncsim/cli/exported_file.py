@@ -1,8 +1,8 @@
 """A template as a file that goes out, is edited, and comes back: what it says it was made from.
 
 Plain, it is the document. With its version it is an envelope, ``{"template_id": "form", "version":
-"12-3f9a1c07", "document": {...}}``, so that whoever reads it back knows what the edits were made
-against, and what others changed meanwhile stays.
+"12-3f9a1c07", "document": {...}}``, which says what the edits were made against, so that what
+others changed meanwhile stays.
 """
 
 from __future__ import annotations
@@ -35,19 +35,21 @@ class ExportedFile:
     template_id: str | None = None
     version: str | None = None
 
-    def base_for(self, template_id: str, wanted: str | None) -> str:
-        """The version that its edits are made against, or `HEAD`; `UsageError` if that is unclear.
+    def base_for(self, template_id: str, wanted: str | None) -> str | None:
+        """The version that its edits are made against, None for the newest one.
 
-        `wanted` is what `--base` said.
+        `wanted` is what `--base` said; a version that a file says is never more than the text of
+        one. Raises `UsageError` where the base is unclear.
         """
         if self.template_id is not None and self.template_id != template_id:
-            raise UsageError("--id", template_id, f"{self.template_id!r}, of which the file is")
+            raise UsageError("--id", template_id, f"{self.template_id!r}, the template in the file")
         if self.version is not None and wanted not in (None, self.version):
             raise UsageError("--base", wanted, f"{self.version!r}, which the file says, or nothing")
-        base = wanted if self.version is None else self.version
-        if base is None:
+        if self.version is not None:
+            return self.version
+        if wanted is None:
             raise UsageError("the base of an update", None, _BASE)
-        return base
+        return None if wanted == HEAD else wanted
 
 
 def envelope(snapshot: Snapshot) -> dict[str, JSON]:

@@ -98,7 +98,7 @@ def run(
     from syncsim.lab.runner import run as run_scenario
 
     if save is not None:
-        command_io.check_target(save)
+        _check_save(save, on, store)
     with terminal.progress_bar() as progress, command_io.standard_output_kept_apart():
         played = run_scenario(
             scenario,
@@ -242,6 +242,17 @@ def lab(browser: Browser = True, port: Port = None, verbose: Verbose = False) ->
 
 
 # -- what the commands share -----------------------------------------------------------------------
+
+
+def _check_save(save: Path, on: str, store: str | None) -> None:
+    """Raise `UsageError` for a file that cannot be written, or would be in the store's place."""
+    from syncsim.store.beside import check_is_no_part_of
+    from syncsim.store.engines import locate_by_name
+
+    database = None if store is None or on == "simulation" else locate_by_name(store).path
+    if database is not None:
+        check_is_no_part_of(database, save)
+    command_io.check_target(save)
 
 
 def _report(played: Run, *, as_json: bool, verbose: bool) -> None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from syncsim.cli import command_io
+from syncsim.cli import command_io, named_store
 from syncsim.cli.application import app
-from syncsim.cli.exported_file import HEAD, envelope, read_exported
+from syncsim.cli.exported_file import envelope, read_exported
 from syncsim.cli.options import (
     AsJson,
     AsUpdate,
@@ -44,8 +43,10 @@ READER: Final = "syncsim"
 @app.command("list", short_help="List the templates in the store.")
 def list_(store: StoreUrl = None, as_json: AsJson = False, verbose: Verbose = False) -> int:
     """List every template in the store with its newest version, when it was written and by whom."""
-    with _connect(store) as sync:
-        newest = {name: sync.history(name, limit=1)[0] for name in sync.list_templates()}
+    newest = {}
+    if not named_store.is_missing(store):
+        with _connect(store) as sync:
+            newest = {name: sync.history(name, limit=1)[0] for name in sync.list_templates()}
     templates = [
         {
             "template_id": name,
@@ -58,10 +59,9 @@ def list_(store: StoreUrl = None, as_json: AsJson = False, verbose: Verbose = Fa
     if as_json:
         command_io.print_json({"templates": templates})
     elif not templates:
-        from syncsim.wiring import default_url
-
-        where = masked(default_url() if store is None else store)
-        command_io.tell(f"no template yet in {where}; syncsim import FILE.json --user U adds one")
+        where = masked(named_store.url_of(store))
+        adding = named_store.command("import", "FILE.json", "--user", "U", store=store)
+        command_io.tell(f"no template yet in {where}; to add one: {adding}")
     else:
         from syncsim.cli import terminal
 
@@ -78,6 +78,7 @@ def history(
     verbose: Verbose = False,
 ) -> int:
     """List the versions of a template, newest first."""
+    named_store.check_holds_any(store, template)
     with _connect(store) as sync:
         versions = [_version(revision) for revision in sync.history(template, limit=limit)]
     if as_json:
@@ -99,6 +100,7 @@ def diff(
     verbose: Verbose = False,
 ) -> int:
     """Show what leads from version A of a template to version B, a row per change."""
+    named_store.check_holds_any(store, template)
     with _connect(store) as sync:
         changes = sync.diff(template, a, b)
         document = sync.get_template(template, user=READER).document
@@ -127,6 +129,7 @@ def rollback(
     verbose: Verbose = False,
 ) -> int:
     """Write a new version with the content of an old one; history keeps all that was in between."""
+    named_store.check_holds_any(store, template)
     with _connect(store) as sync:
         before = sync.get_template(template, user=READER).version
         outcome = sync.rollback(template, version, user=user)
@@ -138,12 +141,11 @@ def rollback(
             f"nothing to do: {template} is at {outcome.version}, which has that content"
         )
     else:
-        undo = ["syncsim", "rollback", template, before, "--user", user]
-        undo += [] if store is None else ["--store", store]
+        undo = named_store.command("rollback", template, before, "--user", user, store=store)
         command_io.tell(
             f"{template} is now at version {outcome.version}, with the content of {version}"
         )
-        command_io.tell(f"to undo: {shlex.join(undo)}")
+        command_io.tell(f"to undo: {undo}")
     return 0
 
 
@@ -173,8 +175,8 @@ def import_(
     template_id = template_id or found.template_id or Path(file).stem
     made_against = found.base_for(template_id, base) if update else None
     with _connect(store) as sync:
-        if made_against is not None:
-            seen = _snapshot(sync, template_id, made_against)
+        if update:
+            seen = None if made_against is None else _snapshot(sync, template_id, made_against)
             outcome = sync.update_template(template_id, found.document, user=user, base=seen)
         else:
             created = sync.create_template(template_id, found.document, user=user)
@@ -188,14 +190,13 @@ def import_(
     return 0
 
 
-def _snapshot(sync: Connection, template_id: str, version: str) -> Snapshot | None:
-    """The template as it was at this version; None stands for the head."""
-    if version == HEAD:
-        return None
-    for past in sync.history(template_id):
-        if past.version == version:
-            return Snapshot(template_id, version, past.document, past.at, past.by)
-    raise VersionNotFoundError(template_id, version)
+def _snapshot(sync: Connection, template_id: str, version: str) -> Snapshot:
+    """The template as it was at this version."""
+    past = sync._past.find(template_id, version)
+    if past is None:
+        sync.history(template_id, limit=1)  # an unknown template is the better complaint
+        raise VersionNotFoundError(template_id, version)
+    return Snapshot(template_id, version, past.document, past.at, past.by)
 
 
 def _meetings(outcome: Outcome) -> Iterator[str]:
@@ -228,8 +229,11 @@ def export(
     """
     import orjson
 
+    if file is not None:
+        named_store.check_output(file, store)
     if file is not None and os.path.lexists(file) and not force:
         raise UsageError("FILE", str(file), "a file that does not exist yet, or --force")
+    named_store.check_holds_any(store, template)
     with _connect(store) as sync:
         snapshot = sync.get_template(template, user=READER)
     content = envelope(snapshot) if with_version else snapshot.document
