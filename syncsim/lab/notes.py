@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Final
 
 from syncsim.lab.checkers import inform
 from syncsim.lab.findings import NOTE, Finding
 from syncsim.lab.history import History
-
-LADDER: Final = "retry-ladder"
-"""The scenario that judges the delays of a policy."""
+from syncsim.lab.scenarios import expectations
 
 
 def notes(scenario: str, retry: str | None, history: History) -> tuple[Finding, ...]:
@@ -27,7 +24,7 @@ def notes(scenario: str, retry: str | None, history: History) -> tuple[Finding, 
 
 
 def _unjudged(scenario: str, retry: str | None) -> Iterator[Finding]:
-    if scenario == LADDER and retry is None:
+    if retry is None and any(part.ladder for part in expectations(scenario)):
         yield Finding(
             NOTE,
             "ladder-not-judged",

@@ -8,38 +8,24 @@ from typing import Final, Literal
 
 from syncsim.lab import scenarios
 from syncsim.lab.loading import Solution
-from syncsim.lab.scenarios import DEFAULT_TEMPLATE, Scenario
+from syncsim.lab.scenarios import DEFAULT_TEMPLATE, ENTRIES, Scenario
+from syncsim.lab.scenarios.entry import Button
 
 
 @dataclass(frozen=True, slots=True)
 class Play:
-    """A button's scenario by its name, and its words for a tooltip.
-
-    `updates`: how many, whatever the number of users; `grows`: or as many as there are users.
-    """
+    """A button of the control room, with the name of its scenario."""
 
     scenario: str
-    tooltip: str
-    updates: int | None = None
-    grows: bool = False
+    button: Button
 
 
 PLAYS: Final[Mapping[str, Play]] = {
-    "Trigger All": Play("perfect-storm", "Two users and the background job write at once"),
-    "Rapid Fire": Play("stress-test", "Three users send ten updates within a second", 10, True),
-    "Single Update": Play("single-update", "One user changes the name and reads it back"),
-    "Update and Read": Play("cache-consistency", "One user updates, three read at once"),
-    "Background Job": Play(
-        "background-job-respect", "The job right after an update, and again 6 s later"
-    ),
-    "Retry Ladder": Play(
-        "retry-ladder",
-        "A rival commits before every attempt: first without a queue, then with it",
-        updates=1,
-    ),
-    "Intentional Failure": Play(
-        "stale-version", "One user insists on a version that is no longer the newest"
-    ),
+    play.button.label: play
+    for play in sorted(
+        (Play(name, entry.button) for name, entry in ENTRIES.items() if entry.button is not None),
+        key=lambda play: play.button.place,
+    )
 }
 """Name of the button to what it plays."""
 
@@ -68,10 +54,10 @@ class Order:
     @property
     def updates(self) -> int | None:
         """How many updates there will be in all; None for as many as usual."""
-        play = self.play
-        if play.grows and play.updates is not None and self.users is not None:
-            return max(play.updates, self.users)
-        return play.updates
+        button = self.play.button
+        if button.grows and button.updates is not None and self.users is not None:
+            return max(button.updates, self.users)
+        return button.updates
 
     @property
     def plan(self) -> Scenario:

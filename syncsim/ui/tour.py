@@ -211,7 +211,7 @@ class Tour(ipywidgets.VBox):  # type: ignore[misc]
     # -- the widgets -------------------------------------------------------------------------------
 
     def _make_widgets(self) -> None:
-        tooltips = {name: play.tooltip for name, play in PLAYS.items()}
+        tooltips = {name: play.button.tooltip for name, play in PLAYS.items()}
         self._buttons = Buttons(tooltips | {RESET: "Forget what was played"}, self._pressed)
         self.buttons = self._buttons.by_name
         self.buttons["Trigger All"].button_style = "primary"

@@ -1,12 +1,12 @@
 """The scenarios as data: who does what in which order, and what must hold at the end.
 
-`steps` are the words, `six` the scenarios that users see, `probes_*` small ones that an examination
-asks; `catalogue` finds one by its name. Nothing here runs.
+`steps` are the words, `entry` is all that is said of one; `six` are the scenarios that users see,
+`probes_*` small ones that an examination asks; `catalogue` finds one by its name. Nothing runs.
 """
 
 from __future__ import annotations
 
-from syncsim.lab.scenarios.catalogue import scenario
+from syncsim.lab.scenarios.catalogue import ENTRIES, expectations, scenario
 from syncsim.lab.scenarios.six import READS_PER_COMMIT, SCENARIOS, user_names
 from syncsim.lab.scenarios.steps import (
     DEFAULT_TEMPLATE,
@@ -31,6 +31,7 @@ from syncsim.lab.scenarios.steps import (
 
 __all__ = [
     "DEFAULT_TEMPLATE",
+    "ENTRIES",
     "READS_PER_COMMIT",
     "SCENARIOS",
     "UNKNOWN_TEMPLATE",
@@ -49,6 +50,7 @@ __all__ = [
     "Update",
     "UpdateWithVersion",
     "Wait",
+    "expectations",
     "parties",
     "scenario",
     "user_names",

@@ -9,12 +9,13 @@ from typing import Final
 from syncsim import exact
 from syncsim.arguments import check_text
 from syncsim.errors import UsageError
+from syncsim.lab.scenarios.entry import CatalogueEntry
 from syncsim.lab.scenarios.plain import PLAIN
 from syncsim.lab.scenarios.probes_conflicts import CONFLICT_PROBES
 from syncsim.lab.scenarios.probes_errors import ERROR_PROBES
 from syncsim.lab.scenarios.probes_versions import VERSIONS_PROBES
-from syncsim.lab.scenarios.six import SCENARIOS, Usual, user_names
-from syncsim.lab.scenarios.steps import DEFAULT_TEMPLATE, Scenario
+from syncsim.lab.scenarios.six import SCENARIOS, user_names
+from syncsim.lab.scenarios.steps import DEFAULT_TEMPLATE, Expectations, Scenario
 
 MOST_USERS: Final = 2_000
 """Each has a thread of its own; thousands of virtual users are a herd's (`lab.herd`)."""
@@ -24,8 +25,11 @@ MOST_UPDATES: Final = 20_000
 
 MOST_WORK_MS: Final = 60_000.0
 
-PROBES: Final[Mapping[str, Usual]] = {**CONFLICT_PROBES, **VERSIONS_PROBES, **ERROR_PROBES}
+PROBES: Final[Mapping[str, CatalogueEntry]] = {**CONFLICT_PROBES, **VERSIONS_PROBES, **ERROR_PROBES}
 """What is asked of solutions and not listed for users."""
+
+ENTRIES: Final[Mapping[str, CatalogueEntry]] = {**SCENARIOS, **PLAIN, **PROBES}
+"""Every scenario by its name."""
 
 
 def scenario(
@@ -44,7 +48,7 @@ def scenario(
     its write. The probes of an examination are scenarios, too.
     """
     spelled = exact.text(name) or ""
-    usual = SCENARIOS.get(spelled) or PLAIN.get(spelled) or PROBES.get(spelled)
+    usual = ENTRIES.get(spelled)
     if usual is None:
         raise UsageError("scenario", name, f"one of {', '.join(SCENARIOS)}")
     count = _at_least_one("users", usual.users if users is None else users)
@@ -64,6 +68,11 @@ def scenario(
     seed = exact.seed(seed)
     parts = (replace(part, work_ms=work_ms) for part in usual.plan(user_names(count), total, seed))
     return Scenario(spelled, usual.title, template, seed, tuple(parts))
+
+
+def expectations(name: str) -> tuple[Expectations, ...]:
+    """What must hold at the end of each part; nothing is known of a scenario without an entry."""
+    return tuple(part.expect for part in scenario(name).parts) if name in ENTRIES else ()
 
 
 def _at_least_one(argument: str, value: object) -> int:

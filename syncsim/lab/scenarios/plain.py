@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from syncsim.lab.edits import Edit
-from syncsim.lab.scenarios.six import Usual, user_names
+from syncsim.lab.scenarios.entry import Button, CatalogueEntry
+from syncsim.lab.scenarios.six import user_names
 from syncsim.lab.scenarios.steps import (
     Actor,
     Barrier,
@@ -46,8 +47,24 @@ def _stale_version(users: Sequence[str], total: int, seed: int) -> tuple[Part, .
     return (Part("", tuple(actors), Expectations(success_over=None)),)
 
 
-PLAIN: Final[Mapping[str, Usual]] = {
-    "single-update": Usual("Normal Operation", _single_update, users=1, updates=1),
-    "stale-version": Usual("Clear Errors", _stale_version, users=2, updates=1),
+PLAIN: Final[Mapping[str, CatalogueEntry]] = {
+    "single-update": CatalogueEntry(
+        "Normal Operation",
+        _single_update,
+        users=1,
+        updates=1,
+        button=Button(3, "Single Update", "One user changes the name and reads it back"),
+    ),
+    "stale-version": CatalogueEntry(
+        "Clear Errors",
+        _stale_version,
+        users=2,
+        updates=1,
+        button=Button(
+            7,
+            "Intentional Failure",
+            "One user insists on a version that is no longer the newest",
+        ),
+    ),
 }
 """Played by buttons; `SCENARIOS` are those that the mission names."""

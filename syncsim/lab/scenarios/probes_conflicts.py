@@ -6,13 +6,14 @@ rival who commits just before the first k writes of an update shows them at once
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
 from syncsim.contract import BACKGROUND
 from syncsim.lab.edits import Edit
-from syncsim.lab.scenarios.six import COOLED_DOWN_S, Plan, Usual
+from syncsim.lab.scenarios.entry import ONCE, Asked, CatalogueEntry, Plan
+from syncsim.lab.scenarios.six import COOLED_DOWN_S
 from syncsim.lab.scenarios.steps import (
     Actor,
     Barrier,
@@ -123,8 +124,8 @@ def _refused_update(users: Sequence[str], total: int, seed: int) -> tuple[Part, 
 # -- all of them -----------------------------------------------------------------------------------
 
 
-def _usual(title: str, plan: Callable[..., tuple[Part, ...]], **size: int) -> Usual:
-    return Usual(title, plan, **{"users": 1, **size})
+def _alone(title: str, plan: Plan, updates: int | None = None) -> CatalogueEntry:
+    return CatalogueEntry(title, plan, users=1, updates=updates, asked=ONCE)
 
 
 def forced(spoilt: int) -> str:
@@ -132,18 +133,20 @@ def forced(spoilt: int) -> str:
     return f"forced-conflicts-{spoilt}"
 
 
-def _forced_usual(spoilt: int) -> Usual:
+def _forced_entry(spoilt: int) -> CatalogueEntry:
     plan: Plan = partial(_forced_conflicts, spoilt)
     updates = PACE_UPDATES if spoilt == PACED else 1
-    return _usual(f"{spoilt} forced conflicts", plan, updates=updates)
+    return _alone(f"{spoilt} forced conflicts", plan, updates=updates)
 
 
 CONFLICT_PROBES: Final = {
-    **{forced(spoilt): _forced_usual(spoilt) for spoilt in FORCED},
-    "job-after-job": _usual("A job after a job", _job_after_job),
-    "job-nearly-due": _usual("A job that is nearly due", _job_nearly_due),
-    "job-restarted": _usual("A job after a restart", _job_restarted),
-    "job-run-again": _usual("A job that runs again", _job_run_again),
-    "job-overtaken": _usual("A job overtaken by a user", _job_overtaken),
-    "refused-update": _usual("A refused update", _refused_update, users=2),
+    **{forced(spoilt): _forced_entry(spoilt) for spoilt in FORCED},
+    "job-after-job": _alone("A job after a job", _job_after_job),
+    "job-nearly-due": _alone("A job that is nearly due", _job_nearly_due),
+    "job-restarted": _alone("A job after a restart", _job_restarted),
+    "job-run-again": _alone("A job that runs again", _job_run_again),
+    "job-overtaken": _alone("A job overtaken by a user", _job_overtaken),
+    "refused-update": CatalogueEntry(
+        "A refused update", _refused_update, users=2, asked=Asked(0.05)
+    ),
 }

@@ -11,7 +11,8 @@ from typing import Final
 
 from syncsim.contract import BACKGROUND
 from syncsim.lab.edits import Edit
-from syncsim.lab.scenarios.six import COOLED_DOWN_S, Usual
+from syncsim.lab.scenarios.entry import Asked, CatalogueEntry
+from syncsim.lab.scenarios.six import COOLED_DOWN_S
 from syncsim.lab.scenarios.steps import (
     Actor,
     Barrier,
@@ -68,7 +69,11 @@ def _told_to_the_log(users: Sequence[str], total: int, seed: int) -> tuple[Part,
     )
 
 
-ERROR_PROBES: Final[Mapping[str, Usual]] = {
-    "induced-failures": Usual("Five Induced Failures", _induced_failures, users=1),
-    "told-to-the-log": Usual("Told to the Log", _told_to_the_log, users=2),
+ERROR_PROBES: Final[Mapping[str, CatalogueEntry]] = {
+    "induced-failures": CatalogueEntry(
+        "Five Induced Failures", _induced_failures, users=1, asked=Asked(0.01, strategy="random")
+    ),
+    "told-to-the-log": CatalogueEntry(
+        "Told to the Log", _told_to_the_log, users=2, asked=Asked(0.03, strategy="random")
+    ),
 }

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from random import Random
-from typing import Final, TypeAlias
+from typing import Final
 
 from syncsim.contract import BACKGROUND
 from syncsim.lab.edits import EDITS, Edit
+from syncsim.lab.scenarios.entry import Asked, Button, CatalogueEntry
 from syncsim.lab.scenarios.steps import (
     Actor,
     Barrier,
@@ -26,9 +26,6 @@ START: Final = Barrier("start")
 NAMES: Final = ("ann", "ben", "cleo", "dan", "eve", "finn", "gina", "hugo", "ida", "jon")
 READS_PER_COMMIT: Final = 20
 COOLED_DOWN_S: Final = 6.0
-
-Plan: TypeAlias = Callable[[Sequence[str], int, int], tuple[Part, ...]]
-"""Users, number of updates and seed to the parts of a scenario."""
 
 
 def user_names(count: int) -> tuple[str, ...]:
@@ -142,22 +139,53 @@ def _sustained(users: Sequence[str], total: int, seed: int) -> tuple[Part, ...]:
     return (Part("", tuple(actors), Expectations(hits_over=0.8)),)
 
 
-@dataclass(frozen=True, slots=True)
-class Usual:
-    """A scenario's usual size; `updates` None = as many as users."""
-
-    title: str
-    plan: Plan
-    users: int
-    updates: int | None = None
-    work_ms: float = 0.0
-
-
-SCENARIOS: Final[Mapping[str, Usual]] = {
-    "perfect-storm": Usual("The Perfect Storm", _perfect_storm, users=2, work_ms=20.0),
-    "cache-consistency": Usual("Cache Consistency", _cache_consistency, users=3, updates=1),
-    "background-job-respect": Usual("Background Job Respect", _background_job_respect, users=1),
-    "stress-test": Usual("Stress Test", _stress_test, users=3, updates=10, work_ms=5.0),
-    "retry-ladder": Usual("Retry Ladder", _retry_ladder, users=1),
-    "sustained": Usual("Sustained Load", _sustained, users=3, updates=12),
+SCENARIOS: Final[Mapping[str, CatalogueEntry]] = {
+    "perfect-storm": CatalogueEntry(
+        "The Perfect Storm",
+        _perfect_storm,
+        users=2,
+        work_ms=20.0,
+        button=Button(1, "Trigger All", "Two users and the background job write at once"),
+        asked=Asked(users=3, work_ms=0.0),
+    ),
+    "cache-consistency": CatalogueEntry(
+        "Cache Consistency",
+        _cache_consistency,
+        users=3,
+        updates=1,
+        button=Button(4, "Update and Read", "One user updates, three read at once"),
+        asked=Asked(0.5),
+    ),
+    "background-job-respect": CatalogueEntry(
+        "Background Job Respect",
+        _background_job_respect,
+        users=1,
+        button=Button(5, "Background Job", "The job right after an update, and again 6 s later"),
+        asked=Asked(0.5),
+    ),
+    "stress-test": CatalogueEntry(
+        "Stress Test",
+        _stress_test,
+        users=3,
+        updates=10,
+        work_ms=5.0,
+        button=Button(
+            2, "Rapid Fire", "Three users send ten updates within a second", updates=10, grows=True
+        ),
+        asked=Asked(0.25, work_ms=0.0),
+    ),
+    "retry-ladder": CatalogueEntry(
+        "Retry Ladder",
+        _retry_ladder,
+        users=1,
+        button=Button(
+            6,
+            "Retry Ladder",
+            "A rival commits before every attempt: first without a queue, then with it",
+            updates=1,
+        ),
+    ),
+    "sustained": CatalogueEntry(
+        "Sustained Load", _sustained, users=3, updates=12, asked=Asked(0.05, updates=3)
+    ),
 }

@@ -341,7 +341,7 @@ class ControlRoom(ipywidgets.VBox):  # type: ignore[misc]
     # -- the widgets -------------------------------------------------------------------------------
 
     def _make_widgets(self) -> None:
-        tooltips = {name: play.tooltip for name, play in PLAYS.items()}
+        tooltips = {name: play.button.tooltip for name, play in PLAYS.items()}
         self._buttons = Buttons(tooltips | {RESET: "Forget what was played"}, self._pressed)
         stop = ipywidgets.Button(
             description=STOP,
