@@ -21,7 +21,7 @@ import pytest
 from syncsim.errors import StoreUnavailableError
 from syncsim.store import sqlite_file
 from syncsim.store.copies import verify_file
-from syncsim.store.file_watch import SET_ASIDE
+from syncsim.store.held_log import SET_ASIDE
 from syncsim.store.sqlite import SQLiteStore
 from tests.store_parts import ID, count_up, document, in_a_child, opened
 

@@ -16,7 +16,6 @@ folds the log in and deletes it under our feet. The lock of the open file keeps 
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import struct
 from collections.abc import Iterator
@@ -28,19 +27,16 @@ from time import time_ns
 from typing import Final, NamedTuple
 
 from syncsim.errors import StoreUnavailableError
-from syncsim.forks import close_lock_file, guard, open_lock_file
-from syncsim.interrupts import under
-from syncsim.locks import ProcessLock, share_like
+from syncsim.forks import close_lock_file, open_lock_file
+from syncsim.locks import ProcessLock
+from syncsim.store.held_log import HeldLog, set_aside
 from syncsim.store.log_format import (
-    HEADER_BYTES,
-    INDEX_HEADER_BYTES,
-    SALTS,
     first_page,
     goes_on,
     has_first_page,
-    is_log_of,
     salts_of,
 )
+from syncsim.store.log_note import Note, leave_note, read_note
 from syncsim.store.sqlite_errors import refused
 from syncsim.store.writes import WRITE_TIMEOUT_S, busy
 
@@ -60,15 +56,6 @@ SETTLED_WHOLE_NS: Final = 2_100_000_000
 
 FLOCK: Final = "hhqqi4x"
 """The fields of a `struct flock` on 64-bit Linux: kind, whence, start, length, process."""
-
-NOTE: Final = "log"
-"""The file, beside the lock files, that says which log belongs to which database."""
-
-NOTE_CHARACTERS: Final = 240
-"""More than any note needs."""
-
-SET_ASIDE: Final = ".replaced"
-"""What is appended to the name of a log that belongs to no file any more."""
 
 
 class Happened(Enum):
@@ -98,15 +85,6 @@ class Glimpse(NamedTuple):
         return self.device, self.number
 
 
-class _Note(NamedTuple):
-    """Which log belonged to which database, and in which state, when somebody looked last."""
-
-    database: tuple[int, ...]
-    log: tuple[int, ...]
-    first_page: bytes
-    salts: bytes
-
-
 class FileWatch:
     """The watch over one database, for all who have it open in this process.
 
@@ -127,15 +105,12 @@ class FileWatch:
         self.is_settled = False
         """False from the opening, and from a checkpoint, to the commit after it: where the log may
         begin anew."""
-        self._log_file: FileIO | None = None
-        self._log_bytes = 0
-        self._index_file: FileIO | None = None
+        self._held = HeldLog(self.log, self._index)
         self._name = str(path)  # from here on for the look before each write, which is in a hurry
         self._folder_name = str(path.parent)
         self._folder_seen: tuple[int, ...] | None = None
         self._numbers: tuple[int, ...] = ()
         self._modified_ns = 0
-        self._log_descriptor: int | None = None
 
     def glimpse(self) -> Glimpse:
         """What lies under the name now; raises where nothing does, or where it has two names."""
@@ -173,17 +148,12 @@ class FileWatch:
         try:
             folder = os.stat(self._folder_name)
             status = os.stat(self._name)
-            if self._log_descriptor is not None:
-                log_bytes = os.lseek(self._log_descriptor, 0, os.SEEK_END)
-                if log_bytes < self._log_bytes:
-                    return False
-                self._log_bytes = log_bytes
-                if os.pread(self._log_descriptor, 8, SALTS.start) != (self._salts or b""):
-                    return False
+            is_log_as_seen = self._held.is_as_seen(self._salts)
         except OSError:
             return False
         return (
-            (folder.st_mtime_ns, folder.st_ino, folder.st_dev) == self._folder_seen
+            is_log_as_seen
+            and (folder.st_mtime_ns, folder.st_ino, folder.st_dev) == self._folder_seen
             and status.st_mtime_ns == self._modified_ns
             and status[1:4] == self._numbers
         )
@@ -221,10 +191,7 @@ class FileWatch:
     def end(self) -> None:
         """Close the files, and with them drop every lock that this process has on them."""
         self._seen, self._folder_seen, self._numbers = None, None, ()
-        self._let_go_of_log()
-        if self._index_file is not None:
-            close_lock_file(self._index_file)
-            self._index_file = None
+        self._held.let_go()
         if self._file is not None:
             close_lock_file(self._file)
             self._file = None
@@ -238,16 +205,16 @@ class FileWatch:
         if now.log != seen.log:
             # Without our lock the last process to close may have folded the log in, and removed it.
             is_gone = self._is_locked or now.modified_ns == seen.modified_ns
-            if is_gone and self._is_log_whole() and not self._is_in_order(now):
+            if is_gone and self._held.is_whole() and not self._is_in_order(now):
                 return Happened.LOG_REMOVED
             return Happened.LOG_REPLACED
         if now != seen and not self._fits(self._first_page, self._salts):
             return Happened.REPLACED
-        if not self._is_log_whole():
+        if not self._held.is_whole():
             return Happened.LOG_SPOILT
         if now.log_index != seen.log_index:
             return Happened.INDEX_REPLACED
-        if now != seen or self._salts_now() != self._salts:
+        if now != seen or self._held.salts(self._salts) != self._salts:
             self._take_note(now)
             self.is_settled = False
         self._folder_seen = folder
@@ -295,33 +262,15 @@ class FileWatch:
                 return status.st_mtime_ns, status.st_ino, status.st_dev
         return None
 
-    def _salts_now(self) -> bytes | None:
-        """Of the log that is held open, wherever its name is now."""
-        if self._log_descriptor is None:
-            return self._salts
-        salts = os.pread(self._log_descriptor, HEADER_BYTES, 0)[SALTS]
-        return salts or None
-
-    def _is_log_whole(self) -> bool:
-        """Whether the log that is held open is what its index says was written to it."""
-        if self._log_descriptor is None or self._index_file is None:
-            return True
-        while True:
-            index = os.pread(self._index_file.fileno(), INDEX_HEADER_BYTES, 0)
-            header = os.pread(self._log_descriptor, HEADER_BYTES, 0)
-            log_bytes = os.lseek(self._log_descriptor, 0, os.SEEK_END)
-            if os.pread(self._index_file.fileno(), INDEX_HEADER_BYTES, 0) == index:
-                return is_log_of(index, header, log_bytes)
-
     def _is_in_order(self, now: Glimpse) -> bool:
         """Whether the log under the name goes on where the one that is held open ended.
 
         Where that one was empty, a process that watches has left a note of the new one.
         """
-        held, there = self._salts_now(), salts_of(self.log)
+        held, there = self._held.salts(self._salts), salts_of(self.log)
         if held is not None or there is None:
             return goes_on(held, there)
-        note = self._read_note()
+        note = read_note(self.folder)
         return note is not None and note.log == now.log
 
     def _open(self) -> None:
@@ -337,30 +286,11 @@ class FileWatch:
     def _take_note(self, now: Glimpse) -> None:
         self._first_page, self._salts = self._page_and_salts()
         if self._seen is None or self._seen.log != now.log:
-            self._hold_log(now.log)
-        if self._index_file is None:
-            with suppress(OSError):
-                self._index_file = open_lock_file(self._index, "r")
+            self._held.hold(now.log)
         self._seen = now
         self._modified_ns = now.modified_ns
         self._numbers = (now.number, now.device, 1)
-        if self._log_descriptor is not None:
-            self._log_bytes = os.lseek(self._log_descriptor, 0, os.SEEK_END)
-
-    def _hold_log(self, number: tuple[int, int] | None) -> None:
-        """Hold the log open, so that it is not lost with its name."""
-        self._let_go_of_log()
-        with suppress(OSError):
-            self._log_file = open_lock_file(self.log, "r")
-            status = os.fstat(self._log_file.fileno())
-            if (status.st_dev, status.st_ino) == number:
-                self._log_descriptor = self._log_file.fileno()
-
-    def _let_go_of_log(self) -> None:
-        self._log_descriptor, self._log_bytes = None, 0
-        if self._log_file is not None:
-            close_lock_file(self._log_file)
-            self._log_file = None
+        self._held.note_length()
 
     # -- a log that was left behind ----------------------------------------------------------------
 
@@ -399,9 +329,9 @@ class FileWatch:
         """
         seen = self._seen
         if happened is Happened.LOG_REMOVED:
-            self._put_log_back()
+            self._held.put_back(self.path, self._salts)
         elif happened is Happened.LOG_SPOILT:
-            self._set_aside()
+            set_aside(self.log, self._index)
         self.end()
         self._open()
         if happened in (Happened.LOG_REMOVED, Happened.LOG_SPOILT):
@@ -410,7 +340,7 @@ class FileWatch:
             return  # another process has seen to it
         elif seen is not None:
             if _number_of(self.log) == seen.log:
-                self._set_aside()
+                set_aside(self.log, self._index)
         elif _number_of(self.log) is None and self._is_watched_elsewhere():
             raise refused(
                 self.path,
@@ -418,7 +348,7 @@ class FileWatch:
                 "puts the log back when it is used next: try again then, or close the store there",
             )
         elif not self._is_own_log():
-            self._set_aside()
+            set_aside(self.log, self._index)
 
     def _is_own_log(self) -> bool:
         """Whether the log is this database's, by the note of whoever watched them last.
@@ -428,7 +358,7 @@ class FileWatch:
         salts, log = salts_of(self.log), _number_of(self.log)
         if salts is None or log is None:
             return True
-        note = self._read_note()
+        note = read_note(self.folder)
         if note is None or note.log != log:
             return True
         if note.database == _number_of(self.path):
@@ -441,80 +371,11 @@ class FileWatch:
             f"move {self.log.name} away, else put the file back that belongs to it",
         )
 
-    def _set_aside(self) -> None:
-        """Take the log that lies there away, and keep what is in it."""
-        if salts_of(self.log) is not None:
-            aside = self.log.with_name(self.log.name + SET_ASIDE)
-            while aside.exists():
-                aside = aside.with_name(aside.name + "-")
-            self.log.replace(aside)
-        self.log.unlink(missing_ok=True)
-        self._index.unlink(missing_ok=True)
-
-    def _put_log_back(self) -> None:
-        """Give the log its name again, by a copy: a file without any name can be given none."""
-        log = self._log_descriptor
-        if log is None or self._salts_now() is None:
-            self._set_aside()  # nothing was written to it yet
-            return
-        draft = self.log.with_name(f".{self.log.name}.{os.getpid()}")
-        try:
-            with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as copy:
-                at = 0
-                while chunk := os.pread(log, 2**20, at):
-                    at += copy.write(chunk)
-                copy.flush()
-                os.fsync(copy.fileno())
-            share_like(self.path, draft)
-            self._set_aside()
-            draft.replace(self.log)
-        except OSError as error:
-            raise refused(
-                self.path,
-                f"has lost its log {self.log.name}, which cannot be put back ({error.strerror}); "
-                "make room in its folder, and try again",
-            ) from error
-        finally:
-            draft.unlink(missing_ok=True)
-
-    @under(guard)
     def _leave_note(self) -> None:
-        """Leave word for the next process to open the file, should this one be killed.
-
-        Written over in place, in one size: a torn note is none, and a rename costs 1.5 ms at every
-        checkpoint.
-        """
         seen = self._seen
-        if seen is None or seen.log is None or self._salts is None:
-            return  # an empty log is anybody's
-        note = {
-            "database": seen.database,
-            "log": seen.log,
-            "first_page": self._first_page.hex(),
-            "salts": self._salts.hex(),
-        }
-        with suppress(OSError):  # then the next process believes what it finds
-            file = self.folder / NOTE
-            is_new = not file.exists()
-            if is_new:
-                self.folder.mkdir(mode=0o700, exist_ok=True)
-                file.touch()
-                share_like(self.path, self.folder, file)
-            with file.open("r+") as written:
-                written.write(json.dumps(note).ljust(NOTE_CHARACTERS))
-
-    @under(guard)
-    def _read_note(self) -> _Note | None:
-        try:
-            note = json.loads((self.folder / NOTE).read_bytes())
-            return _Note(
-                tuple(note["database"]),
-                tuple(note["log"]),
-                bytes.fromhex(note["first_page"]),
-                bytes.fromhex(note["salts"]),
-            )
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
+        if seen is not None and seen.log is not None and self._salts is not None:
+            note = Note(seen.database, seen.log, self._first_page, self._salts)
+            leave_note(note, self.folder, self.path)  # an empty log is anybody's
 
     # -- the lock ----------------------------------------------------------------------------------
 

@@ -225,10 +225,12 @@ class SQLiteFile(ProcessBound):
         depth = self.lock.depth
         try:
             self._look_or_open(wait_s)
-        except BaseException:
+        except BaseException as error:
             self._shared.heal()
             self.readers.heal()
             self.lock.heal(depth)
+            if isinstance(error, OSError):
+                raise refused(self.path, f"cannot be opened anew ({error.strerror})") from error
             raise
 
     def _look_or_open(self, wait_s: float) -> None:
