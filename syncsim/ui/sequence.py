@@ -256,10 +256,10 @@ def _lanes(
     lanes = [lane for user in kept[:half] for lane in _of_user(user, actors, owners)]
     lanes.append(Lane("store", STORE, "Store"))
     lanes += [lane for user in kept[half:] for lane in reversed(_of_user(user, actors, owners))]
-    if len(lanes) > MOST_LANES:
+    left_out = len(users) - len(kept)
+    if len(lanes) + bool(left_out) > MOST_LANES:
         lanes = [lane for lane in lanes if lane.kind != "cache"]
         lanes.insert(half, Lane("cache", OTHERS, "cache of each"))
-    left_out = len(users) - len(kept)
     if left_out:
         lanes.append(Lane("user", OTHERS, f"{left_out} more"))
     return tuple(lanes)
