@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 
-from syncsim.lab.broken import last_write_wins
+from syncsim.lab.broken.blind_write import BlindWrite
+from syncsim.lab.broken.last_write_wins import LastWriteWins
+from syncsim.lab.broken.no_retry import NoRetry
+from syncsim.lab.broken.rude_job import RudeJob
+from syncsim.lab.broken.swallowed_failure import SwallowedFailure
+from syncsim.lab.broken.ten_retries import TenRetries
+from syncsim.lab.correct.no_cache import NoCache
 from syncsim.lab.findings import Finding
 from syncsim.lab.history import History
 from syncsim.lab.simulation.choices import Seeded
@@ -19,14 +25,6 @@ from syncsim.lab.simulation.simulated_run import Parameters, SimulatedRun, Simul
 from syncsim.ui import SequenceDiagram, sequence_page
 from syncsim.ui.sequence import COLUMNS, MOST_LANES, MOST_STEPS, MOST_USERS, Diagram, sequence
 from syncsim.ui.violation import _PROOFS
-from tests.lab_solutions import (
-    BlindPut,
-    LastWriteWins,
-    NoRetry,
-    RudeJob,
-    Swallowing,
-    TenAttempts,
-)
 from tests.sequence_parts import NoInvalidation, TwoLocks, failure, lost_update, played
 
 
@@ -54,7 +52,7 @@ def test_watching_a_run_changes_nothing_of_it(scenario: str) -> None:
 def test_explorations_do_not_watch_but_what_they_hand_out_was_watched() -> None:
     found = lost_update()
     assert found.run.sights
-    assert replay("perfect-storm", found.token, solution=BlindPut).sights
+    assert replay("perfect-storm", found.token, solution=BlindWrite).sights
 
 
 # -- the model -------------------------------------------------------------------------------------
@@ -105,7 +103,9 @@ def test_a_lane_for_each_user_the_store_and_each_cache_touched() -> None:
         ("user", "cleo"),
         ("user", "Job"),
     ]
-    assert [lane.kind for lane in sequence(lost_update()).lanes] == ["user", "store", "user"]
+    bare = Parameters("perfect-storm", users=2, with_job=False)
+    uncached = sequence(simulate(bare, solution=NoCache, seed=3))
+    assert [lane.kind for lane in uncached.lanes] == ["user", "store", "user"]
 
 
 def test_reads_tell_the_version_waits_the_delay_and_lost_swaps_both_versions() -> None:
@@ -164,10 +164,10 @@ def test_a_deadlock_marks_those_who_wait_in_a_circle() -> None:
     ("solution", "scenario", "kinds"),
     [
         (RudeJob, "perfect-storm", ["won", "won"]),
-        (Swallowing, "retry-ladder", ["lost", "answer"]),
+        (SwallowedFailure, "retry-ladder", ["lost", "answer"]),
         (NoRetry, "perfect-storm", ["lost", "failed"]),
         (LastWriteWins, "perfect-storm", None),
-        (TenAttempts, "retry-ladder", None),
+        (TenRetries, "retry-ladder", None),
     ],
 )
 def test_every_finding_has_rows_that_prove_it(
@@ -214,9 +214,8 @@ def test_nothing_at_all_is_a_diagram_too() -> None:
 
 
 def test_fifty_users_share_lanes_and_a_long_run_is_cut_around_the_proof() -> None:
-    """Of a solution with caches: two of them are on the way when the others get their lane."""
     run = simulate(
-        Parameters("perfect-storm", users=50, work_ms=0.0), solution=last_write_wins.build, seed=1
+        Parameters("perfect-storm", users=50, work_ms=0.0), solution=LastWriteWins, seed=1
     )
     diagram = sequence(run)
     assert len(diagram.lanes) <= MOST_LANES

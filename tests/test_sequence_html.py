@@ -12,15 +12,13 @@ from pathlib import Path
 import pytest
 
 from syncsim import ui
+from syncsim.lab.broken.blind_write import BlindWrite
 from syncsim.lab.edits import Edit
 from syncsim.lab.scenarios import catalogue
 from syncsim.lab.simulation.explore import Failure, explore, replay
 from syncsim.ui import SequenceDiagram, sequence_page, write_page
 from syncsim.ui.sequence import sequence
 from syncsim.ui.sequence_svg import SIGNS
-from tests.lab_solutions import (
-    BlindPut,
-)
 from tests.sequence_parts import lost_update
 
 HOSTILE = (
@@ -103,15 +101,15 @@ def test_the_page_is_whole_and_needs_nothing_but_itself() -> None:
 def test_the_page_says_how_to_see_it_again() -> None:
     found = lost_update()
     page = html.unescape(sequence_page(found))
-    assert f'replay("perfect-storm", "{found.shrunk}", solution=BlindPut)' in page
+    assert f'replay("perfect-storm", "{found.shrunk}", solution=BlindWrite)' in page
     token = re.search(r"<code>(s1\.[\w-]+)</code>", page)
     assert token is not None
-    assert replay("perfect-storm", token[1], solution=BlindPut).digest == found.run.digest
+    assert replay("perfect-storm", token[1], solution=BlindWrite).digest == found.run.digest
 
 
 def test_a_solution_from_a_file_is_replayed_with_that_file(tmp_path: Path) -> None:
     path = tmp_path / "my blind.py"
-    path.write_text("from tests.lab_solutions import BlindPut as build\n")
+    path.write_text("from syncsim.lab.broken.blind_write import BlindWrite as build\n")
     found = explore("perfect-storm", solution=path, schedules=40).first
     assert found is not None
     page = html.unescape(sequence_page(found))
@@ -134,7 +132,12 @@ def hostile(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
     if len(request.param) > 100:  # else the name of the template would be too long to be saved
         monkeypatch.setattr(Edit, "text", property(lambda edit: f"edit {edit.which}"))
     found = explore(
-        "perfect-storm", solution=BlindPut, schedules=30, users=2, with_job=False, strategy="random"
+        "perfect-storm",
+        solution=BlindWrite,
+        schedules=30,
+        users=2,
+        with_job=False,
+        strategy="random",
     ).first
     assert found is not None
     assert {operation.user for operation in found.run.history.operations} == set(names)
