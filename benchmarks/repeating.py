@@ -14,11 +14,15 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from importlib import import_module
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.table import Row
+from syncsim.contract import Document, Snapshot
+from syncsim.lab.broken.blind_write import BlindWrite
+from syncsim.lab.correct.no_cache import NoCache
 from syncsim.lab.loading import Solution
 from syncsim.lab.simulation.choices import Choice, Guided, Replayed, Seeded
 from syncsim.lab.simulation.explore import explore
@@ -27,16 +31,24 @@ from syncsim.lab.simulation.playground import Playground
 from syncsim.lab.simulation.shrinking import shrink
 from syncsim.lab.simulation.simulated_run import Parameters, SimulatedRun, Simulation
 from syncsim.lab.simulation.tokens import Token
-from tests import lab_solutions
 
 STORM = Parameters("perfect-storm", work_ms=0.0)
 LOST_ANSWERS = Parameters("stress-test", users=6, faults=Faults(latency=True, lost_answer=9))
 THREE = Parameters("perfect-storm", users=3, work_ms=0.0, with_job=False)
 BROKEN = (
-    *(("BlindPut", STORM), ("LastWriteWins", STORM), ("NoRetry", STORM), ("RudeJob", STORM)),
-    ("NeverInvalidating", Parameters("cache-consistency", work_ms=0.0)),
-    ("Swallowing", Parameters("retry-ladder", work_ms=0.0)),
+    *((name, STORM) for name in ("blind_write", "last_write_wins", "no_retry")),
+    ("rude_job", Parameters("background-job-respect", work_ms=0.0)),
+    ("no_invalidation", Parameters("cache-consistency", work_ms=0.0)),
+    ("swallowed_failure", Parameters("retry-ladder", work_ms=0.0)),
 )
+
+
+class BlindInFewSteps(BlindWrite, NoCache):
+    """The blind write without a cache and a look at the base, as each step multiplies orders."""
+
+    def origin(self, template_id: str, base: Snapshot | None) -> Document:
+        """The base as the caller has it."""
+        return super().origin(template_id, None) if base is None else base.document
 
 
 def repetitions(seeds: int, tokens: int, on_sqlite: int) -> Iterator[Row]:
@@ -62,7 +74,7 @@ def _exhausted() -> Iterator[Row]:
         "all, < 60 s, 0 findings",
         found.exhausted and found.passed and took_s < 60,
     )
-    found = explore(THREE, solution=lab_solutions.BlindPut, strategy="exhaustive", schedules=9_999)
+    found = explore(THREE, solution=BlindInFewSteps, strategy="exhaustive", schedules=9_999)
     lost = found.failing.get("D1", 0)
     yield Row(
         "3 clients update, every schedule, blind writers",
@@ -91,7 +103,7 @@ def shrink_failures(name: str, parameters: Parameters, failures: int) -> list[Sh
     """So many failing runs of a broken solution, each shrunk; in the order of their seeds."""
     found: list[Shrinking] = []
     with Playground() as playground:
-        simulation = Simulation(parameters, playground, solution=getattr(lab_solutions, name))
+        simulation = Simulation(parameters, playground, solution=_solution(name))
         for seed in count():
             run = simulation.run(Seeded(seed))
             if run.faults:
@@ -182,7 +194,11 @@ def _replayed(tokens: int, python: str = sys.executable) -> Row:
 
 
 def _solution(name: str) -> Solution:
-    return getattr(lab_solutions, name) if name else None
+    """The reference under "", else a broken solution by the name of its file."""
+    if not name:
+        return None
+    build: Solution = import_module(f"syncsim.lab.broken.{name}").build
+    return build
 
 
 def digests_of(asked: list[tuple[str, str]]) -> list[str]:

@@ -6,13 +6,11 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from syncsim.lab.broken.blind_write import BlindWrite
+from syncsim.lab.broken.rude_job import RudeJob
 from syncsim.lab.simulation.explore import Failure, explore
 from syncsim.lab.simulation.simulated_run import Parameters, SimulatedRun, simulate
 from syncsim.lab.textbook import Textbook
-from tests.lab_solutions import (
-    BlindPut,
-    RudeJob,
-)
 
 
 class NoInvalidation(Textbook):
@@ -51,4 +49,4 @@ def played(scenario: str, users: int | None = None, seed: int = 3) -> SimulatedR
 
 
 def lost_update() -> Failure:
-    return failure(BlindPut, "perfect-storm")
+    return failure(BlindWrite, "perfect-storm")

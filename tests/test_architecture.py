@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -76,6 +77,13 @@ def test_arrows_point_one_way(path: Path) -> None:
     assert not there & NOT_FOR.get(here, set())
     if here in NARROW:
         assert there <= NARROW[here] | {here}
+
+
+def test_benchmarks_import_no_test() -> None:
+    """Tests may measure with the means of the benchmarks, never the other way round."""
+    importing = re.compile(r"^\s*(from|import) tests\b", re.MULTILINE)
+    files = (ROOT.parent / "benchmarks").glob("*.py")
+    assert [path.name for path in files if importing.search(path.read_text("utf-8"))] == []
 
 
 def test_no_module_bears_a_name_that_the_face_exports() -> None:

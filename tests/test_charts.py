@@ -86,7 +86,6 @@ def every_chart(name: str) -> dict[str, go.Figure]:
         "cache_ages": charts.cache_ages(states),
         "version_history": charts.version_history(history),
         "attempts_histogram": charts.attempts_histogram(log),
-        "latency_chart": charts.latency_chart(log),
     }
 
 
@@ -96,7 +95,6 @@ NOTHING: dict[str, Callable[[], go.Figure]] = {
     "cache_ages": lambda: charts.cache_ages({}),
     "version_history": lambda: charts.version_history([]),
     "attempts_histogram": lambda: charts.attempts_histogram([]),
-    "latency_chart": lambda: charts.latency_chart([]),
 }
 
 
@@ -329,7 +327,7 @@ def test_a_kind_that_nobody_knows_is_an_update() -> None:
     assert list(table["kind"]) == ["update"]
 
 
-# -- attempts and latency --------------------------------------------------------------------------
+# -- attempts --------------------------------------------------------------------------------------
 
 
 def test_attempts_are_counted_by_what_came_of_them() -> None:
@@ -346,18 +344,6 @@ def test_attempts_are_counted_by_what_came_of_them() -> None:
         "failed": [1, 0],
         "unknown": [0, 0],
     }
-
-
-def test_latency_is_told_with_its_percentiles() -> None:
-    log = Log()
-    for number in range(1, 101):
-        log.say(0, "update.started", f"user{number}", f"u{number}")
-        log.say(number, "update.committed", f"user{number}", f"u{number}", version="v", attempts=1)
-    figure = charts.latency_chart(log)
-    told = [note.text for note in figure.layout.annotations]
-    assert told == ["p50 50 ms", "p95 95 ms", "p99 99 ms"]
-    assert "100 ms of the 3000 allowed" in figure.layout.title.text
-    assert charts.as_frame(figure)["took_ms"].max() == pytest.approx(100, abs=0.1)
 
 
 # -- real sources ----------------------------------------------------------------------------------

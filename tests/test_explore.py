@@ -6,26 +6,25 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.repeating import BlindInFewSteps
 from syncsim.contract import Document, Outcome, Snapshot
 from syncsim.errors import UsageError
+from syncsim.lab.broken.blind_write import BlindWrite
+from syncsim.lab.broken.lazy_job import LazyJob
+from syncsim.lab.broken.no_invalidation import NoInvalidation
+from syncsim.lab.broken.no_retry import NoRetry
+from syncsim.lab.broken.rude_job import RudeJob
+from syncsim.lab.broken.shared_document import SharedDocument
+from syncsim.lab.broken.swallowed_failure import SwallowedFailure
+from syncsim.lab.broken.ten_retries import TenRetries
+from syncsim.lab.correct.no_cache import NoCache
+from syncsim.lab.correct.write_lock import WriteLock
 from syncsim.lab.simulation.explore import explore, replay
 from syncsim.lab.simulation.playground import Playground
 from syncsim.lab.simulation.search import MAX_ENDLESS, STRATEGIES
 from syncsim.lab.simulation.simulated_run import Parameters, Simulation
 from syncsim.lab.simulation.sleep_sets import Commuting
 from syncsim.lab.simulation.strategies import FewPreemptions, Strategy
-from tests.lab_solutions import (
-    BlindPut,
-    Careful,
-    LazyJob,
-    NeverInvalidating,
-    NoRetry,
-    PessimisticLock,
-    RudeJob,
-    SharedDocument,
-    Swallowing,
-    TenAttempts,
-)
 
 SCENARIOS = (
     *("perfect-storm", "cache-consistency", "background-job-respect"),
@@ -39,18 +38,18 @@ SCENARIOS = (
 @pytest.mark.parametrize(
     ("solution", "scenario", "code"),
     [
-        (BlindPut, "perfect-storm", "D1"),
-        (Swallowing, "retry-ladder", "D1"),
-        (NeverInvalidating, "cache-consistency", "M1"),
+        (BlindWrite, "perfect-storm", "D1"),
+        (SwallowedFailure, "retry-ladder", "D1"),
+        (NoInvalidation, "cache-consistency", "M1"),
         (SharedDocument, "cache-consistency", "M1"),
         (NoRetry, "perfect-storm", "M3"),
         (RudeJob, "perfect-storm", "M5"),
         (LazyJob, "background-job-respect", "M5"),
-        (TenAttempts, "retry-ladder", "S2"),
+        (TenRetries, "retry-ladder", "S2"),
     ],
 )
 def test_a_mistake_is_found_shrunk_and_replayed(
-    solution: type[Careful], scenario: str, code: str
+    solution: type[NoCache], scenario: str, code: str
 ) -> None:
     exploration = explore(scenario, solution=solution, schedules=60)
     assert not exploration.passed
@@ -68,7 +67,7 @@ def test_a_mistake_is_found_shrunk_and_replayed(
 
 
 def test_the_json_is_that_of_the_command_line() -> None:
-    record = explore("perfect-storm", solution=BlindPut, schedules=40, seed=3).to_json()
+    record = explore("perfect-storm", solution=BlindWrite, schedules=40, seed=3).to_json()
     assert {"schedules", "distinct", "exhausted", "findings"} <= record.keys()
     assert record["schedules"] == 40
     assert record["findings"][0]["code"] == "D1"
@@ -77,7 +76,7 @@ def test_the_json_is_that_of_the_command_line() -> None:
 
 def test_the_same_seed_explores_the_same_and_another_seed_other_schedules() -> None:
     def tokens(seed: int) -> tuple[str, ...]:
-        found = explore("perfect-storm", solution=BlindPut, schedules=50, seed=seed)
+        found = explore("perfect-storm", solution=BlindWrite, schedules=50, seed=seed)
         return tuple(failure.token for failure in found.failures)
 
     assert tokens(1) == tokens(1)
@@ -87,11 +86,12 @@ def test_the_same_seed_explores_the_same_and_another_seed_other_schedules() -> N
 def test_a_solution_that_does_not_repeat_itself_is_said_not_to(tmp_path: Path) -> None:
     path = tmp_path / "moody.py"
     path.write_text(
-        "from tests.lab_solutions import BlindPut, Careful\n"
-        "class Moody(BlindPut):\n"
+        "from syncsim.lab.broken.blind_write import BlindWrite\n"
+        "from syncsim.lab.correct.no_cache import NoCache\n"
+        "class Moody(BlindWrite):\n"
         "    def get_template(self, template_id, *, user):\n"
-        "        Careful.moods = getattr(Careful, 'moods', 0) + 1\n"
-        "        for _ in range(Careful.moods % 7):\n"
+        "        NoCache.moods = getattr(NoCache, 'moods', 0) + 1\n"
+        "        for _ in range(NoCache.moods % 7):\n"
         "            self.env.store.head(template_id)\n"
         "        return super().get_template(template_id, user=user)\n"
         "build = Moody\n"
@@ -104,8 +104,8 @@ def test_a_solution_that_does_not_repeat_itself_is_said_not_to(tmp_path: Path) -
 def test_many_runs_without_an_end_are_not_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "endless.py"
     path.write_text(
-        "from tests.lab_solutions import Careful\n"
-        "class Endless(Careful):\n"
+        "from syncsim.lab.correct.no_cache import NoCache\n"
+        "class Endless(NoCache):\n"
         "    def get_template(self, template_id, *, user):\n"
         "        while True:\n"
         "            self.env.clock.sleep(20.0)\n"
@@ -121,8 +121,8 @@ def test_many_runs_without_an_end_are_not_waited_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-@pytest.mark.parametrize("solution", [None, Careful, PessimisticLock])
-def test_what_is_right_is_never_accused(solution: type[Careful] | None, scenario: str) -> None:
+@pytest.mark.parametrize("solution", [None, NoCache, WriteLock])
+def test_what_is_right_is_never_accused(solution: type[NoCache] | None, scenario: str) -> None:
     exploration = explore(scenario, solution=solution, schedules=50)
     assert exploration.passed
     assert exploration.findings == ()
@@ -149,7 +149,7 @@ def test_no_schedule_of_the_reference_loses_anything_up_to_steps_that_commute(
     assert exploration.interleavings > at_least > exploration.schedules
 
 
-class StaleForOne(Careful):
+class StaleForOne(NoCache):
     """Reads from the user's cache for ever, except that ben's is emptied, after the commit."""
 
     def get_template(self, template_id: str, *, user: str) -> Snapshot:
@@ -198,7 +198,7 @@ def test_no_finding_is_missed_by_leaving_out_orders_that_commute() -> None:
 def test_most_schedules_of_three_blind_writers_lose_an_update() -> None:
     exploration = explore(
         Parameters("perfect-storm", users=3, work_ms=0.0, with_job=False),
-        solution=BlindPut,
+        solution=BlindInFewSteps,
         strategy="exhaustive",
         schedules=5_000,
     )
@@ -225,7 +225,7 @@ def test_what_cannot_be_explored_is_refused() -> None:
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_every_strategy_can_be_asked_for_by_name(strategy: str) -> None:
-    exploration = explore("perfect-storm", solution=BlindPut, schedules=40, strategy=strategy)
+    exploration = explore("perfect-storm", solution=BlindWrite, schedules=40, strategy=strategy)
     assert exploration.failing["D1"] > 0
 
 
@@ -242,18 +242,18 @@ def test_progress_is_told_after_each_schedule() -> None:
 def test_processes_share_the_schedules_and_what_they_find_is_one_exploration() -> None:
     """The same each time for one seed, and as good to replay."""
     first, again = (
-        explore("perfect-storm", solution=BlindPut, schedules=61, seed=5, processes=2)
+        explore("perfect-storm", solution=BlindWrite, schedules=61, seed=5, processes=2)
         for _ in range(2)
     )
     assert first.schedules == 61
     assert first.to_json() == again.to_json()
     assert first.first is not None
-    assert replay("perfect-storm", first.first.token, solution=BlindPut).faults
+    assert replay("perfect-storm", first.first.token, solution=BlindWrite).faults
 
 
 def test_what_cannot_be_shared_is_refused() -> None:
     with pytest.raises(UsageError, match="a function of a module"):
-        explore("perfect-storm", solution=lambda env: Careful(env), processes=2)
+        explore("perfect-storm", solution=lambda env: NoCache(env), processes=2)
     with pytest.raises(UsageError, match="goes on from run to run"):
         explore("perfect-storm", strategy="exhaustive", processes=2)
     with pytest.raises(UsageError, match="at least 1"):

@@ -7,20 +7,18 @@ from typing import Any
 
 import pytest
 
+from syncsim.lab.broken.blind_write import BlindWrite
+from syncsim.lab.broken.last_write_wins import LastWriteWins
+from syncsim.lab.broken.no_invalidation import NoInvalidation
+from syncsim.lab.broken.swallowed_failure import SwallowedFailure
 from syncsim.lab.simulation.load import Load, Quantiles
 from syncsim.lab.simulation.recent_store import RecentStore
 from syncsim.lab.simulation.scheduler import START_S
 from syncsim.lab.simulation.service_times import ServiceTimes
 from syncsim.retry import RetryPolicy
 from syncsim.service import build
-from tests.lab_solutions import (
-    BlindPut,
-    Crashing,
-    LastWriteWins,
-    NeverInvalidating,
-    Swallowing,
-)
 from tests.parts import ManualClock
+from tests.unruly_solutions import Crashing
 
 STEADY = ServiceTimes(spread=0.0)
 
@@ -74,12 +72,18 @@ def test_a_user_needs_a_thread_only_while_an_update_is_in_flight() -> None:
     assert load.figures.in_flight < 10
 
 
+class SwallowedSoon(SwallowedFailure):
+    """Gives up at the first conflict."""
+
+    attempts = 1
+
+
 @pytest.mark.parametrize(
     ("solution", "kind"),
     [
-        (BlindPut, ("D1", "lost-update")),
+        (BlindWrite, ("D1", "lost-update")),
         (LastWriteWins, ("D1", "lost-update")),
-        (Swallowing, ("D1", "acknowledged-without-commit")),
+        (SwallowedSoon, ("D1", "acknowledged-without-commit")),
     ],
 )
 def test_what_loses_updates_is_found_in_a_herd(solution: Any, kind: tuple[str, str]) -> None:
@@ -90,7 +94,7 @@ def test_what_loses_updates_is_found_in_a_herd(solution: Any, kind: tuple[str, s
 
 
 def test_what_serves_stale_copies_is_found_from_the_second_minute_on() -> None:
-    load = Load(NeverInvalidating, users=10)
+    load = Load(NoInvalidation, users=10)
     judge = load.sustained(2)
     assert judge.counts["M1", "stale-read"] > 0
 

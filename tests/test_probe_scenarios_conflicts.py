@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from syncsim.errors import UsageError
+from syncsim.lab.broken.no_retry import NoRetry
+from syncsim.lab.broken.ten_retries import TenRetries
 from syncsim.lab.edits import EDITS, Edit
 from syncsim.lab.questions import QUESTIONS
 from syncsim.lab.runner import run
@@ -32,7 +34,6 @@ from syncsim.lab.simulation.simulated_run import Parameters, SimulatedRun, Simul
 from syncsim.lab.textbook import Textbook, build
 from syncsim.template import validate
 from syncsim.template.samples import sample
-from tests.lab_solutions import NoRetry, TenAttempts
 
 BROKEN = Path(__file__).parents[1] / "syncsim" / "lab" / "broken"
 
@@ -78,11 +79,11 @@ def test_probes_have_names_but_are_none_of_the_six() -> None:
 
 
 def test_a_probe_can_be_explored_and_replayed_by_its_name() -> None:
-    exploration = explore("forced-conflicts-50", solution=TenAttempts, schedules=2)
+    exploration = explore("forced-conflicts-50", solution=TenRetries, schedules=2)
     assert exploration.failing == {"S2": 2}
     token = exploration.findings[0].token
     assert token is not None
-    assert replay("forced-conflicts-50", token, solution=TenAttempts).faults
+    assert replay("forced-conflicts-50", token, solution=TenRetries).faults
 
 
 # -- forced conflicts ------------------------------------------------------------------------------

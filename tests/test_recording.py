@@ -34,6 +34,7 @@ from syncsim.errors import (
 )
 from syncsim.lab.assembly import assemble, final
 from syncsim.lab.checkers import check
+from syncsim.lab.correct.no_cache import NoCache
 from syncsim.lab.failures import LONGEST
 from syncsim.lab.history import Attempt, Failure, History, Operation
 from syncsim.lab.recording import Recorder
@@ -42,9 +43,8 @@ from syncsim.lab.tape import DrawnIds, Records
 from syncsim.service import build
 from syncsim.store.memory import MemoryStore
 from syncsim.template.samples import sample
-from tests import lab_solutions
-from tests.lab_solutions import Careful
 from tests.parts import ManualClock, environment
+from tests.unruly_solutions import Unspeakable
 
 TEMPLATE = "contact_card"
 
@@ -52,7 +52,7 @@ TEMPLATE = "contact_card"
 class Bench:
     """A memory store, a clock moved by hand, and a solution on record."""
 
-    def __init__(self, folder: Path, solution: Callable[[Any], Any] = Careful, **how: Any) -> None:
+    def __init__(self, folder: Path, solution: Callable[[Any], Any] = NoCache, **how: Any) -> None:
         self.clock = ManualClock()
         self.store = MemoryStore(clock=self.clock)
         env = environment(folder, self.clock, self.store)
@@ -206,7 +206,7 @@ def test_a_hit_is_a_read_without_a_document_from_the_store_whatever_is_said(
     assert [o.body_reads for o in stage.history().operations] == [1, 0, 0]
 
 
-class Boastful(Careful):
+class Boastful(NoCache):
     """Says hit and reads the store."""
 
     def get_template(self, template_id: str, *, user: str) -> Snapshot:
@@ -220,7 +220,7 @@ def test_saying_hit_does_not_make_one(bench: Callable[..., Bench]) -> None:
     stage.sync("ann").get_template(TEMPLATE, user="ann")
     (read,) = stage.history().operations
     assert read.body_reads == 2
-    assert [e.kind for e in stage.history().events] == ["cache.hit"]
+    assert [e.kind for e in stage.history().events] == ["cache.hit", "cache.miss"]
 
 
 def test_events_carry_the_operation_in_which_they_were_said(bench: Callable[..., Bench]) -> None:
@@ -232,19 +232,19 @@ def test_events_carry_the_operation_in_which_they_were_said(bench: Callable[...,
     assert [event.seq for event in history.events] == list(range(1, len(history.events) + 1))
 
 
-class Delegating(Careful):
+class Delegating(NoCache):
     """Writes from a thread of its own, where no context tells whose write it is."""
 
     uses_ids = True
 
-    def write(self, template_id: str, head: Row, wanted: Document, user: str) -> Row:
+    def swap(self, head: Row, document: Document, user: str, *rest: Any) -> Row:
         rows: list[Row] = []
         update_id = self.env.new_id() + "/part" if self.uses_ids else None
 
         def swap() -> None:
             rows.append(
                 self.env.store.compare_and_swap(
-                    template_id, head.version, wanted, by=user, update_id=update_id
+                    head.template_id, head.version, document, by=user, update_id=update_id
                 )
             )
 
@@ -291,7 +291,7 @@ def test_an_attempt_of_another_thread_is_counted_met_by_the_rival_and_timed(
 
             def work() -> None:
                 try:
-                    Careful.update_template(self, *args, **kwargs)
+                    NoCache.update_template(self, *args, **kwargs)
                 except RetriesExhaustedError as error:
                     errors.append(error)
 
@@ -300,7 +300,7 @@ def test_an_attempt_of_another_thread_is_counted_met_by_the_rival_and_timed(
             thread.join()
             raise errors[0]
 
-        write = Careful.write
+        swap = NoCache.swap
 
     stage = bench(Apart, rival=Rival())
     with pytest.raises(RetriesExhaustedError):
@@ -311,7 +311,7 @@ def test_an_attempt_of_another_thread_is_counted_met_by_the_rival_and_timed(
     assert check(stage.history()) == []
 
 
-class WriterThread(Careful):
+class WriterThread(NoCache):
     """One thread, started by the first update, writes for all; the ids it draws are its own."""
 
     def __init__(self, env: Any) -> None:
@@ -319,12 +319,12 @@ class WriterThread(Careful):
         self.asked: queue.Queue[tuple[Any, queue.Queue[Any]] | None] = queue.Queue()
         self.thread: threading.Thread | None = None
 
-    def write(self, template_id: str, head: Row, wanted: Document, user: str) -> Row:
+    def swap(self, head: Row, document: Document, user: str, *rest: Any) -> Row:
         if self.thread is None:
             self.thread = threading.Thread(target=self.serve, daemon=True)
             self.thread.start()
         answer: queue.Queue[Any] = queue.Queue()
-        self.asked.put(((template_id, head.version, wanted, user), answer))
+        self.asked.put(((head.template_id, head.version, document, user), answer))
         row: Row | Exception = answer.get()
         if isinstance(row, Exception):
             raise row
@@ -364,7 +364,7 @@ def test_a_leader_that_draws_no_ids_makes_each_write_the_users_it_is_by(
     stage = bench()
     waiting, done = threading.Event(), threading.Event()
 
-    class Queue(Careful):
+    class Queue(NoCache):
         def update_template(self, template_id: str, changes: Any, **_: Any) -> Outcome:
             if _["user"] == "ann":
                 waiting.set()
@@ -402,7 +402,7 @@ def test_a_leader_that_commits_for_others_makes_each_attempt_theirs(
     stage = bench()
     ids: dict[str, str] = {}
 
-    class Queue(Careful):
+    class Queue(NoCache):
         def update_template(self, template_id: str, changes: Any, **_: Any) -> Outcome:
             """Ann draws an id and leaves the work to Ben, who commits both."""
             user = _["user"]
@@ -428,7 +428,15 @@ def test_a_leader_that_commits_for_others_makes_each_attempt_theirs(
 def test_an_exception_passes_and_is_on_record_with_its_facts_and_line(
     bench: Callable[..., Bench],
 ) -> None:
-    stage = bench()
+    class Insisting(NoCache):
+        def update_with_version(
+            self, template_id: str, changes: Document, version: str, *, user: str
+        ) -> Outcome:
+            wanted = {**self.env.store.read(template_id).document, **changes}
+            row = self.env.store.compare_and_swap(template_id, version, wanted, by=user)
+            return Outcome("committed", row.version, attempts=1)
+
+    stage = bench(Insisting)
     ann = stage.sync("ann")
     with pytest.raises(VersionConflictError):
         ann.update_with_version(TEMPLATE, {"name": "New"}, "none", user="ann")
@@ -442,10 +450,10 @@ def test_an_exception_passes_and_is_on_record_with_its_facts_and_line(
         True,
     )
     assert failure.facts["expected"] == "none"
-    assert (failure.line or "").startswith("lab_solutions.py:")
+    assert (failure.line or "").startswith("test_recording.py:")
 
 
-class Speechless(Careful):
+class Speechless(NoCache):
     """Answers nothing."""
 
     def get_template(self, template_id: str, *, user: str) -> Snapshot:
@@ -466,7 +474,7 @@ def test_an_answer_that_is_none_counts_as_a_crash(bench: Callable[..., Bench]) -
 
 
 def test_what_ends_in_no_exception_at_all_stays_open(bench: Callable[..., Bench]) -> None:
-    class Aborted(Careful):
+    class Aborted(NoCache):
         def get_template(self, template_id: str, *, user: str) -> Snapshot:
             raise KeyboardInterrupt
 
@@ -481,7 +489,7 @@ def test_what_ends_in_no_exception_at_all_stays_open(bench: Callable[..., Bench]
 def test_an_exception_that_is_no_exception_by_class_is_a_crash_all_the_same(
     bench: Callable[..., Bench], error: type[BaseException]
 ) -> None:
-    class Leaving(Careful):
+    class Leaving(NoCache):
         def get_template(self, template_id: str, *, user: str) -> Snapshot:
             raise error
 
@@ -497,7 +505,7 @@ def test_an_exception_that_is_no_exception_by_class_is_a_crash_all_the_same(
 def test_a_keyboard_interrupt_that_no_keyboard_sent_is_a_crash(bench: Callable[..., Bench]) -> None:
     """Ctrl-C comes to the main thread alone; on any other it is the solution that raised it."""
 
-    class Aborted(Careful):
+    class Aborted(NoCache):
         def get_template(self, template_id: str, *, user: str) -> Snapshot:
             raise KeyboardInterrupt
 
@@ -539,7 +547,7 @@ class OddText(str):
     ("error", "message", "expected"),
     [
         (Silent(), "a Silent that cannot say what it is", True),
-        (lab_solutions.Unspeakable(), "a Unspeakable that cannot say what it is", False),
+        (Unspeakable(), "a Unspeakable that cannot say what it is", False),
         (ValueError("\ud800"), "\\ud800", False),
         (ValueError(OddText("x" * 10_000)), "x" * LONGEST, False),
     ],
@@ -547,7 +555,7 @@ class OddText(str):
 def test_an_error_that_cannot_be_looked_at_is_on_record_all_the_same(
     bench: Callable[..., Bench], error: Exception, message: str, expected: bool
 ) -> None:
-    class Hiding(Careful):
+    class Hiding(NoCache):
         def get_template(self, template_id: str, *, user: str) -> Snapshot:
             raise error
 
@@ -562,7 +570,7 @@ def test_an_error_that_cannot_be_looked_at_is_on_record_all_the_same(
 
 
 def test_facts_of_a_class_of_the_solutions_own_become_plain(bench: Callable[..., Bench]) -> None:
-    class Telling(Careful):
+    class Telling(NoCache):
         def get_template(self, template_id: str, *, user: str) -> Snapshot:
             raise SyncError(
                 "no", text=OddText("t"), large=1 << 80, nan=0.5, odd=object(), none=None
@@ -578,7 +586,7 @@ def test_facts_of_a_class_of_the_solutions_own_become_plain(bench: Callable[...,
 
 
 def test_versions_that_are_no_text_are_told_apart_as_text(bench: Callable[..., Bench]) -> None:
-    class Numbering(Careful):
+    class Numbering(NoCache):
         def get_template(self, template_id: str, *, user: str) -> Snapshot:
             read = super().get_template(template_id, user=user)
             return replace(read, version=[len(self.env.store.history(template_id))])  # type: ignore[arg-type]
@@ -613,7 +621,7 @@ def test_a_store_without_batches_is_not_said_to_have_them(tmp_path: Path) -> Non
 # -- induced failures and caches -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("solution", [Careful, build])
+@pytest.mark.parametrize("solution", [NoCache, build])
 def test_in_an_outage_every_write_of_an_update_fails_and_is_on_record(
     bench: Callable[..., Bench], solution: Callable[[Any], Any]
 ) -> None:
@@ -631,16 +639,16 @@ def test_in_an_outage_every_write_of_an_update_fails_and_is_on_record(
 def test_a_deletion_from_a_cache_is_counted_for_the_operation_that_made_it(
     bench: Callable[..., Bench],
 ) -> None:
-    class Invalidating(Careful):
+    class Invalidating(NoCache):
         def get_template(self, template_id: str, *, user: str) -> Snapshot:
             self.env.cache(user).set(template_id, "entry")
             return super().get_template(template_id, user=user)
 
-        def write(self, template_id: str, head: Row, wanted: Document, user: str) -> Row:
+        def swap(self, head: Row, document: Document, user: str, *rest: Any) -> Row:
             for other in self.env.users:
-                self.env.cache(other).delete(template_id)
-            assert self.env.cache(user).get(template_id) is None
-            return super().write(template_id, head, wanted, user)
+                self.env.cache(other).delete(head.template_id)
+            assert self.env.cache(user).get(head.template_id) is None
+            return super().swap(head, document, user, *rest)
 
     stage = bench(Invalidating)
     ann = stage.sync("ann")
@@ -659,7 +667,7 @@ def test_an_error_is_on_record_with_its_attributes_whatever_its_class(
             self.template_id = template_id
             self.documents: list[Document] = [{}]
 
-    class Refusing(Careful):
+    class Refusing(NoCache):
         def get_template(self, template_id: str, *, user: str) -> Snapshot:
             raise Refused(template_id)
 

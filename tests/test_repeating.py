@@ -11,11 +11,11 @@ from benchmarks.repeating import (
     made_again_on_sqlite,
     shrink_failures,
 )
+from syncsim.lab.broken.blind_write import BlindWrite
 from syncsim.lab.simulation.choices import Seeded
 from syncsim.lab.simulation.playground import Playground
 from syncsim.lab.simulation.shrinking import MAX_REPLAYS
 from syncsim.lab.simulation.simulated_run import Parameters, Simulation
-from tests.lab_solutions import BlindPut
 from tests.recorded_tokens import recorded, replayed
 
 each_mistake = pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_what_fails_in_memory_fails_in_the_same_way_on_sqlite(
 def test_the_token_of_a_failure_replays_it_beside_those_of_the_reference() -> None:
     asked, digests = [], []
     with Playground() as playground:
-        for name, solution in (("", None), ("BlindPut", BlindPut)):
+        for name, solution in (("", None), ("blind_write", BlindWrite)):
             simulation = Simulation(STORM, playground, solution=solution)
             for seed in range(5):
                 run = simulation.run(Seeded(seed))

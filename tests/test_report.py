@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from syncsim.lab.broken.blind_write import BlindWrite
+from syncsim.lab.broken.rude_job import RudeJob
 from syncsim.lab.edits import Edit
 from syncsim.lab.findings import Finding
 from syncsim.lab.result import Run
@@ -31,7 +33,6 @@ from syncsim.ui.room.report.pictures import (
     retry_picture,
 )
 from syncsim.ui.room.timing.moments import moments
-from tests.lab_solutions import BlindPut, RudeJob
 from tests.sequence_parts import failure
 from tests.test_sequence_html import ALLOWED, HOSTILE, Reader
 
@@ -110,7 +111,7 @@ def test_no_heading_skips_a_level(scenario: str) -> None:
 
 
 def test_a_failed_run_says_what_was_found_and_how_to_have_it_again() -> None:
-    found = failure(BlindPut, "perfect-storm")
+    found = failure(BlindWrite, "perfect-storm")
     text = check(report_page(replace(found.run.run, token=found.shrunk))).text
     assert "FAILED perfect-storm" in text
     assert "D1 Data loss" in text

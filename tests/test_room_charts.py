@@ -16,15 +16,19 @@ from syncsim.events.kinds import Event
 from syncsim.lab.broken.rude_job import build as build_rude_job
 from syncsim.lab.result import Run
 from syncsim.lab.runner import run
-from syncsim.ui.drawing import typed
+from syncsim.ui.drawing import person, typed
 from syncsim.ui.room.figures import CHARTS, MOST_POINTS
 from syncsim.ui.room.record import Record
 from syncsim.ui.room.timing import chart_table
+from syncsim.ui.room.timing.cache_states import MOST_LANES as MOST_CACHES
+from syncsim.ui.room.timing.cache_states import caches
 from syncsim.ui.room.timing.job_axis import job_axis
 from syncsim.ui.room.timing.moments import moments
 from syncsim.ui.room.timing.retries import attempts, retries
+from syncsim.ui.room.timing.revisions import MOST_LABELS, versions
 from syncsim.ui.room.timing.speed import MOST_SLOTS, answers, latency, slot_s, throughput
-from syncsim.ui.room.timing.trace_view import trace_of, waterfall
+from syncsim.ui.room.timing.trace_view import waterfall
+from syncsim.ui.standing import Standing
 from syncsim.ui.timeline import MOST_LANES
 from tests.test_charts import HOSTILE, Log, storm, texts
 
@@ -118,9 +122,7 @@ def test_names_are_text_in_figure_table_and_label(chart: str, name: str) -> None
         assert "<img" not in html
         assert "<a " not in html
         assert "<b>" not in html
-        boxed = chart_table.boxed(figure, "")
-        assert boxed.count("<") == 2
-    if chart in ("Retries", "Job", "Trace"):
+    if chart in ("Retries", "Job", "Trace", "Versions", "Caches"):
         figure = CHARTS[chart][0](record, name)
         assert any(typed(name)[:20] in text for text in texts(drawn(figure)))
 
@@ -211,9 +213,9 @@ def test_a_lost_answer_is_settled_by_what_the_store_holds() -> None:
     log.say(0, "update.started", "ann", "a")
     log.say(9, "update.failed", "ann", "a", error="OutcomeUnknownError")
     record = record_of(log)
-    assert trace_of(record, "a").status == "unknown"  # type: ignore[union-attr]
+    assert "Trace of ann: unknown" in chart_table.sentence(waterfall(record, "a"))
     known = replace(record, versions=[stored(2, "ann", 1_700_000_000.005, "a")])
-    assert trace_of(known, "a").status == "committed"  # type: ignore[union-attr]
+    assert "Trace of ann: committed" in chart_table.sentence(waterfall(known, "a"))
 
 
 def test_a_selected_update_that_has_not_begun_is_told() -> None:
@@ -324,9 +326,152 @@ def test_templates_do_not_cool_each_other_down() -> None:
     assert moments(Record((), [stored(2, "ann", at), other]))[-1].what == "wrote"
 
 
+# -- versions --------------------------------------------------------------------------------------
+
+
+def test_versions_are_counted_and_marked_by_who_committed() -> None:
+    figure = versions(Record.of(played("background-job-respect")))
+    told = chart_table.rows(figure)
+    assert [(row["number"], row["what"]) for row in told] == [
+        (1, "created"),
+        (2, "user"),
+        (3, "job"),
+    ]
+    assert [one.name for one in figure.data if one.name] == [
+        "☆ template created",
+        "✓ commit of a user",
+        "■ commit of the job",
+    ]
+    steps = figure.data[0]
+    assert (list(steps.y), steps.line.shape) == ([1, 2, 3, 3], "hv")
+    assert "3; 1 created, 1 by 1 user, 1 by the job" in chart_table.sentence(figure)
+    assert len({one.marker.symbol for one in figure.data if one.name}) == 3
+
+
+def test_every_version_of_a_storm_is_there_once_in_the_stores_order() -> None:
+    shown = played("perfect-storm", 50)
+    told = chart_table.rows(versions(Record.of(shown)))
+    assert [row["number"] for row in told] == list(range(1, 52))
+    assert [row["version"] for row in told] == [one.version for one in shown.history.commits]
+
+
+def test_templates_are_counted_apart() -> None:
+    at = 1_700_000_000.0
+    other = Revision("other", "1-y", 1, None, "ann", at + 1, b"{}", None, None)
+    figure = versions(Record((), [stored(1, "ann", at), other, stored(2, "ben", at + 2)]))
+    assert [row["number"] for row in chart_table.rows(figure)] == [1, 2, 1]
+    assert sum(one.mode == "lines" for one in figure.data) == 2
+
+
+def test_the_selected_version_is_ringed_and_few_are_named() -> None:
+    figure = versions(record_of(storm()), "a")
+    (ring,) = (one for one in figure.data if "selected" in (one.name or ""))
+    assert (ring.name, list(ring.y)) == ("▶ selected: ann", [2])
+    (users,) = (one for one in figure.data if one.name == "✓ commit of a user")
+    assert [text.strip() for text in users.text] == ["ben", "ann"]
+    assert "version 2 3-c of form at 0.111 s" in users.hovertext[1]
+    many = [stored(n, "ann", 1_700_000_000.0 + n) for n in range(1, MOST_LABELS + 2)]
+    assert [one.text for one in versions(Record((), many)).data if one.text] == []
+
+
+# -- caches ----------------------------------------------------------------------------------------
+
+
+def held(figure: go.Figure, user: str) -> list[tuple[Any, Any, Any, Any]]:
+    """What was in this user's cache: state, version, from and to in milliseconds."""
+    return [
+        (row["state"], row["version"], *(round(1000 * float(row[n])) for n in ("from_s", "to_s")))
+        for row in chart_table.rows(figure)
+        if row["user"] == user
+    ]
+
+
+def cached() -> Log:
+    """Ann and ben read version 1; ann commits version 2; ben reads again; the job has no cache."""
+    log = Log()
+    log.say(0, "cache.miss", "ann", "a", reason="empty")
+    log.say(10, "cache.filled", "ann", "a", version="1-a")
+    log.say(20, "cache.filled", "ben", "b", version="1-a")
+    log.say(30, "job.started", "background", "j")
+    log.say(40, "cache.filled", "ann", "a", version="2-b")
+    log.say(41, "update.committed", "ann", "a", version="2-b", attempts=1)
+    log.say(60, "cache.filled", "ben", "b", version="2-b")
+    log.say(70, "cache.hit", "ben", "b", version="2-b")
+    return log
+
+
+def test_a_cache_is_empty_then_fresh_then_stale_then_fresh() -> None:
+    figure = caches(record_of(cached()), "a")
+    assert held(figure, "ann") == [
+        ("Empty", None, 0, 10),
+        ("Fresh", "1-a", 10, 40),
+        ("Fresh", "2-b", 40, 70),
+    ]
+    assert held(figure, "ben") == [
+        ("Empty", None, 0, 20),
+        ("Fresh", "1-a", 20, 40),
+        ("Stale", "1-a", 40, 60),
+        ("Fresh", "2-b", 60, 70),
+    ]
+    assert held(figure, "System") == [("Empty", None, 0, 70)]
+    assert list(figure.layout.yaxis.ticktext) == ["▶ ann", "ben", "System"]
+    assert "2 Fresh, 1 Empty at the end; an entry went stale 1 time" in chart_table.sentence(figure)
+    (words,) = (one for one in figure.data if one.type == "scatter")
+    assert [text.strip() for text in words.text] == ["✓ Fresh: 2-b", "✓ Fresh: 2-b", "○ Empty"]
+
+
+def test_two_commits_told_in_the_other_order_leave_the_newest_fresh() -> None:
+    """The store's order decides: an older version that is told later makes no cache stale."""
+    log = Log()
+    log.say(0, "cache.filled", "ann", "a", version="3-x")
+    log.say(1, "update.committed", "ann", "a", version="3-x", attempts=1)
+    log.say(2, "update.committed", "ben", "b", version="2-x", attempts=1)
+    log.say(3, "cache.filled", "ben", "b", version="2-x")
+    told = [stored(n, who, 1_700_000_000.0) for n, who in enumerate(("ann", "ben", "ann"), 1)]
+    figure = caches(Record(tuple(log.events), told))
+    assert [one[0] for one in held(figure, "ann")] == ["Empty", "Fresh"]
+    assert [one[0] for one in held(figure, "ben")] == ["Empty", "Stale"]
+
+
+@pytest.mark.parametrize("scenario", ["cache-consistency", "perfect-storm", "stress-test"])
+def test_the_last_states_are_those_of_the_cards(scenario: str) -> None:
+    """The cards fold the same events, and take the store's word for the newest version."""
+    shown = played(scenario)
+    record = Record.of(shown)
+    standing = Standing(record.events)
+    (final,) = shown.history.finals
+    standing.settle(final.template_id, final.version)
+    cards = standing.caches(record.now)
+    told = {row["user"]: row for row in chart_table.rows(caches(record)) if row["is_now"]}
+    for user, card in cards.items():
+        row = told.get(person(user, "System"))
+        assert card.state == (row["state"] if row else "Empty")
+        assert card.version == (row["version"] if row else None)
+
+
+def test_events_of_one_time_are_drawn_in_their_order() -> None:
+    """A simulated run may take no time at all; its caches change all the same."""
+    log = cached()
+    at_once = [replace(event, at=1_700_000_000.0) for event in log.events]
+    figure = caches(Record(tuple(at_once)))
+    (stale,) = (one for one in figure.data if one.name == "⚠ Stale")
+    assert (list(stale.base), list(stale.x)) == ([4], [2])
+    assert "in order" in figure.layout.xaxis.title.text
+
+
+def test_of_many_caches_the_first_are_drawn_and_all_are_in_the_table() -> None:
+    log = Log()
+    for n in range(MOST_CACHES + 5):
+        log.say(n, "cache.filled", f"user{n:03}", f"u{n}", version="1-a")
+    figure = caches(record_of(log))
+    assert len(figure.layout.yaxis.ticktext) == MOST_CACHES
+    assert f"the first {MOST_CACHES} drawn" in chart_table.sentence(figure)
+    assert len({row["user"] for row in chart_table.rows(figure)}) == MOST_CACHES + 5
+
+
 def test_a_fact_of_another_type_harms_no_chart() -> None:
     facts = {"attempt": "x", "latency_s": "y", "version": 7, "reason": 3, "nominal_s": [], "at": {}}
-    kinds = [kind for kind in Event.KINDS if kind.startswith(("update.", "job."))]
+    kinds = [kind for kind in Event.KINDS if kind.startswith(("update.", "job.", "cache."))]
     told = [Event.of(n, kind, float(n), "ann", "a", None, facts) for n, kind in enumerate(kinds)]
     for draw, _ in CHARTS.values():
         assert chart_table.sentence(draw(Record(tuple(told)), "a"))
@@ -336,7 +481,7 @@ def test_a_fact_of_another_type_harms_no_chart() -> None:
 def test_what_a_solution_says_at_length_is_cut_and_can_be_sent(text: str) -> None:
     """As a reason, an error, a name: ten megabytes of it are no page."""
     facts = {"reason": text, "error": text, "message": text, "version": text}
-    kinds = [kind for kind in Event.KINDS if kind.startswith(("update.", "job."))]
+    kinds = [kind for kind in Event.KINDS if kind.startswith(("update.", "job.", "cache."))]
     told = [Event.of(n, kind, float(n), text, "a", "form", facts) for n, kind in enumerate(kinds)]
     for draw, _ in CHARTS.values():
         figure = draw(Record(tuple(told)), "a")

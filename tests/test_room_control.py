@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
 from base64 import b64decode
 from pathlib import Path
 from typing import Any
@@ -44,10 +46,14 @@ def test_every_button_plays_for_real_and_passes(room: ControlRoom) -> None:
     press(room, *PLAYS)
     assert room.findings == ()
     assert list(room.as_frame()["button"]) == list(PLAYS)
-    assert set(room.as_frame()["on"]) == {"threads"}
+    table = room.as_frame().set_index("button")
+    assert set(table["on"]) == {"threads"}
+    assert table["lost_updates"].sum() == table["stale_reads"].sum() == 0
+    assert table["updates"]["Rapid Fire"] == 10
     assert verdicts(room).count("✓ PASSED") == len(PLAYS)
     heard = sorted(event.kind for event in room.events)
     assert heard == sorted(event.kind for run in room.runs for event in run.events)
+    assert {"update.retry", "job.skipped", "job.committed", "update.failed"} <= set(heard)
 
 
 def test_every_button_plays_in_a_simulation_and_passes(room: ControlRoom) -> None:
@@ -97,6 +103,20 @@ def test_an_intended_failure_passes_and_is_explained(room: ControlRoom) -> None:
     assert "✓ PASSED" in verdicts(room)
     press(room, "Single Update")
     assert room.alert == ""
+
+
+def test_values_can_be_read_before_anything_was_pressed(room: ControlRoom) -> None:
+    assert (room.runs, room.events, room.findings) == ((), (), ())
+    assert "button" in room.as_frame().columns
+    assert room.wait(timeout_s=0)
+    assert "0 runs played" in repr(room)
+
+
+def test_a_missing_extra_is_named() -> None:
+    code = "import sys; sys.modules['ipywidgets'] = None; from syncsim.ui import control_room"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "MissingExtraError" in out.stderr
+    assert "syncsim[viz]" in out.stderr
 
 
 def test_reset_forgets_and_says_that_stores_are_left_alone(room: ControlRoom) -> None:

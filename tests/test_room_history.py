@@ -21,7 +21,7 @@ from syncsim.ui.charts import as_frame, version_history
 from syncsim.ui.room.past.audit import audit_rows
 from syncsim.ui.room.past.diff_view import diff_rows, diff_view
 from syncsim.ui.room.past.history_panel import HistoryPanel
-from syncsim.ui.room.past.history_view import history_view
+from syncsim.ui.room.past.history_view import audit_table
 from syncsim.ui.room.past.store_past import NO_STORE, StorePast
 from syncsim.ui.room.past.tables import csv_text, download_link, html_table, json_text
 from syncsim.ui.room.past.version_line import MOST_SHOWN, version_line
@@ -136,12 +136,12 @@ def test_a_long_line_is_cut_at_its_old_end(story: Story) -> None:
     assert f"(the newest {MOST_SHOWN} drawn)" in read.words
 
 
-def test_history_is_shown_without_widgets_and_at_any_event() -> None:
+def test_the_audit_trail_is_shown_at_any_event() -> None:
     record = Record.of(run("perfect-storm", seed=7, users=4))
-    read = seen(history_view(record))
+    read = seen(audit_table(record))
     assert "Audit trail" in read.words
     assert record.versions[-1].version in read.words
-    assert "Nothing has happened yet" in seen(history_view(Record())).words
+    assert "Nothing has happened yet" in seen(audit_table(Record())).words
     middle = record.until(len(record.events) // 2)
     shown = [row["version"] for row in audit_rows(middle) if row["version"]]
     assert shown == [one.version for one in middle.versions]
@@ -324,7 +324,7 @@ def test_what_others_wrote_is_text(story: Story, name: str) -> None:
     assert typed in read.words
     panel.as_table.value = True
     assert typed in seen(panel.html).words
-    assert typed in seen(history_view(story.record)).words
+    assert typed in seen(audit_table(story.record)).words
     rows = list(csv.reader(io.StringIO(panel.export("CSV"))))
     assert not [cell for row in rows for cell in row if cell.startswith(("=", "+", "-", "@"))]
 
@@ -389,5 +389,5 @@ def test_a_trail_of_endless_texts_is_a_short_page() -> None:
         Event.of(2, "update.failed", 2.0, text, "u", versions[0].template_id, facts),
     ]
     record = Record(events, versions)
-    assert len(history_view(record)) < 100_000
+    assert len(audit_table(record)) + len(version_line(versions)) < 100_000
     assert text in json_text(audit_rows(record))

@@ -218,9 +218,9 @@ def test_a_reset_forgets_for_late_pages_too(live: Heard) -> None:
 
 
 def test_the_panels_can_be_fed_by_hand(live: Heard) -> None:
-    live.status({"Now": "idle"})
-    live.push([])
-    live.caches([], at=NOW, ticking=True)
+    live.show(status={"Now": "idle"})
+    live.show()
+    live.show(caches=[], at=NOW, ticking=True)
     assert [sorted(message) for message in live.sent] == [
         ["epoch", "rows", "skipped", "status", "total"],
         ["epoch", "rows", "skipped", "total"],

@@ -1,25 +1,17 @@
-"""Who waits, since when, behind whom: from events at any moment, and from a live connection."""
+"""Who waits, since when, behind whom: from events at any moment."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import pytest
 
 from syncsim.lab.runner import run
-from syncsim.template.samples import sample
 from syncsim.ui.room.record import Record
 from syncsim.ui.room.timing.chart_table import rows
 from syncsim.ui.room.timing.waiting import (
-    Pending,
     pending,
-    pending_of,
     queue_length,
     queue_list,
-    queue_rows,
-    queue_table,
 )
-from syncsim.wiring import connect
 from tests.test_charts import HOSTILE, Log
 
 
@@ -88,13 +80,13 @@ def test_the_list_says_it_in_words() -> None:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_names_are_text_in_list_and_table(name: str) -> None:
+def test_names_are_text_in_the_list(name: str) -> None:
     told = pending(crowd(name))
-    for html in (queue_list(told, name), queue_table(told, name)):
-        assert "<img" not in html
-        assert "<a " not in html
-        assert "<b>$" not in html
-    assert queue_rows(told)[0]["user"] == name
+    html = queue_list(told, name)
+    assert "<img" not in html
+    assert "<a " not in html
+    assert "<b>$" not in html
+    assert told[0].user == name
 
 
 def test_the_length_of_the_queue_goes_up_and_down() -> None:
@@ -103,22 +95,3 @@ def test_the_length_of_the_queue_goes_up_and_down() -> None:
     line = queue_length(crowd()).data[0]
     assert list(line.y) == [1, 2, 3, 2, 2]
     assert line.x[-1] == pytest.approx(0.1)
-
-
-def test_a_live_connection_answers_in_the_same_form(tmp_path: Path) -> None:
-    with connect("memory://", cache=tmp_path / "caches") as sync:
-        sync.create_template("form", sample("contact_card"), user="ann")
-        assert pending_of(sync.pending("form"), "form") == []
-    answered = [
-        {"update_id": "a", "user": "ann", "state": "queued", "position": 1, "age_s": 0.2}
-        | {"attempts": 2},
-        {"update_id": "b", "user": "ben", "state": "queued", "position": 2, "age_s": 0.1}
-        | {"attempts": 1},
-        {"update_id": "c", "user": "cleo", "state": "writing", "position": None, "age_s": 0.1}
-        | {"attempts": 1},
-    ]
-    assert pending_of(answered, "form") == [
-        Pending(1, "ann", "form", "queued", 0.2, None, 2, "a"),
-        Pending(2, "ben", "form", "queued", 0.1, "ann", 1, "b"),
-        Pending(None, "cleo", "form", "writing", 0.1, None, 1, "c"),
-    ]

@@ -15,9 +15,20 @@ from typing import Any
 import pytest
 
 from syncsim.contract import Environment, Outcome, TemplateSync
-from syncsim.errors import StoreUnavailableError, UsageError, VersionConflictError
+from syncsim.errors import StoreUnavailableError, SyncError, UsageError
 from syncsim.lab import runner, workers
+from syncsim.lab.broken.blind_write import BlindWrite
+from syncsim.lab.broken.last_write_wins import LastWriteWins
+from syncsim.lab.broken.lazy_job import LazyJob
+from syncsim.lab.broken.no_invalidation import NoInvalidation
+from syncsim.lab.broken.no_retry import NoRetry
+from syncsim.lab.broken.rude_job import RudeJob
+from syncsim.lab.broken.shared_document import SharedDocument
+from syncsim.lab.broken.swallowed_failure import SwallowedFailure
+from syncsim.lab.correct.no_cache import NoCache
+from syncsim.lab.correct.write_lock import WriteLock
 from syncsim.lab.edits import Edit
+from syncsim.lab.loading import Solution
 from syncsim.lab.result import Run
 from syncsim.lab.scenarios import (
     Actor,
@@ -32,8 +43,18 @@ from syncsim.lab.scenarios import (
     UpdateWithVersion,
 )
 from syncsim.service import build
-from tests import lab_solutions
-from tests.lab_solutions import Careful
+from tests.unruly_solutions import (
+    Crashing,
+    Dying,
+    Halving,
+    Hanging,
+    Leaving,
+    ReadOnly,
+    Wordless,
+    built_by_leaving,
+    built_to_nothing,
+    never_built,
+)
 
 run = partial(runner.run, on="threads")
 QUICK = ["perfect-storm", "cache-consistency", "stress-test", "retry-ladder", "sustained"]
@@ -66,12 +87,12 @@ def test_the_job_skips_after_a_user_and_runs_six_seconds_later() -> None:
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("solution", [Careful, lab_solutions.PessimisticLock])
+@pytest.mark.parametrize("solution", [NoCache, WriteLock])
 @pytest.mark.parametrize("name", QUICK)
 def test_another_right_solution_is_not_accused(name: str, solution: Any) -> None:
     """Nothing is found but what they do not have: a cache, and swaps that could be lost."""
     played = run(name, solution=solution, store="memory")
-    assert kinds(played) <= {"hit-rate"} | ({"no-contention"} if solution is not Careful else set())
+    assert kinds(played) <= {"hit-rate"} | ({"no-contention"} if solution is not NoCache else set())
 
 
 def test_the_first_read_is_a_miss_and_the_next_nineteen_are_hits() -> None:
@@ -124,27 +145,33 @@ def test_the_reference_passes_on_processes_that_share_a_file() -> None:
 # -- what is wrong is found, with exactly its code -------------------------------------------------
 
 
+class TenAttempts(NoCache):
+    """Tries ten times, and soon: its waits are real here."""
+
+    attempts = 10
+    first_delay_s = 0.0001
+
+
 @pytest.mark.real
 @pytest.mark.parametrize(
-    ("mistake", "scenario", "code", "kind"),
+    ("solution", "scenario", "code", "kind"),
     [
-        ("BlindPut", "perfect-storm", "D1", "lost-update"),
-        ("LastWriteWins", "perfect-storm", "D1", "lost-update"),
-        ("Swallowing", "retry-ladder", "D1", "acknowledged-without-commit"),
-        ("NoRetry", "retry-ladder", "M3", "no-retry"),
-        ("TenAttempts", "retry-ladder", "S2", "too-many-attempts"),
-        ("NeverInvalidating", "cache-consistency", "M1", "stale-read"),
-        ("SharedDocument", "cache-consistency", "M1", "content-differs"),
-        ("Crashing", "perfect-storm", "D3", "crash"),
-        ("Leaving", "perfect-storm", "D3", "crash"),
-        ("Leaving", "cache-consistency", "D3", "crash"),
-        ("Wordless", "perfect-storm", "D3", "crash"),
+        (BlindWrite, "perfect-storm", "D1", "lost-update"),
+        (LastWriteWins, "perfect-storm", "D1", "lost-update"),
+        (SwallowedFailure, "retry-ladder", "D1", "acknowledged-without-commit"),
+        (NoRetry, "retry-ladder", "M3", "no-retry"),
+        (TenAttempts, "retry-ladder", "S2", "too-many-attempts"),
+        (NoInvalidation, "cache-consistency", "M1", "stale-read"),
+        (SharedDocument, "cache-consistency", "M1", "content-differs"),
+        (Crashing, "perfect-storm", "D3", "crash"),
+        (Leaving, "perfect-storm", "D3", "crash"),
+        (Leaving, "cache-consistency", "D3", "crash"),
+        (Wordless, "perfect-storm", "D3", "crash"),
     ],
 )
 def test_a_mistake_is_found_with_its_code(
-    mistake: str, scenario: str, code: str, kind: str
+    solution: Solution, scenario: str, code: str, kind: str
 ) -> None:
-    solution = getattr(lab_solutions, mistake)
     played = run(scenario, solution=solution, store="memory", work_ms=50)
     assert codes(played) == {code}
     assert kind in kinds(played)
@@ -161,22 +188,22 @@ def job_after(*steps: Step, outcome: str) -> Scenario:
 
 def test_a_job_that_runs_right_after_an_update_is_found() -> None:
     scenario = job_after(Update(Edit("rename", "ann", 1, 0)), outcome="skipped")
-    assert run(scenario, solution=Careful, store="memory").passed
-    played = run(scenario, solution=lab_solutions.RudeJob, store="memory")
+    assert run(scenario, solution=NoCache, store="memory").passed
+    played = run(scenario, solution=RudeJob, store="memory")
     assert codes(played) == {"M5"}
     assert kinds(played) == {"cooldown-broken", "job-outcome"}
 
 
 def test_a_job_that_always_skips_is_found() -> None:
     scenario = job_after(Read(), outcome="processed")
-    assert run(scenario, solution=Careful, store="memory").passed
-    played = run(scenario, solution=lab_solutions.LazyJob, store="memory")
+    assert run(scenario, solution=NoCache, store="memory").passed
+    played = run(scenario, solution=LazyJob, store="memory")
     assert codes(played) == {"M5"}
     assert kinds(played) == {"skipped-for-nothing", "job-outcome"}
 
 
 def test_a_skip_must_say_why() -> None:
-    class Curt(Careful):
+    class Curt(NoCache):
         def run_background_job(self, template_id: str) -> Outcome:
             return replace(super().run_background_job(template_id), reason="no")
 
@@ -185,14 +212,14 @@ def test_a_skip_must_say_why() -> None:
 
 
 def test_a_crash_names_the_line_of_the_solution() -> None:
-    played = run("cache-consistency", solution=lab_solutions.Crashing, store="memory")
+    played = run("cache-consistency", solution=Crashing, store="memory")
     (finding,) = played.findings
     assert "KeyError" in finding.message
-    assert "lab_solutions.py:" in finding.message
+    assert "unruly_solutions.py:" in finding.message
 
 
 def test_everybody_reads_once_more_when_all_is_over_and_no_figure_counts_it() -> None:
-    played = run("perfect-storm", solution=Careful, store="memory", users=3, work_ms=50)
+    played = run("perfect-storm", solution=NoCache, store="memory", users=3, work_ms=50)
     last = [o for o in played.history.operations if o.at_rest]
     assert sorted(o.id for o in last) == ["ann-at-rest-1", "ben-at-rest-1", "cleo-at-rest-1"]
     assert all(o.version == played.history.finals[0].version for o in last)
@@ -212,7 +239,7 @@ def test_in_processes_nobody_looks_at_rest_before_all_have_done() -> None:
 
 
 def test_nobody_looks_at_rest_where_somebody_has_died() -> None:
-    played = run("perfect-storm", solution=lab_solutions.Halving, store="memory")
+    played = run("perfect-storm", solution=Halving, store="memory")
     assert "actor-died" in kinds(played)
     assert not any(o.at_rest for o in played.history.operations)
 
@@ -220,28 +247,28 @@ def test_nobody_looks_at_rest_where_somebody_has_died() -> None:
 @pytest.mark.real
 def test_whoever_means_to_end_the_program_inside_a_verb_crashes_in_a_process_too() -> None:
     """And nobody waits for them at the barriers: every read of the scenario is made."""
-    played = run("cache-consistency", solution=lab_solutions.Leaving, on="processes")
+    played = run("cache-consistency", solution=Leaving, on="processes")
     assert kinds(played) == {"crash"}
     assert sum(o.kind == "get" for o in played.history.operations) >= 9
 
 
 def test_a_thread_that_hangs_is_found_with_its_line_and_does_not_hang_the_run() -> None:
-    played = run("perfect-storm", solution=lab_solutions.Hanging, store="memory", timeout_s=0.5)
+    played = run("perfect-storm", solution=Hanging, store="memory", timeout_s=0.5)
     assert codes(played) == {"D3"}
     assert kinds(played) == {"hung"}
-    assert "lab_solutions.py:" in played.findings[0].message
+    assert "unruly_solutions.py:" in played.findings[0].message
     assert played.findings[0].operations == ("ann-2",)
     assert {o.ended for o in played.history.operations if o.kind == "update"} == {"open"}
 
 
 def test_a_build_that_hangs_is_found_and_does_not_hang_the_run() -> None:
-    played = run("stress-test", solution=lab_solutions.never_built, store="memory", timeout_s=0.2)
+    played = run("stress-test", solution=never_built, store="memory", timeout_s=0.2)
     assert kinds(played) == {"hung"}
     assert "never_built" in played.findings[0].message
 
 
 def test_a_user_who_cannot_go_on_with_what_was_read_is_found_and_nobody_waits() -> None:
-    played = run("perfect-storm", solution=lab_solutions.Halving, store="memory")
+    played = run("perfect-storm", solution=Halving, store="memory")
     assert codes(played) == {"D3"}
     assert kinds(played) == {"actor-died"}
     assert "KeyError('fields')" in played.findings[0].message
@@ -255,7 +282,7 @@ def test_a_process_that_hangs_outside_any_verb_is_ended(
     path = tmp_path / "candidate.py"
     path.write_text(
         "import multiprocessing, os, signal\n"
-        "from tests.lab_solutions import Careful as build\n"
+        "from syncsim.lab.correct.no_cache import NoCache as build\n"
         "if multiprocessing.parent_process():\n"
         "    os.kill(os.getpid(), signal.SIGSTOP)\n"
     )
@@ -271,7 +298,7 @@ def test_a_process_that_dies_is_found_and_nobody_waits_for_it() -> None:
     ann = Actor("ann", (Update(Edit("rename", "ann", 1, 0)), late))
     part = Part("", (ann, Actor("ben", (Read(), late, Read()))), Expectations())
     scenario = Scenario("dying", "Dying", "contact_card", 1, (part,))
-    played = run(scenario, on="processes", solution=lab_solutions.Dying)
+    played = run(scenario, on="processes", solution=Dying)
     assert codes(played) == {"D3"}
     assert kinds(played) == {"process-died"}
     assert "exit code 9" in played.findings[0].message
@@ -363,17 +390,17 @@ def storm() -> Run:
 def test_a_solution_without_a_policy_passes_the_ladder_and_a_note_says_what_was_not_judged() -> (
     None
 ):
-    played = run("retry-ladder", solution=Careful, store="memory")
+    played = run("retry-ladder", solution=NoCache, store="memory")
     assert played.passed
     assert [note["kind"] for note in played.summary()["notes"]] == ["ladder-not-judged"]
     assert run("retry-ladder", store="memory").notes == ()
 
 
-class Shrugging(Careful):
+class Shrugging(NoCache):
     """Takes losing for a reason to skip the update."""
 
-    def give_up(self, template_id: str, conflict: VersionConflictError) -> Outcome:
-        return Outcome("skipped", conflict.actual, attempts=self.attempts)
+    def give_up(self, template_id: str, user: str, update_id: str, lost: SyncError) -> Outcome:
+        return Outcome("skipped", None, attempts=self.attempts)
 
 
 def test_an_update_without_a_policy_must_end_in_a_commit_or_an_error_all_the_same() -> None:
@@ -456,7 +483,7 @@ def test_progress_counts_up_to_the_number_of_verbs() -> None:
 @pytest.mark.real
 def test_hundreds_of_threads_get_small_stacks_and_the_next_thread_its_usual_one() -> None:
     before = threading.stack_size()
-    played = run("perfect-storm", users=150, solution=lab_solutions.PessimisticLock, store="memory")
+    played = run("perfect-storm", users=150, solution=WriteLock, store="memory")
     assert codes(played) <= {"inconclusive"}
     assert played.figures.succeeded == 150
     assert threading.stack_size() == before
@@ -489,7 +516,7 @@ def test_a_store_of_ones_own_keeps_the_run_under_a_template_of_its_own(tmp_path:
         ({"work_ms": -1}, "work_ms"),
         ({"template": "nothing"}, "nothing"),
         ({"retry": "sometimes"}, "sometimes"),
-        ({"retry": "fixed", "solution": Careful}, "Careful"),
+        ({"retry": "fixed", "solution": NoCache}, "NoCache"),
         ({"retry": "fixed", "scenario": "retry-ladder"}, "retry-ladder"),
         ({"store": "memory", "on": "processes"}, "memory"),
         ({"store": "sqlite:///x.db", "synchronous": "NORMAL"}, "synchronous"),
@@ -512,7 +539,7 @@ def test_a_function_typed_into_a_notebook_is_refused_for_processes(
     notebook = ModuleType("notebook")
     monkeypatch.setitem(sys.modules, "notebook", notebook)
     exec("def build(env):\n    return make(env)", notebook.__dict__)
-    notebook.make = Careful  # type: ignore[attr-defined]
+    notebook.make = NoCache  # type: ignore[attr-defined]
     with pytest.raises(UsageError, match="function of a module"):
         run("cache-consistency", solution=notebook.build, on="processes")
     assert run("cache-consistency", solution=notebook.build, store="memory").passed
@@ -524,11 +551,11 @@ def test_a_store_out_of_reach_is_said_at_once(tmp_path: Path) -> None:
 
 
 CANDIDATE = """
-from tests.lab_solutions import {name}
+from syncsim.lab.{name} import build as built
 
 def build(env):
     print("hello")
-    return {name}(env)
+    return built(env)
 
 def other(env):
     raise RuntimeError("not today")
@@ -546,7 +573,7 @@ def candidate(tmp_path: Path) -> Callable[[str], str]:
 
 
 def test_a_candidates_file_is_run(candidate: Callable[[str], str]) -> None:
-    path = candidate("NeverInvalidating")
+    path = candidate("broken.no_invalidation")
     played = run("cache-consistency", solution=path, store="memory")
     assert codes(played) == {"M1"}
     assert played.summary()["solution"] == path
@@ -556,7 +583,7 @@ def test_a_candidates_file_is_run(candidate: Callable[[str], str]) -> None:
 def test_a_candidates_file_is_loaded_in_every_process_and_prints_on_standard_error(
     candidate: Callable[[str], str], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    played = run("cache-consistency", solution=candidate("NeverInvalidating"), on="processes")
+    played = run("cache-consistency", solution=candidate("broken.no_invalidation"), on="processes")
     assert codes(played) == {"M1"}
     printed = capfd.readouterr()
     assert printed.out == ""
@@ -565,23 +592,23 @@ def test_a_candidates_file_is_loaded_in_every_process_and_prints_on_standard_err
 
 def test_a_build_that_raises_is_a_usage_error(candidate: Callable[[str], str]) -> None:
     with pytest.raises(UsageError, match=r"not today.*candidate.py:9"):
-        run("cache-consistency", solution=f"{candidate('Careful')}:other", store="memory")
+        run("cache-consistency", solution=f"{candidate('correct.no_cache')}:other", store="memory")
 
 
 def test_a_build_that_means_to_end_the_program_is_a_usage_error() -> None:
-    with pytest.raises(UsageError, match=r"it raised SystemExit\(3\).*lab_solutions.py:"):
-        run("cache-consistency", solution=lab_solutions.built_by_leaving, store="memory")
+    with pytest.raises(UsageError, match=r"it raised SystemExit\(3\).*unruly_solutions.py:"):
+        run("cache-consistency", solution=built_by_leaving, store="memory")
 
 
 @pytest.mark.parametrize(
     ("solution", "said"),
     [
         (
-            lab_solutions.built_to_nothing,
+            built_to_nothing,
             r"build\(env\) returned None, which lacks get_template, update_template$",
         ),
         (
-            lab_solutions.ReadOnly,
+            ReadOnly,
             r"returned a ReadOnly, which lacks update_template$",
         ),
     ],
@@ -598,7 +625,7 @@ def test_a_build_that_raises_in_a_process_is_the_same_error(
     candidate: Callable[[str], str],
 ) -> None:
     with pytest.raises(UsageError, match=r"not today.*candidate.py:9"):
-        run("cache-consistency", solution=f"{candidate('Careful')}:other", on="processes")
+        run("cache-consistency", solution=f"{candidate('correct.no_cache')}:other", on="processes")
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,8 @@
-"""Pages, cells and figures of a diagram: whole, self-contained, and text as it was typed."""
+"""Pages, cells and tables of a diagram: whole, self-contained, and text as it was typed."""
 
 from __future__ import annotations
 
 import html
-import json
 import re
 import subprocess
 import sys
@@ -12,15 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from syncsim import ui
+from syncsim.lab.broken.blind_write import BlindWrite
 from syncsim.lab.edits import Edit
 from syncsim.lab.scenarios import catalogue
 from syncsim.lab.simulation.explore import Failure, explore, replay
-from syncsim.ui import SequenceDiagram, charts, sequence_diagram, sequence_page, write_page
+from syncsim.ui import SequenceDiagram, sequence_page, write_page
 from syncsim.ui.sequence import sequence
 from syncsim.ui.sequence_svg import SIGNS
-from tests.lab_solutions import (
-    BlindPut,
-)
 from tests.sequence_parts import lost_update
 
 HOSTILE = (
@@ -103,15 +101,15 @@ def test_the_page_is_whole_and_needs_nothing_but_itself() -> None:
 def test_the_page_says_how_to_see_it_again() -> None:
     found = lost_update()
     page = html.unescape(sequence_page(found))
-    assert f'replay("perfect-storm", "{found.shrunk}", solution=BlindPut)' in page
+    assert f'replay("perfect-storm", "{found.shrunk}", solution=BlindWrite)' in page
     token = re.search(r"<code>(s1\.[\w-]+)</code>", page)
     assert token is not None
-    assert replay("perfect-storm", token[1], solution=BlindPut).digest == found.run.digest
+    assert replay("perfect-storm", token[1], solution=BlindWrite).digest == found.run.digest
 
 
 def test_a_solution_from_a_file_is_replayed_with_that_file(tmp_path: Path) -> None:
     path = tmp_path / "my blind.py"
-    path.write_text("from tests.lab_solutions import BlindPut as build\n")
+    path.write_text("from syncsim.lab.broken.blind_write import BlindWrite as build\n")
     found = explore("perfect-storm", solution=path, schedules=40).first
     assert found is not None
     page = html.unescape(sequence_page(found))
@@ -134,7 +132,12 @@ def hostile(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
     if len(request.param) > 100:  # else the name of the template would be too long to be saved
         monkeypatch.setattr(Edit, "text", property(lambda edit: f"edit {edit.which}"))
     found = explore(
-        "perfect-storm", solution=BlindPut, schedules=30, users=2, with_job=False, strategy="random"
+        "perfect-storm",
+        solution=BlindWrite,
+        schedules=30,
+        users=2,
+        with_job=False,
+        strategy="random",
     ).first
     assert found is not None
     assert {operation.user for operation in found.run.history.operations} == set(names)
@@ -168,45 +171,33 @@ def test_every_kind_of_row_has_a_sign_of_its_own_sort() -> None:
     assert all(SIGNS.values())
 
 
-# -- the figure ------------------------------------------------------------------------------------
+# -- the table -------------------------------------------------------------------------------------
 
 
-def test_the_figure_has_a_trace_per_meaning_and_a_band_per_mark() -> None:
-    found = lost_update()
-    figure = sequence_diagram(found)
-    names = [trace.name for trace in figure.data if trace.name]
-    assert len(names) == len(set(names))
-    assert {"▸ call of a verb", "← read", "✓ committed", "◂ answer"} <= set(names)
-    assert len(figure.layout.shapes) == 2
-    assert [a.text for a in figure.layout.annotations] == ["<b>①</b>", "<b>②</b>"]
-    committed = next(trace for trace in figure.data if trace.name == "✓ committed")
-    assert [x for x in committed.x if x is not None] == [0, 1, 2, 1]  # ann, store, ben, store
-    json.loads(figure.to_json())
-
-
-def test_the_figure_is_a_table_of_the_steps() -> None:
-    found = lost_update()
-    table = charts.as_frame(sequence_diagram(found))
-    steps = sequence(found).steps
-    assert list(table["text"]) == [step.happening.text for step in steps]
+def test_the_diagram_is_a_table_of_its_steps() -> None:
+    diagram = SequenceDiagram(lost_update()).diagram
+    table = diagram.as_frame()
+    assert list(table["text"]) == [step.happening.text for step in diagram.steps]
     assert list(table["mark"].dropna()) == ["① committed, then overwritten", "② overwrites it"]
+    assert [row["step"] for row in diagram.rows()] == list(range(1, len(table) + 1))
+    assert list(table.columns) == list(diagram.rows()[0])
 
 
 @pytest.mark.parametrize("hostile", HOSTILE, indirect=True)
-def test_names_are_text_in_the_figure_and_never_markup(hostile: Failure) -> None:
-    figure = sequence_diagram(hostile)
-    shown = json.dumps(json.loads(figure.to_json()), ensure_ascii=False)
-    tags = set(re.findall(r"<[^>]*>", shown))
-    assert tags <= {"<b>", "</b>", "<br>", "<sub>", "</sub>"}
-    assert "$" not in shown
-    whole = {step.happening.who for step in sequence(hostile).steps}
-    assert set(charts.as_frame(figure)["who"]) == whole
+def test_the_table_shows_names_as_typed(hostile: Failure) -> None:
+    diagram = sequence(hostile)
+    whole = {step.happening.who for step in diagram.steps}
+    assert {row["who"] for row in diagram.rows()} == whole == set(diagram.as_frame()["who"])
+
+
+def test_the_former_name_is_the_diagram_and_says_so() -> None:
+    with pytest.warns(DeprecationWarning, match="use SequenceDiagram"):
+        assert ui.sequence_diagram is SequenceDiagram
 
 
 def test_diagrams_can_be_had_without_plotly() -> None:
     code = (
         "import sys; from syncsim.ui import SequenceDiagram, sequence_page, write_page, charts\n"
-        "import syncsim.ui.sequence_figure\n"
         "assert not {'plotly', 'pandas', 'ipywidgets', 'IPython'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -15,6 +15,10 @@ from types import ModuleType
 import pytest
 
 from syncsim.errors import UsageError
+from syncsim.lab.broken.blind_write import BlindWrite
+from syncsim.lab.broken.job_does_not_invalidate import JobDoesNotInvalidate
+from syncsim.lab.correct.no_cache import NoCache
+from syncsim.lab.correct.single_writer import SingleWriter
 from syncsim.lab.findings import INCONCLUSIVE
 from syncsim.lab.scenarios import SCENARIOS, Part
 from syncsim.lab.simulation.choices import Guided, Replayed, Seeded
@@ -25,16 +29,7 @@ from syncsim.lab.simulation.scheduler import Scheduler
 from syncsim.lab.simulation.simulated_run import Parameters, SimulatedRun, Simulation, simulate
 from syncsim.lab.simulation.tokens import Token
 from syncsim.template.samples import sample
-from tests.lab_solutions import (
-    BlindPut,
-    Careful,
-    JobUnseen,
-    Leaving,
-    OneWriter,
-    Wordless,
-    built_by_leaving,
-    built_to_nothing,
-)
+from tests.unruly_solutions import Leaving, Wordless, built_by_leaving, built_to_nothing
 
 SMALL = Parameters("perfect-storm", work_ms=0.0)
 
@@ -52,12 +47,12 @@ def on_sqlite() -> Iterator[Playground]:
 
 
 def candidate(folder: Path, body: str) -> Path:
-    """A file with a solution: `Careful`, changed by `body`."""
+    """A file with a solution: `NoCache`, changed by `body`."""
     path = folder / "candidate.py"
     path.write_text(
         "import os, random, threading, time\n"
-        "from tests.lab_solutions import Careful\n"
-        "class Candidate(Careful):\n"
+        "from syncsim.lab.correct.no_cache import NoCache\n"
+        "class Candidate(NoCache):\n"
         + "".join(f"    {line}\n" for line in body.strip().splitlines())
         + "def build(env):\n    return Candidate(env)\n"
     )
@@ -82,7 +77,7 @@ def test_what_is_found_in_memory_is_the_same_on_sqlite(
     playground: Playground, on_sqlite: Playground, name: str
 ) -> None:
     """Trace, history and findings, for the reference and for a solution that loses updates."""
-    for solution in (None, BlindPut):
+    for solution in (None, BlindWrite):
         parameters = Parameters(name, work_ms=0.0)
         in_memory = Simulation(parameters, playground, solution=solution)
         in_a_file = Simulation(parameters, on_sqlite, solution=solution)
@@ -172,11 +167,11 @@ def test_a_token_holds_every_parameter_of_the_run(playground: Playground) -> Non
 
 
 def test_a_finding_of_one_run_carries_the_token_that_replays_it() -> None:
-    run = simulate(Parameters("perfect-storm"), solution=BlindPut, seed=3)
+    run = simulate(Parameters("perfect-storm"), solution=BlindWrite, seed=3)
     assert [finding.code for finding in run.faults] == ["D1"]
     token = run.faults[0].token
     assert token is not None
-    assert replay("perfect-storm", token, solution=BlindPut).digest == run.digest
+    assert replay("perfect-storm", token, solution=BlindWrite).digest == run.digest
     assert run.run.to_json()["findings"][0]["token"] == token
 
 
@@ -197,7 +192,7 @@ def test_a_token_is_refused_for_another_scenario_or_a_changed_solution(tmp_path:
 
 def test_a_token_is_refused_for_another_solution_in_the_same_file(tmp_path: Path) -> None:
     path = candidate(tmp_path, "attempts = 3")
-    path.write_text(path.read_text() + "def other(env):\n    return Careful(env)\n")
+    path.write_text(path.read_text() + "def other(env):\n    return NoCache(env)\n")
     with Playground() as playground:
         simulation = Simulation(SMALL, playground, solution=path)
         token = simulation.token(simulation.run(Seeded(1)).choices)
@@ -286,7 +281,7 @@ def test_threads_of_a_solution_are_actors(playground: Playground, tmp_path: Path
 def update_template(self, template_id, changes, *, user, base=None):
     found = []
     def work():
-        found.append(Careful.update_template(self, template_id, changes, user=user, base=base))
+        found.append(NoCache.update_template(self, template_id, changes, user=user, base=base))
     thread = threading.Thread(target=work, name="helper")
     thread.start()
     thread.join()
@@ -343,7 +338,7 @@ def update_template(self, template_id, changes, *, user, base=None):
     assert (run.ending.kind, run.faults) == ("stuck", ())
     assert run.findings[0].code == INCONCLUSIVE
     assert "candidate.py:5" in run.findings[0].message
-    assert play(playground, Careful).faults == ()
+    assert play(playground, NoCache).faults == ()
 
 
 def test_after_a_run_that_got_stuck_the_next_has_files_that_nobody_holds() -> None:
@@ -387,7 +382,7 @@ def test_a_solution_that_cannot_be_built_is_a_clear_error(
 
 def test_a_cache_that_outlasts_what_the_job_wrote_is_found_at_rest(playground: Playground) -> None:
     scenario = Parameters("background-job-respect")
-    run = Simulation(scenario, playground, solution=JobUnseen).run(Seeded(1))
+    run = Simulation(scenario, playground, solution=JobDoesNotInvalidate).run(Seeded(1))
     (finding,) = run.findings
     assert (finding.code, finding.kind) == ("M1", "stale-read")
     assert finding.operations == ("ann-at-rest-1", "background-2")
@@ -398,7 +393,7 @@ def test_a_daemon_that_does_all_the_writing_is_not_accused(
     playground: Playground, name: str
 ) -> None:
     """Nor said to have died when the run ends around it, while it holds a lock or waits for one."""
-    simulation = Simulation(Parameters(name), playground, solution=OneWriter)
+    simulation = Simulation(Parameters(name), playground, solution=SingleWriter)
     for seed in range(10):
         run = simulation.run(Seeded(seed))
         assert run.findings == ()
@@ -423,7 +418,7 @@ def test_the_look_at_rest_draws_nothing(
 @pytest.mark.parametrize("name", ["perfect-storm", "cache-consistency"])
 @pytest.mark.parametrize("solution", [Leaving, Wordless])
 def test_whatever_leaves_a_verb_is_a_crash_and_everybody_else_goes_on(
-    playground: Playground, solution: type[Careful], name: str
+    playground: Playground, solution: type[NoCache], name: str
 ) -> None:
     run = Simulation(Parameters(name), playground, solution=solution).run(Seeded(1))
     assert run.ending.kind == "done"

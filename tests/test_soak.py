@@ -43,10 +43,12 @@ class Light:
     def keep(self, number):
         {keep}
 
-def build(env):
-    return Light(env)
+{build}
 """
 """A solution that does nothing but keep: the store costs no time, and the sizes are its own."""
+
+FUNCTION = "def build(env): return Light(env)"
+CLASS = "build = Light"
 
 
 @pytest.fixture
@@ -59,12 +61,13 @@ class Light:
     folder: Path
 
     @classmethod
-    def file(cls, keep: str, *, mine: str = "[]", top: str = "") -> Path:
+    def file(cls, keep: str, *, mine: str = "[]", top: str = "", build: str = FUNCTION) -> Path:
         path = cls.folder / "light.py"
-        path.write_text(LIGHT.format(keep=keep, mine=mine, top=top))
+        path.write_text(LIGHT.format(keep=keep, mine=mine, top=top, build=build))
         return path
 
 
+@pytest.mark.parametrize("build", [FUNCTION, CLASS])
 @pytest.mark.parametrize(
     ("keep", "how"),
     [
@@ -79,9 +82,9 @@ class Light:
     ids=["list", "dict", "of the class", "of the module", "lru_cache", "closures", "chain"],
 )
 def test_a_leak_is_found_wherever_it_is_kept(
-    light: type[Light], keep: str, how: dict[str, str]
+    light: type[Light], keep: str, how: dict[str, str], build: str
 ) -> None:
-    (finding,) = soak(light.file(keep, **how))
+    (finding,) = soak(light.file(keep, build=build, **how))
     assert (finding.code, finding.kind) == ("M2", "leak")
     assert "bytes an operation" in finding.message
 

@@ -8,6 +8,10 @@ from typing import Any
 import pytest
 
 from syncsim.contract import Document
+from syncsim.lab.broken.blind_write import BlindWrite
+from syncsim.lab.broken.last_write_wins import LastWriteWins
+from syncsim.lab.broken.no_invalidation import NoInvalidation
+from syncsim.lab.broken.swallowed_failure import SwallowedFailure
 from syncsim.lab.checkers import check
 from syncsim.lab.checkers.streaming import StreamingJudge
 from syncsim.lab.history import Commit, History, digest
@@ -15,10 +19,9 @@ from syncsim.lab.loading import Solution
 from syncsim.lab.simulation.choices import Seeded
 from syncsim.lab.simulation.playground import Playground
 from syncsim.lab.simulation.simulated_run import Parameters, Simulation
-from tests.lab_solutions import BlindPut, LastWriteWins, NeverInvalidating, Swallowing
 
 
-class SwallowingSoon(Swallowing):
+class SwallowingSoon(SwallowedFailure):
     """Gives up, and says nothing of it, at the first conflict."""
 
     attempts = 1
@@ -191,7 +194,7 @@ def test_findings_are_counted_without_end_and_kept_without() -> None:
 
 @pytest.mark.parametrize(
     "solution",
-    [None, BlindPut, LastWriteWins, SwallowingSoon, NeverInvalidating],
+    [None, BlindWrite, LastWriteWins, SwallowingSoon, NoInvalidation],
     ids=lambda solution: getattr(solution, "__name__", "reference"),
 )
 def test_the_verdict_is_that_of_the_judges_of_whole_histories(solution: Solution) -> None:

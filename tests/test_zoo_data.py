@@ -43,6 +43,7 @@ READS_STALE = (
     "no_invalidation",
     "own_cache_only",
     "requested_document_cached",
+    "shared_document",
     "stale_set_on_refill",
     "time_to_live",
     "two_copies",

@@ -7,6 +7,7 @@ the environment nothing. The operations are those of one calm user after another
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -146,7 +147,7 @@ class _Bath:
             except Exception as error:
                 wanted = f"a build(env) that returns; it raised {error!r}"
                 raise UsageError("solution", self._solution.name, wanted) from error
-            own: dict[str, Any] = getattr(build, "__globals__", {})
+            own = _globals_of(build)
             parts = (env.store, env.clock, env.random, env.events, *map(env.cache, USERS))
             stops = (env, self.gate, names, env.cache(BACKGROUND), *parts)
             self.measures.append(_measured(0, sync, own, stops))
@@ -171,6 +172,14 @@ class _Bath:
         yield from range(1, FIRST_LOOK[-1] + 1)
         if _growth(*self.measures[-2:]):
             yield from range(FIRST_LOOK[-1] + 1, SECOND_LOOK[-1] + 1)
+
+
+def _globals_of(build: object) -> dict[str, Any]:
+    """What the module of a solution holds: a function knows it, a class names its module."""
+    if isinstance(build, type):
+        return getattr(sys.modules.get(build.__module__), "__dict__", {})
+    found: dict[str, Any] = getattr(build, "__globals__", {})
+    return found
 
 
 def _perform(sync: TemplateSync, env: SimulatedEnvironment, number: int) -> None:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from syncsim.contract import BACKGROUND, JSON, Revision
 from syncsim.events.live_log import clock_time
 from syncsim.freshness import CacheState
-from syncsim.lab.figures import percentile
 from syncsim.lab.history import Commit, History
 from syncsim.lab.result import Run
 from syncsim.ui.drawing import (
@@ -38,7 +37,6 @@ __all__ = [
     "as_frame",
     "attempts_histogram",
     "cache_ages",
-    "latency_chart",
     "retry_timeline",
     "version_history",
 ]
@@ -236,7 +234,7 @@ def _version_text(version: Version, kind: str) -> str:
     return f"{typed(version.version)}: {kind} by {typed(person(version.by))} at {at}{lost}"
 
 
-# -- attempts and latency --------------------------------------------------------------------------
+# -- attempts --------------------------------------------------------------------------------------
 
 
 def attempts_histogram(source: Source, *, selected: str | None = None) -> go.Figure:
@@ -305,58 +303,3 @@ _RESULTS: Final[Mapping[str, Look]] = {
 
 def _result(row: Update) -> str:
     return row.status if row.status in _RESULTS else "unknown"
-
-
-_PERCENTILES: Final = (
-    (50, "dot", "top left"),
-    (95, "dash", "bottom right"),
-    (99, "solid", "top right"),
-)
-"""Line and place of the words; of few updates p95 and p99 are one value."""
-
-
-def latency_chart(source: Source) -> go.Figure:
-    """How long each update took, by when it ended, with the median, p95 and p99 in milliseconds.
-
-    Nearest-rank percentiles of ended updates; runs of the job are not counted. Table: a row per
-    update with update, result, ended_ms, took_ms.
-    """
-    rows = [row for row in updates(source) if not row.is_job and row.status != "running"]
-    took_ms = [row.took_ms for row in rows]
-    slowest = f"{max(took_ms):.0f} ms of the {SLOWEST_MS} allowed" if rows else ""
-    figure = new_figure(
-        f"Latency: {counted(len(rows), 'update')}, the slowest took {slowest}"
-        if rows
-        else "Latency",
-        ("update", "result", "ended_ms", "took_ms"),
-        [
-            [row.label, row.status, round(row.began_ms + row.took_ms, 3), round(row.took_ms, 3)]
-            for row in rows
-        ],
-        height=360,
-        empty="No update has ended yet",
-    )
-    for result, look in _RESULTS.items():
-        told = [row for row in rows if _result(row) == result]
-        if told:
-            figure.add_scatter(
-                name=f"{look.sign} {result}",
-                mode="markers",
-                x=[row.began_ms + row.took_ms for row in told],
-                y=[row.took_ms for row in told],
-                hovertext=[f"{typed(row.label)}: {row.took_ms:.1f} ms" for row in told],
-                hoverinfo="text",
-                marker={"symbol": look.symbol, "size": 10, "color": look.fill},
-            )
-    for percent, dash, where in _PERCENTILES:
-        value = percentile(took_ms, percent)
-        if value is not None:
-            figure.add_hline(
-                y=value,
-                line={"color": INK, "width": 1, "dash": dash},
-                annotation={"text": f"p{percent} {value:.0f} ms", "font": {"size": 12}},
-                annotation_position=where,
-            )
-    figure.update_xaxes(title="time since the first update began (ms)")
-    figure.update_yaxes(title="time from call to answer (ms)", rangemode="tozero")
-    return figure

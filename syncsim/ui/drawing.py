@@ -168,12 +168,16 @@ def as_frame(figure: go.Figure) -> pandas.DataFrame:
 
     `UsageError` for a figure that is none of these charts.
     """
+    return frame_of(*table_of(figure))
+
+
+def frame_of(columns: Sequence[str], rows: Sequence[Sequence[JSON]]) -> pandas.DataFrame:
+    """A table as a frame; `MissingExtraError` without pandas."""
     try:
         import pandas
     except ImportError:
         raise MissingExtraError("viz", "as_frame()") from None
-    columns, rows = table_of(figure)
-    return pandas.DataFrame(rows, columns=columns)
+    return pandas.DataFrame(rows, columns=list(columns))
 
 
 def table_of(figure: go.Figure) -> tuple[list[str], list[list[JSON]]]:

@@ -1,7 +1,7 @@
 """A run as a sequence diagram: lanes, steps in order, the pair that broke a rule, the leaves.
 
-Values only, and pure; `sequence_svg` and `sequence_figure` draw them. Texts are as typed: who draws
-escapes. Steps stand in the order of the run; how long they took is told, not drawn to scale.
+Values only, and pure; `sequence_svg` draws them. Texts are as typed: what draws them escapes. Steps
+stand in the order of the run; how long they took is told, not drawn to scale.
 """
 
 from __future__ import annotations
@@ -9,18 +9,22 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
+from syncsim.contract import JSON
 from syncsim.events.live_log import printable
 from syncsim.lab.findings import INCONCLUSIVE, NOTE, TITLES, Finding
 from syncsim.lab.history import History
 from syncsim.lab.result import Run, Setting
 from syncsim.lab.simulation.explore import Failure
 from syncsim.lab.simulation.simulated_run import SimulatedRun
-from syncsim.ui.drawing import counted, person
+from syncsim.ui.drawing import counted, frame_of, person
 from syncsim.ui.happenings import Happening, from_history
 from syncsim.ui.violation import Leaf, Mark, marks, proof
 from syncsim.ui.watched_steps import from_sights
+
+if TYPE_CHECKING:
+    import pandas
 
 Source: TypeAlias = Failure | SimulatedRun | Run
 """What a diagram is drawn of: a failure of an exploration, a simulated run, or any other run.
@@ -37,6 +41,9 @@ MOST_LANES: Final = 9
 
 MOST_STEPS: Final = 120
 """Steps shown; of a longer run those of the operations at fault, and what lies around."""
+
+COLUMNS: Final = ("step", "at_s", "who", "kind", "where", "version", "operation", "text", "mark")
+"""Of the table of the steps."""
 
 OTHERS: Final = "\0others"
 STORE: Final = "\0store"
@@ -110,11 +117,32 @@ class Diagram:
         """The title, the sentence and a line per step; marked ones begin with their sign."""
         return "\n".join([self.title, self.sentence, *(step.line for step in self.steps)])
 
+    def rows(self) -> list[dict[str, JSON]]:
+        """A dict per step, texts as typed; `as_frame` is the same as a frame.
+
+        Keys: step (from 1, None for a gap), at_s (since the first step), who, kind, where ("store",
+        "cache" or None), version, operation, text, mark (its sign and word, or None).
+        """
+        return [dict(zip(COLUMNS, _cells(step), strict=True)) for step in self.steps]
+
+    def as_frame(self) -> pandas.DataFrame:
+        """A row per step, with the columns of `rows`; needs the `viz` extra."""
+        return frame_of(COLUMNS, [_cells(step) for step in self.steps])
+
     @property
     def solution_file(self) -> str | None:
         """The solution as `--solution` takes it; None for the reference and for a function."""
         name = self.setting.solution
         return name if ".py" in name else None
+
+
+def _cells(step: Step) -> list[JSON]:
+    happening = step.happening
+    mark = None if step.mark is None else f"{step.mark.sign} {step.mark.word}"
+    return [
+        *(step.number or None, round(happening.at_s, 6), happening.who, happening.kind),
+        *(happening.where, happening.version, happening.operation, happening.text, mark),
+    ]
 
 
 def sequence(source: Source, finding: Finding | None = None) -> Diagram:
@@ -228,10 +256,10 @@ def _lanes(
     lanes = [lane for user in kept[:half] for lane in _of_user(user, actors, owners)]
     lanes.append(Lane("store", STORE, "Store"))
     lanes += [lane for user in kept[half:] for lane in reversed(_of_user(user, actors, owners))]
-    if len(lanes) > MOST_LANES:
+    left_out = len(users) - len(kept)
+    if len(lanes) + bool(left_out) > MOST_LANES:
         lanes = [lane for lane in lanes if lane.kind != "cache"]
         lanes.insert(half, Lane("cache", OTHERS, "cache of each"))
-    left_out = len(users) - len(kept)
     if left_out:
         lanes.append(Lane("user", OTHERS, f"{left_out} more"))
     return tuple(lanes)

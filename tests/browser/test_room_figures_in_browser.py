@@ -51,6 +51,8 @@ AXES = {
     "Trace": "time since this update began (ms)",
     "Throughput": "time since the first event (s)",
     "Job": "time since the first commit or run (s)",
+    "Versions": "time since the first version (s)",
+    "Caches": "time since the first event (s)",
     "Retries": "time since the first update began (ms)",
 }
 

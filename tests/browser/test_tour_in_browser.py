@@ -18,7 +18,7 @@ def test_every_button_of_the_tour_ends_in_a_verdict_that_passed(lab: str, visit:
     expect(visit.page.get_by_text("Tour done:")).to_be_visible(timeout=120_000)
     for name in PLAYS:
         visit.page.get_by_role("button", name=name, exact=True).first.click()
-    cards = visit.page.locator(".syncsim-cards > div")
+    cards = visit.page.locator(".sync-verdicts > article")
     passed = cards.filter(has_text="✓ PASSED")
     expect(passed).to_have_count(len(PLAYS), timeout=60_000)
     expect(cards).to_have_count(len(PLAYS))

@@ -39,6 +39,4 @@ class AfterYou(Textbook):
             self.wanting.discard(user)
 
 
-def build(env: Environment) -> AfterYou:
-    """The solution on an environment."""
-    return AfterYou(env)
+build = AfterYou

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from syncsim.contract import BACKGROUND, JSON, CandidateStore, Document, Environment, Row
+from syncsim.contract import BACKGROUND, JSON, CandidateStore, Document, Row
 from syncsim.lab.textbook import Textbook
 
 
@@ -20,6 +20,4 @@ class BlindWrite(Textbook):
         return cast(CandidateStore, self.env.store).put(head.template_id, document, by=user)
 
 
-def build(env: Environment) -> BlindWrite:
-    """The mistake on an environment."""
-    return BlindWrite(env)
+build = BlindWrite

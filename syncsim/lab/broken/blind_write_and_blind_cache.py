@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from syncsim.contract import BACKGROUND, JSON, Document, Environment, Row
+from syncsim.contract import BACKGROUND, JSON, Document, Row
 from syncsim.lab.textbook import Textbook
 
 
@@ -30,6 +30,4 @@ class BlindWriteAndBlindCache(Textbook):
         """Nothing becomes stale."""
 
 
-def build(env: Environment) -> BlindWriteAndBlindCache:
-    """It, on an environment."""
-    return BlindWriteAndBlindCache(env)
+build = BlindWriteAndBlindCache

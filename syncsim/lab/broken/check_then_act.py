@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from syncsim.contract import BACKGROUND, JSON, CandidateStore, Document, Environment, Row
+from syncsim.contract import BACKGROUND, JSON, CandidateStore, Document, Row
 from syncsim.errors import VersionConflictError
 from syncsim.lab.textbook import Textbook
 
@@ -24,6 +24,4 @@ class CheckThenAct(Textbook):
         return cast(CandidateStore, self.env.store).put(head.template_id, document, by=user)
 
 
-def build(env: Environment) -> CheckThenAct:
-    """The mistake on an environment."""
-    return CheckThenAct(env)
+build = CheckThenAct

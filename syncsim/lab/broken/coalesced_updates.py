@@ -24,6 +24,4 @@ class CoalescedUpdates(Textbook):
             return super().update_template(template_id, changes, user=user, base=base)
 
 
-def build(env: Environment) -> CoalescedUpdates:
-    """The mistake on an environment."""
-    return CoalescedUpdates(env)
+build = CoalescedUpdates

@@ -27,6 +27,4 @@ class CooldownInMemory(Textbook):
         return "Skipped - recent user update"
 
 
-def build(env: Environment) -> CooldownInMemory:
-    """The solution on an environment."""
-    return CooldownInMemory(env)
+build = CooldownInMemory

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from syncsim.contract import Environment, Row
+from syncsim.contract import Row
 from syncsim.lab.textbook import Textbook
 
 
@@ -16,6 +16,4 @@ class CooldownSinceAnyone(Textbook):
         return "Skipped - recent user update"
 
 
-def build(env: Environment) -> CooldownSinceAnyone:
-    """The solution on an environment."""
-    return CooldownSinceAnyone(env)
+build = CooldownSinceAnyone

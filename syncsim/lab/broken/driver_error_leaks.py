@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from syncsim.contract import Environment, Outcome
+from syncsim.contract import Outcome
 from syncsim.errors import SyncError
 from syncsim.lab.textbook import Textbook
 
@@ -20,6 +20,4 @@ class DriverErrorLeaks(Textbook):
             raise sqlite3.OperationalError("database is locked") from None
 
 
-def build(env: Environment) -> DriverErrorLeaks:
-    """It, on an environment."""
-    return DriverErrorLeaks(env)
+build = DriverErrorLeaks

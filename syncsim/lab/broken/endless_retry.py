@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from syncsim.contract import JSON, Document, Environment, Row
+from syncsim.contract import JSON, Document, Row
 from syncsim.errors import VersionConflictError
 from syncsim.lab.textbook import Textbook
 
@@ -21,6 +21,4 @@ class EndlessRetry(Textbook):
                 self.env.clock.sleep(self.first_delay_s)
 
 
-def build(env: Environment) -> EndlessRetry:
-    """The solution on an environment."""
-    return EndlessRetry(env)
+build = EndlessRetry

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from syncsim.contract import Document, Environment, Outcome
+from syncsim.contract import Document, Outcome
 from syncsim.lab.textbook import Textbook
 
 
@@ -16,6 +16,4 @@ class IgnoredVersion(Textbook):
         return self.update_template(template_id, changes, user=user)
 
 
-def build(env: Environment) -> IgnoredVersion:
-    """The mistake on an environment."""
-    return IgnoredVersion(env)
+build = IgnoredVersion

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from syncsim.contract import JSON, Document, Environment, Row
+from syncsim.contract import JSON, Document, Row
 from syncsim.errors import CacheError
 from syncsim.lab.correct.set_if_newer import SetIfNewer
 
@@ -26,6 +26,4 @@ class InvalidatesBeforeCommit(SetIfNewer):
         """Nothing more to do, it seems."""
 
 
-def build(env: Environment) -> InvalidatesBeforeCommit:
-    """The mistake on an environment."""
-    return InvalidatesBeforeCommit(env)
+build = InvalidatesBeforeCommit

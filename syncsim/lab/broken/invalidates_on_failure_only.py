@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from syncsim.contract import Environment, Row
+from syncsim.contract import Row
 from syncsim.errors import VersionConflictError
 from syncsim.lab.correct.set_if_newer import SetIfNewer
 
@@ -22,6 +22,4 @@ class InvalidatesOnFailureOnly(SetIfNewer):
         """Nothing."""
 
 
-def build(env: Environment) -> InvalidatesOnFailureOnly:
-    """The mistake on an environment."""
-    return InvalidatesOnFailureOnly(env)
+build = InvalidatesOnFailureOnly

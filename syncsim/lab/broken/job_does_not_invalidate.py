@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from syncsim.contract import BACKGROUND, Environment, Row
+from syncsim.contract import BACKGROUND, Row
 from syncsim.lab.correct.set_if_newer import SetIfNewer
 
 
@@ -15,6 +15,4 @@ class JobDoesNotInvalidate(SetIfNewer):
             super().committed(row, user)
 
 
-def build(env: Environment) -> JobDoesNotInvalidate:
-    """The mistake on an environment."""
-    return JobDoesNotInvalidate(env)
+build = JobDoesNotInvalidate

@@ -20,6 +20,4 @@ class JobWritesStaleDocument(Textbook):
         return super().maintained(self.known)
 
 
-def build(env: Environment) -> JobWritesStaleDocument:
-    """The solution on an environment."""
-    return JobWritesStaleDocument(env)
+build = JobWritesStaleDocument

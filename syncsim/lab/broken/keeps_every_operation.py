@@ -19,6 +19,4 @@ class KeepsEveryOperation(Textbook):
         super().say(kind, template_id, user, **facts)
 
 
-def build(env: Environment) -> KeepsEveryOperation:
-    """It, on an environment."""
-    return KeepsEveryOperation(env)
+build = KeepsEveryOperation

@@ -21,6 +21,4 @@ class KeepsEveryUpdateId(Textbook):
         return super().swap(head, document, user, update_id, detail)
 
 
-def build(env: Environment) -> KeepsEveryUpdateId:
-    """It, on an environment."""
-    return KeepsEveryUpdateId(env)
+build = KeepsEveryUpdateId

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from syncsim.contract import Environment
 from syncsim.lab.textbook import Textbook
 
 
@@ -14,6 +13,4 @@ class LinearBackOff(Textbook):
         return self.first_delay_s * retry * self.env.random.uniform(0.9, 1.1)
 
 
-def build(env: Environment) -> LinearBackOff:
-    """The solution on an environment."""
-    return LinearBackOff(env)
+build = LinearBackOff

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from syncsim.contract import JSON, Environment
+from syncsim.contract import JSON
 from syncsim.lab.textbook import Textbook
 
 
@@ -14,6 +14,4 @@ class LinesWithoutId(Textbook):
         self.env.events.emit(kind, template_id=template_id, user=user, update_id=None)
 
 
-def build(env: Environment) -> LinesWithoutId:
-    """It, on an environment."""
-    return LinesWithoutId(env)
+build = LinesWithoutId

@@ -23,6 +23,4 @@ class LockForEveryUpdate(Textbook):
             return super().swap(head, document, user, update_id, detail)
 
 
-def build(env: Environment) -> LockForEveryUpdate:
-    """It, on an environment."""
-    return LockForEveryUpdate(env)
+build = LockForEveryUpdate

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from syncsim.contract import JSON, Environment, Row, Snapshot
+from syncsim.contract import JSON, Row, Snapshot
 from syncsim.lab.textbook import Textbook
 
 
@@ -23,6 +23,4 @@ class LockOrder(Textbook):
             return row
 
 
-def build(env: Environment) -> LockOrder:
-    """The solution on an environment."""
-    return LockOrder(env)
+build = LockOrder

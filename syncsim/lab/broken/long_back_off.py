@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from syncsim.contract import Environment
 from syncsim.lab.textbook import Textbook
 
 
@@ -16,6 +15,4 @@ class LongBackOff(Textbook):
         return self.first_delay_s * 2.0 ** (retry - 1) + 0.1 * self.env.random.random()
 
 
-def build(env: Environment) -> LongBackOff:
-    """The solution on an environment."""
-    return LongBackOff(env)
+build = LongBackOff

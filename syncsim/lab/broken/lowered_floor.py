@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from syncsim.contract import Environment
 from syncsim.lab.correct.set_if_newer import SetIfNewer
 
 
@@ -14,6 +13,4 @@ class LoweredFloor(SetIfNewer):
         self.env.cache(reader).set(template_id, {"floor": revision})
 
 
-def build(env: Environment) -> LoweredFloor:
-    """The mistake on an environment."""
-    return LoweredFloor(env)
+build = LoweredFloor

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from syncsim.contract import BACKGROUND, JSON, Document, Environment, Row
+from syncsim.contract import BACKGROUND, JSON, Document, Row
 from syncsim.lab.textbook import Textbook
 
 
@@ -25,6 +25,4 @@ class NewVersionOldDocument(Textbook):
         )
 
 
-def build(env: Environment) -> NewVersionOldDocument:
-    """The mistake on an environment."""
-    return NewVersionOldDocument(env)
+build = NewVersionOldDocument

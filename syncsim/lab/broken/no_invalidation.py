@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from syncsim.contract import Environment
 from syncsim.lab.correct.set_if_newer import SetIfNewer
 
 
@@ -13,6 +12,4 @@ class NoInvalidation(SetIfNewer):
         """Nothing."""
 
 
-def build(env: Environment) -> NoInvalidation:
-    """The mistake on an environment."""
-    return NoInvalidation(env)
+build = NoInvalidation

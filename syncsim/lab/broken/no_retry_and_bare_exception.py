@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from syncsim.contract import Environment, Outcome
+from syncsim.contract import Outcome
 from syncsim.errors import SyncError
 from syncsim.lab.textbook import Textbook
 
@@ -20,6 +20,4 @@ class NoRetryAndBareException(Textbook):
             raise Exception("the update failed") from None
 
 
-def build(env: Environment) -> NoRetryAndBareException:
-    """It, on an environment."""
-    return NoRetryAndBareException(env)
+build = NoRetryAndBareException

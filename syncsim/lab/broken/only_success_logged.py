@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from syncsim.contract import JSON, Environment
+from syncsim.contract import JSON
 from syncsim.lab.textbook import Textbook
 
 
@@ -15,6 +15,4 @@ class OnlySuccessLogged(Textbook):
             super().say(kind, template_id, user, **facts)
 
 
-def build(env: Environment) -> OnlySuccessLogged:
-    """It, on an environment."""
-    return OnlySuccessLogged(env)
+build = OnlySuccessLogged

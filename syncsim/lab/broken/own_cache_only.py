@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from syncsim.contract import Environment
 from syncsim.lab.correct.set_if_newer import SetIfNewer
 
 
@@ -14,6 +13,4 @@ class OwnCacheOnly(SetIfNewer):
         return (user,)
 
 
-def build(env: Environment) -> OwnCacheOnly:
-    """The mistake on an environment."""
-    return OwnCacheOnly(env)
+build = OwnCacheOnly

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from syncsim.contract import Document, Environment, Row
+from syncsim.contract import Document, Row
 from syncsim.lab.textbook import Textbook
 from syncsim.merging import Merge, merge
 
@@ -15,6 +15,4 @@ class OwnValuesKept(Textbook):
         return Merge(merge({}, head.document, wanted).document, ())
 
 
-def build(env: Environment) -> OwnValuesKept:
-    """The mistake on an environment."""
-    return OwnValuesKept(env)
+build = OwnValuesKept

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from syncsim.contract import Document, Environment, Row
+from syncsim.contract import Document, Row
 from syncsim.lab.textbook import Textbook
 from syncsim.merging import Merge, same
 
@@ -19,6 +19,4 @@ class ReplacedLists(Textbook):
         return Merge({**merge.document, **lists}, merge.conflicts)
 
 
-def build(env: Environment) -> ReplacedLists:
-    """The mistake on an environment."""
-    return ReplacedLists(env)
+build = ReplacedLists

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from syncsim.contract import JSON, Document, Environment, Outcome
+from syncsim.contract import JSON, Document, Outcome
 from syncsim.errors import CacheError
 from syncsim.lab.textbook import Textbook
 
@@ -28,6 +28,4 @@ class RequestedDocumentCached(Textbook):
         return outcome
 
 
-def build(env: Environment) -> RequestedDocumentCached:
-    """The mistake on an environment."""
-    return RequestedDocumentCached(env)
+build = RequestedDocumentCached

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from syncsim.contract import Environment, Outcome
+from syncsim.contract import Outcome
 from syncsim.errors import SyncError, VersionConflictError
 from syncsim.lab.textbook import Textbook
 
@@ -24,6 +24,4 @@ class RetriesOutagesOnly(Textbook):
         raise lost
 
 
-def build(env: Environment) -> RetriesOutagesOnly:
-    """The solution on an environment."""
-    return RetriesOutagesOnly(env)
+build = RetriesOutagesOnly

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from syncsim.contract import JSON, Environment, Row
+from syncsim.contract import JSON, Row
 from syncsim.lab.textbook import Textbook
 
 
@@ -19,6 +19,4 @@ class RudeJobAndQuietLog(Textbook):
             super().say(kind, template_id, user, **facts)
 
 
-def build(env: Environment) -> RudeJobAndQuietLog:
-    """It, on an environment."""
-    return RudeJobAndQuietLog(env)
+build = RudeJobAndQuietLog

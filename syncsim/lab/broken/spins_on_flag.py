@@ -28,6 +28,4 @@ class SpinsOnFlag(Textbook):
             pass
 
 
-def build(env: Environment) -> SpinsOnFlag:
-    """The solution on an environment."""
-    return SpinsOnFlag(env)
+build = SpinsOnFlag

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from copy import copy
 
-from syncsim.contract import Document, Environment, Outcome, Row, Snapshot
+from syncsim.contract import Document, Outcome, Row, Snapshot
 from syncsim.lab.textbook import Textbook
 
 
@@ -26,6 +26,4 @@ class StaleRetry(Textbook):
         return self.first or super().head(template_id)
 
 
-def build(env: Environment) -> StaleRetry:
-    """The solution on an environment."""
-    return StaleRetry(env)
+build = StaleRetry

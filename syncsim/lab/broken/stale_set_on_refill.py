@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from syncsim.contract import Environment, Row
+from syncsim.contract import Row
 from syncsim.errors import CacheError
 from syncsim.lab.correct.set_if_newer import SetIfNewer
 
@@ -23,6 +23,4 @@ class StaleSetOnRefill(SetIfNewer):
         self.env.cache(reader).delete(template_id)
 
 
-def build(env: Environment) -> StaleSetOnRefill:
-    """The mistake on an environment."""
-    return StaleSetOnRefill(env)
+build = StaleSetOnRefill

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from syncsim.contract import Document, Environment, Outcome
+from syncsim.contract import Document, Outcome
 from syncsim.errors import VersionConflictError
 from syncsim.lab.textbook import Textbook
 
@@ -25,6 +25,4 @@ class StrictUpdateRetries(Textbook):
         raise lost
 
 
-def build(env: Environment) -> StrictUpdateRetries:
-    """The mistake on an environment."""
-    return StrictUpdateRetries(env)
+build = StrictUpdateRetries

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from syncsim.contract import Environment, Outcome
+from syncsim.contract import Outcome
 from syncsim.errors import SyncError
 from syncsim.lab.textbook import Textbook
 
@@ -18,6 +18,4 @@ class SwallowedFailure(Textbook):
             return Outcome("committed", self.head(template_id).version, self.attempts)
 
 
-def build(env: Environment) -> SwallowedFailure:
-    """The mistake on an environment."""
-    return SwallowedFailure(env)
+build = SwallowedFailure

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from syncsim.contract import JSON, Environment, Row
+from syncsim.contract import JSON, Row
 from syncsim.errors import CacheError
 from syncsim.lab.textbook import Textbook, as_entry
 
@@ -31,6 +31,4 @@ class TimeToLive(Textbook):
             self.say("cache.filled", row.template_id, user, version=row.version)
 
 
-def build(env: Environment) -> TimeToLive:
-    """The mistake on an environment."""
-    return TimeToLive(env)
+build = TimeToLive

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from syncsim.contract import Document, Environment
+from syncsim.contract import Document
 from syncsim.lab.correct.own_tokens import OwnTokens
 from syncsim.template import canonical
 
@@ -17,6 +17,4 @@ class TokenUsedAgain(OwnTokens):
         return hashlib.sha256(canonical(document)).hexdigest()[:12]
 
 
-def build(env: Environment) -> TokenUsedAgain:
-    """The mistake on an environment."""
-    return TokenUsedAgain(env)
+build = TokenUsedAgain

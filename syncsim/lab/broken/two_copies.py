@@ -42,6 +42,4 @@ class TwoCopies(Textbook):
         return f"{template_id}, copy {self.reads % 2}"
 
 
-def build(env: Environment) -> TwoCopies:
-    """The mistake on an environment."""
-    return TwoCopies(env)
+build = TwoCopies

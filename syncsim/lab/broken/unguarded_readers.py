@@ -25,6 +25,4 @@ class UnguardedReaders(Textbook):
         self.readers.pop(user, None)
 
 
-def build(env: Environment) -> UnguardedReaders:
-    """The solution on an environment."""
-    return UnguardedReaders(env)
+build = UnguardedReaders

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from syncsim.contract import Document, Environment, Outcome, Snapshot
+from syncsim.contract import Document, Outcome, Snapshot
 from syncsim.lab.textbook import Textbook
 
 
@@ -20,6 +20,4 @@ class WaitsBeforeWriting(Textbook):
         return super().update_template(template_id, changes, user=user, base=base)
 
 
-def build(env: Environment) -> WaitsBeforeWriting:
-    """The solution on an environment."""
-    return WaitsBeforeWriting(env)
+build = WaitsBeforeWriting

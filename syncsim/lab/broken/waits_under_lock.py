@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from syncsim.contract import Document, Environment, Row
+from syncsim.contract import Document, Row
 from syncsim.lab.textbook import Textbook
 
 
@@ -21,6 +21,4 @@ class WaitsUnderLock(Textbook):
         self.env.store.update_locked(template_id, change, by=user)
 
 
-def build(env: Environment) -> WaitsUnderLock:
-    """The solution on an environment."""
-    return WaitsUnderLock(env)
+build = WaitsUnderLock

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from syncsim.contract import JSON, Document, Environment, Row
+from syncsim.contract import JSON, Document, Row
 from syncsim.lab.textbook import Textbook
 from syncsim.merging import Merge, same
 
@@ -26,6 +26,4 @@ def by_id(elements: list[JSON]) -> dict[str, JSON]:
     return {element["id"]: element for element in elements}
 
 
-def build(env: Environment) -> WholeElements:
-    """The mistake on an environment."""
-    return WholeElements(env)
+build = WholeElements

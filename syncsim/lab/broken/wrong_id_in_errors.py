@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from syncsim.contract import Environment, Outcome
+from syncsim.contract import Outcome
 from syncsim.errors import SyncError
 from syncsim.lab.textbook import Textbook
 
@@ -18,6 +18,4 @@ class WrongIdInErrors(Textbook):
             raise type(error)(**{**error.facts, "template_id": user}) from None
 
 
-def build(env: Environment) -> WrongIdInErrors:
-    """It, on an environment."""
-    return WrongIdInErrors(env)
+build = WrongIdInErrors

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Generator
 from functools import partial
 from typing import Any, TypeVar
 
-from syncsim.contract import JSON, Document, Environment, Outcome, Row
+from syncsim.contract import JSON, Document, Outcome, Row
 from syncsim.errors import SyncError, VersionConflictError
 from syncsim.lab.textbook import Textbook
 from syncsim.merging import same
@@ -90,6 +90,4 @@ class Coroutines(Textbook):
         return self.give_up(template_id, user, update_id, lost)
 
 
-def build(env: Environment) -> Coroutines:
-    """The solution on an environment."""
-    return Coroutines(env)
+build = Coroutines

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 
-from syncsim.contract import ABSENT, JSON, Document, Environment, Revision, Row, Snapshot
+from syncsim.contract import ABSENT, JSON, Document, Revision, Row, Snapshot
 from syncsim.errors import CacheError
 from syncsim.lab.textbook import Textbook, shown
 from syncsim.merging import same
@@ -72,6 +72,4 @@ def folded(known: dict[str, JSON] | None, history: Sequence[Revision]) -> dict[s
     return {"version": last.version, "document": document, "at": last.at, "by": last.by}
 
 
-def build(env: Environment) -> EventSourced:
-    """The solution on an environment."""
-    return EventSourced(env)
+build = EventSourced

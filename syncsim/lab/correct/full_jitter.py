@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from syncsim.contract import Environment
 from syncsim.lab.textbook import Textbook
 
 
@@ -14,6 +13,4 @@ class FullJitter(Textbook):
         return self.env.random.uniform(0.0, 2 * self.first_delay_s * 2.0 ** (retry - 1))
 
 
-def build(env: Environment) -> FullJitter:
-    """The solution on an environment."""
-    return FullJitter(env)
+build = FullJitter

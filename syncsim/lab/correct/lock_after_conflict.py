@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from syncsim.contract import JSON, Document, Environment, Outcome, Row, Write
+from syncsim.contract import JSON, Document, Outcome, Row, Write
 from syncsim.errors import SyncError, VersionConflictError
 from syncsim.lab.textbook import Textbook
 from syncsim.merging import Merge, same
@@ -66,6 +66,4 @@ class LockAfterConflict(Textbook):
         return row, *merges[-1]
 
 
-def build(env: Environment) -> LockAfterConflict:
-    """It, on an environment."""
-    return LockAfterConflict(env)
+build = LockAfterConflict

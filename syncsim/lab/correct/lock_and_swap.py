@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from syncsim.contract import JSON, Document, Environment, Outcome
+from syncsim.contract import JSON, Document, Outcome
 from syncsim.lab.textbook import Textbook
 
 
@@ -22,6 +22,4 @@ class LockAndSwap(Textbook):
             return super().write(template_id, origin, wanted, user, detail)
 
 
-def build(env: Environment) -> LockAndSwap:
-    """The solution on an environment."""
-    return LockAndSwap(env)
+build = LockAndSwap

@@ -49,6 +49,4 @@ class StandardLibrary(Textbook):
         return f"Skipped - recent user update ({time.monotonic() - self.started:.1f} s after start)"
 
 
-def build(env: Environment) -> StandardLibrary:
-    """The solution on an environment."""
-    return StandardLibrary(env)
+build = StandardLibrary

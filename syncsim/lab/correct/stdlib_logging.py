@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from syncsim.contract import JSON, Environment
+from syncsim.contract import JSON
 from syncsim.lab.textbook import Textbook
 
 logger = logging.getLogger(__name__)
@@ -19,6 +19,4 @@ class StdlibLogging(Textbook):
         logger.info("%s %s by %s: %s", kind, template_id, user, told)
 
 
-def build(env: Environment) -> StdlibLogging:
-    """It, on an environment."""
-    return StdlibLogging(env)
+build = StdlibLogging

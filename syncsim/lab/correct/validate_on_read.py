@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from syncsim.contract import Environment
 from syncsim.lab.textbook import Textbook
 
 
@@ -10,6 +9,4 @@ class ValidateOnRead(Textbook):
     """The textbook as it is: commits need to tell nobody."""
 
 
-def build(env: Environment) -> ValidateOnRead:
-    """The solution on an environment."""
-    return ValidateOnRead(env)
+build = ValidateOnRead

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from syncsim.contract import BACKGROUND, JSON, Document, Environment, Outcome, Row, Write
+from syncsim.contract import BACKGROUND, JSON, Document, Outcome, Row, Write
 from syncsim.errors import SyncError
 from syncsim.lab.textbook import Textbook
 from syncsim.merging import Merge, same
@@ -74,6 +74,4 @@ class WriteLock(Textbook):
         return Outcome("committed", row.version, 1)
 
 
-def build(env: Environment) -> WriteLock:
-    """The solution on an environment."""
-    return WriteLock(env)
+build = WriteLock

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from syncsim.contract import Environment, Row
+from syncsim.contract import Row
 from syncsim.lab.correct.set_if_newer import SetIfNewer
 
 
@@ -15,6 +15,4 @@ class WriteThrough(SetIfNewer):
         self.fill(row, user)
 
 
-def build(env: Environment) -> WriteThrough:
-    """The solution on an environment."""
-    return WriteThrough(env)
+build = WriteThrough

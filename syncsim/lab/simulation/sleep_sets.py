@@ -27,8 +27,8 @@ from syncsim.lab.simulation.choices import (
 class Commuting:
     """Depth first through the classes of schedules. All draws but those of who goes next are 0.
 
-    `runs` counts the classes, `interleavings` the schedules they stand for, `redundant` the runs
-    that were cut because every actor that could go on had had its turn in another class.
+    `runs` counts the classes, `interleavings` the schedules they stand for. A run that is cut,
+    because every actor that could go on had its turn in another class, counts as neither.
     """
 
     pairs = False
@@ -36,7 +36,6 @@ class Commuting:
     def __init__(self) -> None:
         self.runs = 0
         self.interleavings = 0
-        self.redundant = 0
         self._path: list[_Node] = []
         self._is_done = False
 
@@ -47,9 +46,7 @@ class Commuting:
     def learn(self, run: Choices) -> None:
         """Count the run, and turn to the last node at which another actor is left to go."""
         assert isinstance(run, _PathRun)
-        if run.was_cut:
-            self.redundant += 1
-        else:
+        if not run.was_cut:
             self.runs += 1
             self.interleavings += _interleavings(self._path)
         path = self._path

@@ -18,8 +18,10 @@ from syncsim.errors import MissingExtraError, UsageError
 from syncsim.ui import charts, panels
 from syncsim.ui.room.record import Record
 from syncsim.ui.room.timing import chart_table
+from syncsim.ui.room.timing.cache_states import caches
 from syncsim.ui.room.timing.job_axis import job_axis
 from syncsim.ui.room.timing.retries import attempts, retries
+from syncsim.ui.room.timing.revisions import versions
 from syncsim.ui.room.timing.speed import latency, throughput
 from syncsim.ui.room.timing.trace_view import waterfall
 from syncsim.ui.room.timing.waiting import pending, queue_length, queue_list
@@ -45,6 +47,8 @@ CHARTS: Final[Mapping[str, tuple[Chart, str]]] = {
     "Latency": (latency, "Time from call to answer: median, p95 and p99 over time"),
     "Throughput": (throughput, "Answers a second over time"),
     "Job": (job_axis, "User commits, cooldown bands and runs of the background job"),
+    "Versions": (versions, "The version's number over time, by who committed: users or the job"),
+    "Caches": (caches, "Each user's cache over time: Fresh, Stale or Empty"),
 }
 """Name of a chart to what draws it and what it shows."""
 

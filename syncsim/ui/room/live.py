@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypedDict
 
@@ -113,18 +113,6 @@ class Live(anywidget.AnyWidget):
         super().__init__(looks=signs, state=self._now_held(), **settings)
 
     # -- what is shown -----------------------------------------------------------------------------
-
-    def push(self, rows: Iterable[Row]) -> None:
-        """Add rows to the log."""
-        self.show(rows=list(rows))
-
-    def status(self, fields: Fields) -> None:
-        """Replace the status."""
-        self.show(status=fields)
-
-    def caches(self, cards: Sequence[Card], *, at: float = 0.0, ticking: bool = False) -> None:
-        """Replace the caches; `ticking` ages grow on the page from `at` on, epoch seconds."""
-        self.show(caches=cards, at=at, ticking=ticking)
 
     def reset(self) -> None:
         """Forget rows, status and caches, on the page too."""

@@ -65,11 +65,6 @@ def sentence_line(figure: go.Figure) -> str:
     return f'<p class="syncsim-sentence">{html.escape(sentence(figure))}</p>'
 
 
-def boxed(figure: go.Figure, picture: str) -> str:
-    """The HTML of a drawn chart in a box that says what it shows; for pages without widgets."""
-    return f'<div role="img" aria-label="{html.escape(label(figure))}">{picture}</div>'
-
-
 def table(figure: go.Figure, *, selected: str | None = None) -> str:
     """The chart as an HTML table, captioned with its sentence; everything in it is text.
 

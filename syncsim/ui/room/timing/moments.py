@@ -56,7 +56,7 @@ def moments(record: Record, cooldown_s: float = COOLDOWN_S) -> list[Moment]:
     """
     told: list[Moment] = []
     user_at: dict[str, float] = {}
-    for one in _commits(record):
+    for one in commits(record):
         since_s = None
         if one.template_id in user_at:
             since_s = one.at - user_at[one.template_id]
@@ -97,7 +97,7 @@ def cooldowns(told: Iterable[Moment], cooldown_s: float = COOLDOWN_S) -> Iterato
         yield begin, end
 
 
-def _commits(record: Record) -> Iterable[Moment]:
+def commits(record: Record) -> list[Moment]:
     """Each template's commits in the store's order, then those of events that no version tells."""
     found = [_of_version(version) for version in sorted(record.versions, key=_place)]
     known = {(one.template_id, one.version) for one in found}

@@ -35,16 +35,11 @@ _LOOKS: Final[Mapping[str, tuple[str, Look]]] = {
 """What a bar means, in the order of the legend."""
 
 
-def trace_of(record: Record, selected: str | None = None) -> Trace | None:
-    """The trace of the selected update, of the slowest one where nothing is selected.
-
-    The version an update committed settles it where its last answer was lost. None if the record
-    tells nothing of it.
-    """
-    return _traced(record, _slowest(updates(record)) if selected is None else selected)
-
-
 def _traced(record: Record, update_id: str | None) -> Trace | None:
+    """The trace of an update; None if the record tells nothing of it.
+
+    The version that an update committed settles it where its last answer was lost.
+    """
     if update_id is None:
         return None
     told = [event for event in record.events if event.update_id == update_id]
@@ -55,7 +50,7 @@ def _traced(record: Record, update_id: str | None) -> Trace | None:
 
 
 def waterfall(record: Record, selected: str | None = None) -> go.Figure:
-    """The spans of `trace_of`, one lane each, in milliseconds since its first event.
+    """The spans of the selected update, or of the slowest one, in milliseconds since its start.
 
     Table: a row per span with span (its name), within (that of its parent), start_ms, took_ms (to
     the newest event where it still runs), status, facts (as text), update_id.

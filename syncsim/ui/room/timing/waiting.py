@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from syncsim.contract import JSON
 from syncsim.events import kinds
 from syncsim.events.kinds import Event
 from syncsim.events.live_log import printable
 from syncsim.ui.drawing import INK, LOOKS, Look, counted, new_figure, person
 from syncsim.ui.room.record import Record
-from syncsim.ui.room.timing.chart_table import as_table
 from syncsim.ui.timeline import QUEUE
 
 if TYPE_CHECKING:
@@ -24,9 +22,6 @@ State: TypeAlias = Literal["queued", "waiting", "writing"]
 MOST_POINTS: Final = 300
 """Changes of the queue's length that are drawn, the newest; the table has all."""
 
-COLUMNS: Final = (
-    *("place", "user", "template", "state", "since_s", "behind", "attempts", "update_id"),
-)
 _WORDS: Final[Mapping[State, str]] = {
     "queued": "in the queue",
     "waiting": "waits before a retry",
@@ -75,34 +70,6 @@ def pending(record: Record) -> list[Pending]:
     return _in_order(open_, record.now)
 
 
-def pending_of(rows: Iterable[Mapping[str, JSON]], template_id: str) -> list[Pending]:
-    """What `Connection.pending(template_id)` answers, in the same form.
-
-    `since_s` is then the time since the update began.
-    """
-    found: list[Pending] = []
-    for row in rows:
-        before = found[-1] if found and row["position"] is not None else None
-        found.append(
-            Pending(
-                row["position"],
-                row["user"],
-                template_id,
-                row["state"],
-                row["age_s"],
-                None if before is None else before.user,
-                row["attempts"],
-                row["update_id"],
-            )
-        )
-    return found
-
-
-def queue_rows(told: Sequence[Pending]) -> list[dict[str, JSON]]:
-    """A dict per update with the attributes of `Pending`."""
-    return [asdict(one) for one in told]
-
-
 def queue_list(told: Sequence[Pending], selected: str | None = None) -> str:
     """Who waits, as an HTML list; user names and templates are text."""
     queued = sum(one.state == "queued" for one in told)
@@ -114,12 +81,6 @@ def queue_list(told: Sequence[Pending], selected: str | None = None) -> str:
         f'<div class="syncsim" role="region" aria-label="{escape(head)}">'
         f"<b>{escape(head)}</b>" + (f"<ol>{items}</ol>" if items else "") + "</div>"
     )
-
-
-def queue_table(told: Sequence[Pending], selected: str | None = None) -> str:
-    """The same as an HTML table."""
-    caption = f"Queue: {counted(len(told), 'update')} under way"
-    return as_table(queue_rows(told), list(COLUMNS), caption=caption, selected=selected)
 
 
 def queue_length(record: Record, selected: str | None = None) -> go.Figure:
