@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVar, cast
 from sqlalchemy import Engine, NullPool, create_engine, event
 
 from syncsim.contract import Head
-from syncsim.errors import StoreUnavailableError
+from syncsim.errors import StoreUnavailableError, SyncError
 from syncsim.forks import ProcessBound, seconds_to
 from syncsim.interrupts import give_up
 from syncsim.store.address import Address, Synchronous
@@ -229,7 +229,7 @@ class SQLiteFile(ProcessBound):
             self._shared.heal()
             self.readers.heal()
             self.lock.heal(depth)
-            if isinstance(error, OSError):
+            if isinstance(error, OSError) and not isinstance(error, SyncError):
                 raise refused(self.path, f"cannot be opened anew ({error.strerror})") from error
             raise
 
