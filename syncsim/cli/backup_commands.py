@@ -52,10 +52,11 @@ def restore(
     """Put the content of a backup in the place of all that the store holds.
 
     What was there is kept in a file beside the store. Other programs that have the store open go
-    on with what was restored. A store that is too damaged to be opened is moved aside.
+    on with what was restored. A store that is too damaged to be opened is moved aside, and so is
+    the log of one whose file is gone.
     """
     from syncsim.cli import terminal
-    from syncsim.store.copies import restore_damaged
+    from syncsim.store.copies import is_gone, restore_damaged
     from syncsim.wiring import connect
 
     with terminal.progress_bar() as progress:
@@ -64,7 +65,8 @@ def restore(
                 done = sync.restore(path, progress=progress)
         except StoreUnavailableError as error:
             place = _file_of(store)
-            if not error.damaged or not place.exists() or str(place) not in error.reason:
+            is_damaged = error.damaged and place.exists() and str(place) in error.reason
+            if not is_damaged and not is_gone(place):
                 raise
             done = restore_damaged(place, settled_path(str(path), "PATH"), progress)
     if as_json:

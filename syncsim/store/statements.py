@@ -122,6 +122,9 @@ PUT_BACK: Final = (
 )
 """All that the attached store holds, in the place of all that this one holds, but for its id."""
 
+MARKED: Final = "SELECT sql FROM sqlite_schema WHERE name = 'store'"
+"""The statement that gave the store its id."""
+
 OLD_ROWS: Final = """
 SELECT template_id, revision, parent, by, at, user_updated_at, update_id, detail, body, version
 FROM revision_old ORDER BY template_id, revision
