@@ -17,8 +17,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack, suppress
 from functools import partial
 from io import FileIO
 from pathlib import Path
@@ -49,13 +49,16 @@ guard: Final = threading.RLock()
 class ProcessBound:
     """An object of the process that made it; a forked child gets `_fork_error` at every use of it.
 
-    One that has connections of SQLite's overrides `_suspend` and `_resume`, and names `_database`.
+    One that has connections of SQLite's overrides `_suspend`, and names `_database`. What gives
+    back after a fork what it takes for one is put on `_taken_over_fork`, and before it is taken.
     """
 
     _database: Path | None = None
+    _taken_over_fork: list[Callable[[], object]]
 
     def _bind(self) -> None:
         """Take part in every fork from now on: at the end of `__init__`, before a file is open."""
+        self._taken_over_fork = []
         _add(self)
 
     @classmethod
@@ -68,7 +71,10 @@ class ProcessBound:
         return True
 
     def _resume(self) -> None:
-        """After the fork, in the parent: go on."""
+        """After the fork, in the parent: go on; nothing where that was done before."""
+        while self._taken_over_fork:
+            self._taken_over_fork[-1]()
+            self._taken_over_fork.pop()  # not before: an interrupt may have ended it
 
     def _check_forked_at_rest(self) -> None:
         """Raise where this process was forked in the middle of a call, and SQLite with it."""
@@ -108,23 +114,18 @@ def seconds_to(deadline: float) -> float:
     return max(deadline - monotonic(), 0.0)
 
 
-def _before() -> None:
-    _binding.acquire()
+def _suspend_all() -> None:
     deadline = monotonic() + PATIENCE_S
-    try:
-        for one in _bound:
-            _suspended[one] = False
-            _suspended[one] = one._suspend(deadline)
-    finally:  # also where an interrupt ends the waiting: it does not end the fork
-        guard.acquire()
+    for one in _bound:
+        _suspended[one] = False
+        _suspended[one] = one._suspend(deadline)
 
 
-def _after_in_parent() -> None:
-    for one in _suspended:
-        one._resume()
-    _suspended.clear()
-    guard.release()
-    _binding.release()
+def _resume_all() -> None:
+    """Have each go on, whatever another one raises."""
+    with ExitStack() as resumed:
+        for one in _suspended:
+            resumed.callback(one._resume)
 
 
 def _after_in_child() -> None:
@@ -137,15 +138,25 @@ def _after_in_child() -> None:
     inherited = {cls: _inherited_class(cls) for cls in set(map(type, _bound))}
     for one in _bound:
         one.__class__ = inherited[type(one)]
-    _suspended.clear()
     _bound.clear()
-    guard.release()
-    _binding.release()
 
 
 if hasattr(os, "register_at_fork"):
+    # Before a fork the last of these comes first, after it the first. What one of them raises is
+    # reported and ends no other, nor the fork: so an interrupt, also one that comes with the fork
+    # and is raised in the first line after it, cannot keep a lock from being released. Those are
+    # of C, and what goes on is called twice: the second does what an interrupt kept from the first.
+    os.register_at_fork(before=guard.acquire)
     os.register_at_fork(
-        before=_before, after_in_parent=_after_in_parent, after_in_child=_after_in_child
+        before=_suspend_all, after_in_parent=_resume_all, after_in_child=_after_in_child
+    )
+    os.register_at_fork(after_in_parent=_resume_all)
+    os.register_at_fork(after_in_parent=_suspended.clear, after_in_child=_suspended.clear)
+    os.register_at_fork(after_in_parent=guard.release, after_in_child=guard.release)
+    os.register_at_fork(
+        before=_binding.acquire,
+        after_in_parent=_binding.release,
+        after_in_child=_binding.release,
     )
 
 

@@ -128,6 +128,31 @@ def test_a_store_too_damaged_to_be_opened_can_be_restored(
     assert name_now() == "two"
 
 
+@pytest.mark.parametrize("has_log", [False, True])
+def test_a_store_whose_file_is_gone_can_be_restored(
+    path: Path, capsys: pytest.CaptureFixture[str], has_log: bool
+) -> None:
+    call(capsys, "backup", "copy.db")
+    path.unlink()
+    if has_log:
+        path.with_name(f"{path.name}-wal").write_text("a log")
+        assert call(capsys, "list").code == 3
+    assert call(capsys, "restore", "copy.db").code == 0
+    assert name_now() == "two"
+
+
+@pytest.mark.parametrize("command", ["backup", "restore", "verify-store --store sqlite:///"])
+def test_a_name_that_is_too_long_is_one_sentence(
+    path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    name = "n" * 300
+    words = f"{command}{name}" if command.endswith("/") else f"{command} {name}"
+    ended = call(capsys, *words.split())
+    assert ended.code in (2, 3)
+    assert "File name too long" in ended.err
+    assert len(ended.err.splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import itertools
 import os
 import random
 import signal
@@ -20,17 +22,18 @@ from typing import Any
 
 import pytest
 
-from syncsim import connect, sample
+from syncsim import connect, forks, sample
 from syncsim.cache import CacheFolder
 from syncsim.connection import Connection
 from syncsim.contract import Row, Write
 from syncsim.environment import SystemClock
 from syncsim.errors import CacheError, StoreUnavailableError, SyncError
-from syncsim.locks import NamedLocks
+from syncsim.locks import FairLock, NamedLocks
 from syncsim.service import build
 from syncsim.store.memory import MemoryStore
 from syncsim.store.sqlite import SQLiteStore
 from syncsim.wiring import open_environment
+from tests.interrupting import interrupted
 from tests.store_parts import ID, check_history, count, count_up, document, in_a_child, opened
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
@@ -447,3 +450,103 @@ def test_a_fork_among_opening_connections_leaves_their_child_none(tmp_path: Path
         for thread in threads:
             thread.join(60)
     assert failures == []
+
+
+# -- interrupted -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def bound(tmp_path: Path) -> Iterator[tuple[SQLiteStore, Any]]:
+    """A store and a cache, whose files are open."""
+    store = opened(f"sqlite:///{tmp_path}/t.db?synchronous=NORMAL")
+    store.create(ID, document(), by="ann")
+    cache = CacheFolder(tmp_path / "cache").of("ann")
+    cache.set("k", 1)
+    yield store, cache
+    store.close()
+    cache.close()
+
+
+def check_another_thread_goes_on(store: SQLiteStore, cache: Any, place: object) -> None:
+    """Nothing of what a fork takes is held any more by the thread that forked."""
+    said: list[object] = []
+
+    def go_on() -> None:
+        said.append(forks.guard.acquire(timeout=10) and forks.guard.release() is None)
+        said.append(forks._binding.acquire(timeout=10) and forks._binding.release() is None)
+        if said == [True, True]:
+            said.extend([cache.get("k"), count_up(store).updated_by])
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    thread.join(60)
+    assert said == [True, True, 1, "ann"], place
+    assert not forks._suspended, place
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_while_a_fork_waits_for_a_cache_leaves_nothing_held(
+    bound: tuple[SQLiteStore, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by Ctrl+C in the wait; at a first fork, and at one that follows upon a fork without."""
+    store, cache = bound
+
+    def interrupt(*_: object) -> bool:
+        raise KeyboardInterrupt
+
+    for _ in range(2):
+        with ExitStack() as stack:
+            held_by_a_thread(stack, cache.transact())
+            with monkeypatch.context() as patched:
+                patched.setattr(FairLock, "_wait", interrupt)
+                assert in_a_fork(lambda: refusals(lambda: cache.get("k"))) == "refused"
+        check_another_thread_goes_on(store, cache, "the wait")
+        assert in_a_fork(lambda: refusals(lambda: cache.get("k"))) == "refused"
+        check_another_thread_goes_on(store, cache, "a fork without")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_what_one_raises_after_a_fork_keeps_no_other_from_going_on(
+    bound: tuple[SQLiteStore, Any],
+) -> None:
+    class Failing(forks.ProcessBound):
+        def _suspend(self, deadline: float) -> bool:
+            raise ValueError
+
+        def _resume(self) -> None:
+            raise ValueError
+
+    failing = [Failing() for _ in range(3)]
+    for one in failing:
+        one._bind()
+    assert in_a_fork(lambda: "child") == "child"
+    for one in failing:
+        forks._bound.discard(one)
+    check_another_thread_goes_on(*bound, "a fork")
+
+
+@pytest.mark.real
+@pytest.mark.timeout(900)
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("stride", [pytest.param(1, marks=pytest.mark.slow), 11])
+def test_an_interrupt_at_any_line_around_a_fork_leaves_nothing_held(
+    bound: tuple[SQLiteStore, Any], stride: int
+) -> None:
+    """In the parent; the child, which is traced as well, ends at once."""
+
+    def fork() -> None:
+        child = os.fork()
+        if child == 0:
+            os._exit(0)
+        os.waitpid(child, 0)
+
+    gc.collect()  # what other tests have closed takes part in each fork until it is gone
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        for at in itertools.count(1, stride):
+            place, _ = interrupted(fork, at)
+            if place is None:
+                break
+            if "file_watch" not in place:  # which has rules of its own
+                check_another_thread_goes_on(*bound, place)
+    assert at > 30

@@ -7,18 +7,15 @@ import gc
 import itertools
 import random
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytest
 
-import syncsim
 from syncsim import connect, sample
 from syncsim.connection import Connection
 from syncsim.environment import SystemClock
@@ -27,6 +24,7 @@ from syncsim.events.metrics import Metrics
 from syncsim.interrupts import under, within
 from syncsim.locks import NamedLocks
 from syncsim.store.memory import MemoryStore
+from tests.interrupting import interrupted
 from tests.store_parts import check_history
 
 # A file that an interrupt drops is closed by its finalizer, which warns.
@@ -44,7 +42,6 @@ def finalized_here() -> Iterator[None]:
 
 
 ID = "card"
-PACKAGE = str(Path(syncsim.__file__).parent)
 MOST_LINES = 2_500
 Verb = Callable[[Connection, str, str], object]
 
@@ -110,38 +107,6 @@ VERBS: dict[str, Verb] = {
     "trace": lambda sync, u, word: sync.trace("none"),
     "metrics": lambda sync, u, word: sync.metrics(),
 }
-
-
-class Interrupt:
-    """A trace function that interrupts the calling thread at the so-manieth line of ours."""
-
-    def __init__(self, at: int) -> None:
-        self._at = at
-        self._lines = itertools.count(1)
-        self.place: str | None = None
-
-    def __call__(self, frame: FrameType, event: str, _: object) -> Any:
-        if not frame.f_code.co_filename.startswith(PACKAGE):
-            return None
-        if event == "line" and next(self._lines) == self._at:
-            file = frame.f_code.co_filename.removeprefix(PACKAGE)
-            self.place = f"{file}:{frame.f_lineno} {frame.f_code.co_name}"
-            raise KeyboardInterrupt
-        return self
-
-
-def interrupted(call: Callable[[], object], at: int) -> tuple[str | None, BaseException | None]:
-    """Where the call was interrupted, None where it was over before; and what left it."""
-    interrupt, left = Interrupt(at), None
-    before = sys.gettrace()
-    sys.settrace(interrupt)
-    try:
-        call()
-    except BaseException as error:
-        left = error
-    finally:
-        sys.settrace(before)
-    return interrupt.place, left
 
 
 def check_nothing_is_left(sync: Connection, pool: ThreadPoolExecutor, place: str) -> None:

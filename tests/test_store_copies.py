@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import gc
+import itertools
 import os
 import re
 import shutil
@@ -9,17 +12,31 @@ import sqlite3
 import stat
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from syncsim import connect
+from syncsim.contract import Row
 from syncsim.errors import StoreUnavailableError, UsageError
-from syncsim.store.copies import restore_damaged, verify_file
+from syncsim.store import copies
+from syncsim.store import sqlite as sqlite_store
+from syncsim.store.copies import is_gone, restore_damaged, verify_file
 from syncsim.store.sqlite import SQLiteStore
 from syncsim.store.verifying import MAX_PROBLEMS
-from tests.store_parts import ID, commit_many, count_up, document, opened, processes
+from syncsim.store.write_transaction import WriteTransaction
+from tests.interrupting import interrupted
+from tests.store_parts import (
+    ID,
+    commit_many,
+    count_up,
+    document,
+    in_a_child,
+    opened,
+    processes,
+)
 
 FILES = Path(__file__).parent / "files"
 TIMES = 20
@@ -301,22 +318,357 @@ def test_what_is_no_sound_backup_changes_nothing(
     assert leftovers(tmp_path) == []
 
 
-def test_a_store_too_damaged_to_be_opened_is_moved_aside(path: Path, tmp_path: Path) -> None:
-    with closing(opened(str(path))) as store:
-        store.create(ID, document(), by="ann")
-        store.backup(tmp_path / "copy.db")
+# -- what fails half-way ---------------------------------------------------------------------------
+
+
+def state(store: SQLiteStore, folder: Path) -> tuple[list[str], list[str]]:
+    """What the store holds, and what lies beside it."""
+    beside = [name for name in os.listdir(folder) if not name.endswith(("-wal", "-shm"))]
+    return [one.version for one in store.history(ID)], sorted(beside)
+
+
+def check_others_write(store: SQLiteStore) -> None:
+    """The lock to write is free for another thread."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(count_up, store).result(60)
+
+
+def test_a_restore_that_another_process_holds_up_changes_nothing(
+    store: SQLiteStore, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.backup(tmp_path / "copy.db")
+    before = state(store, tmp_path)
+    monkeypatch.setattr(sqlite_store, "WRITE_TIMEOUT_S", 0.01)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreUnavailableError, match="busy"):
+            store.restore(tmp_path / "copy.db")
+    assert state(store, tmp_path) == before
+    check_others_write(store)
+
+
+def test_a_restore_inside_a_change_is_refused(store: SQLiteStore, tmp_path: Path) -> None:
+    store.backup(tmp_path / "copy.db")
+    before = state(store, tmp_path)
+
+    def change(_: Row) -> None:
+        store.restore(tmp_path / "copy.db")
+
+    with pytest.raises(UsageError, match="a write inside a write"):
+        store.update_locked(ID, change, by="ann")
+    assert state(store, tmp_path) == before
+    check_others_write(store)
+
+
+@pytest.mark.parametrize("statement", range(5))
+def test_a_restore_that_fails_at_a_statement_changes_nothing(
+    store: SQLiteStore, tmp_path: Path, statement: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.backup(tmp_path / "copy.db")
+    count_up(store)
+    before = state(store, tmp_path)
+    broken = (*copies.PUT_BACK[:statement], "SELECT no_such_function()")
+    monkeypatch.setattr(copies, "PUT_BACK", broken)
+    with pytest.raises(StoreUnavailableError, match="no such function"):
+        store.restore(tmp_path / "copy.db")
+    assert state(store, tmp_path) == before
+    check_others_write(store)
+    assert store.verify().passed
+
+
+@pytest.mark.parametrize(
+    ("code", "is_kept"), [(sqlite3.SQLITE_FULL, False), (sqlite3.SQLITE_IOERR_FSYNC, True)]
+)
+def test_what_a_restore_replaces_is_kept_where_its_commit_may_come_to_life(
+    store: SQLiteStore,
+    tmp_path: Path,
+    code: int,
+    is_kept: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store.backup(tmp_path / "copy.db")
+    count_up(store)
+    before, files = state(store, tmp_path)
+
+    def fail(transaction: WriteTransaction) -> None:
+        cause = sqlite3.OperationalError("of the disk")
+        cause.sqlite_errorcode = code
+        raise transaction._failure(cause) from cause
+
+    monkeypatch.setattr(WriteTransaction, "_commit", fail)
+    with pytest.raises(StoreUnavailableError, match="of the disk"):
+        store.restore(tmp_path / "copy.db")
+    after, beside = state(store, tmp_path)
+    assert after == before
+    assert len(beside) == len(files) + is_kept
+
+
+@pytest.mark.real
+@pytest.mark.timeout(900)
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("stride", [pytest.param(1, marks=pytest.mark.slow), 7])
+def test_a_restore_interrupted_at_any_line_is_done_or_not_and_no_lock_is_left(
+    store: SQLiteStore, tmp_path: Path, stride: int
+) -> None:
+    """What is replaced is kept in a file, and no file is kept where nothing is."""
+    store.backup(tmp_path / "copy.db")
+    backed = [one.version for one in store.history(ID)]
+    done = 0
+    for at in itertools.count(1, stride):
+        check_others_write(store)
+        before, files = state(store, tmp_path)
+        place, _ = interrupted(lambda: store.restore(tmp_path / "copy.db"), at)
+        after, beside = state(store, tmp_path)
+        assert after in (before, backed), place
+        assert len(beside) == len(files) + (after == backed), place
+        done += after == backed
+        if place is None:
+            break
+    assert done > 0
+    assert at > 100
+    gc.collect()
+
+
+@pytest.mark.real
+@pytest.mark.timeout(900)
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("stride", [pytest.param(1, marks=pytest.mark.slow), 5])
+def test_a_backup_interrupted_at_any_line_leaves_a_whole_copy_or_none(
+    store: SQLiteStore, tmp_path: Path, stride: int
+) -> None:
+    folder = tmp_path / "copies"
+    folder.mkdir()
+    for at in itertools.count(1, stride):
+        place, _ = interrupted(lambda: store.backup(folder / "copy.db"), at)
+        assert set(os.listdir(folder)) <= {"copy.db"}, place
+        if (folder / "copy.db").exists():
+            assert verify_file(folder / "copy.db", None).versions == 4, place
+            (folder / "copy.db").unlink()
+        if place is None:
+            break
+    check_others_write(store)
+    gc.collect()
+
+
+def test_a_name_that_is_taken_meanwhile_is_left_alone(store: SQLiteStore, tmp_path: Path) -> None:
+    target = tmp_path / "copy.db"
+
+    def take(done: int, of: int) -> None:
+        target.write_text("precious")
+
+    with pytest.raises(UsageError, match="a file that does not exist yet, or force=True"):
+        store.backup(target, progress=take)
+    assert target.read_text() == "precious"
+    assert leftovers(tmp_path) == []
+
+
+def test_a_copy_needs_neither_hard_links_nor_modes(
+    store: SQLiteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on the file systems of memory cards."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    for name in ("link", "chmod", "fchmod", "chown", "fchown"):
+        monkeypatch.setattr(os, name, refuse)
+    store.backup(tmp_path / "copy.db")
+    assert (tmp_path / "copy.db").stat().st_nlink == 1
+    assert store.restore(tmp_path / "copy.db").versions == 4
+    assert leftovers(tmp_path) == []
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_copy_that_cannot_be_put_in_place_leaves_no_name(
+    store: SQLiteStore, tmp_path: Path, force: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    before = sorted(os.listdir(tmp_path))
+    with pytest.raises(StoreUnavailableError, match=r"copy\.db cannot be written \(Input/output"):
+        store.backup(tmp_path / "copy.db", force=force)
+    assert sorted(os.listdir(tmp_path)) == before
+
+
+# -- what cannot be reached ------------------------------------------------------------------------
+
+
+def test_a_store_whose_file_was_deleted_says_what_to_do(
+    store: SQLiteStore, path: Path, tmp_path: Path
+) -> None:
+    store.backup(tmp_path / "copy.db")
+    path.unlink()
+    for call in (store.restore, lambda copy: store.backup(copy, force=True)):
+        with pytest.raises(StoreUnavailableError, match=r"deleted .* put it back, or close"):
+            call(tmp_path / "copy.db")
+    assert leftovers(tmp_path) == []
+
+
+def test_a_name_that_is_too_long_is_refused(store: SQLiteStore, tmp_path: Path) -> None:
+    name = tmp_path / ("n" * 300)
+    for call in (store.backup, store.restore, lambda name: verify_file(name, None)):
+        with pytest.raises(StoreUnavailableError, match=r"n cannot be .*\(File name too long\)"):
+            call(name)
+
+
+def test_a_folder_that_may_not_be_entered_or_not_listed(
+    public_folder: Path,
+) -> None:
+    """As somebody who owns nothing, because root may enter everywhere.
+
+    A copy in a folder that cannot be opened is in place, and that is a success.
+    """
+    shut, drop = public_folder / "shut", public_folder / "drop"
+    for folder, mode in ((shut, 0o700), (drop, 0o733)):
+        folder.mkdir()
+        folder.chmod(mode)
+    out = in_a_child(
+        f"{drop}/store.db",
+        """
+from pathlib import Path
+from syncsim.store.copies import verify_file
+import syncsim.interrupts, syncsim.whole_files
+folder = Path(url).parent.parent
+opened(url + "-imports-everything").close()
+if os.geteuid() == 0:
+    os.setgroups([]); os.setgid(65534); os.setuid(65534)
+store = opened(url)
+store.create(ID, document(), by="ann")
+for call in (store.backup, store.restore, lambda path: verify_file(path, None)):
+    try:
+        call(folder / "shut" / "copy.db")
+    except StoreUnavailableError as error:
+        print(error)
+if os.geteuid():
+    for force in (False, True):
+        print(store.backup(folder / "drop" / "copy.db", force=force).versions)
+    print(store.restore(folder / "drop" / "copy.db").versions)
+""",
+    )
+    lines = out.splitlines()
+    assert [line.count("copy.db cannot be") for line in lines[:3]] == [1, 1, 1]
+    assert [line.count("Permission denied") for line in lines[:3]] == [1, 1, 1]
+    assert lines[3:] == ["1", "1", "1"]
+
+
+@pytest.mark.parametrize("suffix", ["-wal", "-journal"])
+@pytest.mark.parametrize("force", [False, True])
+def test_a_copy_is_put_beside_no_log_of_another(
+    store: SQLiteStore, tmp_path: Path, suffix: str, force: bool
+) -> None:
+    """SQLite would take it for the log of the copy; also where the name leads there by a link."""
+    (tmp_path / f"other.db{suffix}").write_text("a log")
+    (tmp_path / "other.db").touch()
+    (tmp_path / "link.db").symlink_to("other.db")
+    if not force:
+        (tmp_path / "other.db").unlink()
+        (tmp_path / "link.db").unlink()
+    for name in ("other.db", "link.db") if force else ("other.db",):
+        with pytest.raises(UsageError, match="a file that is no open database"):
+            store.backup(tmp_path / name, force=force)
+
+
+def test_a_link_stays_a_link_and_a_device_a_device(store: SQLiteStore, tmp_path: Path) -> None:
+    (tmp_path / "link.db").symlink_to("copy.db")
+    with pytest.raises(UsageError, match="a file that does not exist yet"):
+        store.backup(tmp_path / "link.db")
+    store.backup(tmp_path / "link.db", force=True)
+    assert (tmp_path / "link.db").is_symlink()
+    assert verify_file(tmp_path / "copy.db", None).versions == 4
+    os.mkfifo(tmp_path / "pipe")
+    for force in (False, True):
+        with pytest.raises(UsageError, match="a file, not a folder or a device"):
+            store.backup(tmp_path / "pipe", force=force)
+
+
+def test_an_empty_file_is_no_backup(store: SQLiteStore, tmp_path: Path) -> None:
+    """What a process leaves that is killed just before its copy is in place."""
+    (tmp_path / "copy.db").touch()
+    with pytest.raises(StoreUnavailableError, match="is empty, so it is no backup"):
+        store.restore(tmp_path / "copy.db")
+    assert store.verify().versions == 4
+
+
+# -- too damaged to be opened ----------------------------------------------------------------------
+
+
+def damage(path: Path) -> bytes:
     with path.open("r+b") as file:
         file.seek(4096)
         file.write(b"\xff" * 4096)
-    damaged = path.read_bytes()
+    return path.read_bytes()
+
+
+@pytest.fixture
+def closed(path: Path, tmp_path: Path) -> Path:
+    """A store that is closed, of one version, with a backup beside it."""
+    with closing(opened(str(path))) as store:
+        store.create(ID, document(), by="ann")
+        store.backup(tmp_path / "copy.db")
+    return path
+
+
+def test_a_store_too_damaged_to_be_opened_is_moved_aside(closed: Path, tmp_path: Path) -> None:
+    damaged = damage(closed)
     with pytest.raises(StoreUnavailableError, match="is damaged") as why:
-        opened(str(path))
+        opened(str(closed))
     assert why.value.damaged
 
-    done = restore_damaged(path, tmp_path / "copy.db", None)
+    done = restore_damaged(closed, tmp_path / "copy.db", None)
 
     assert done.kept.read_bytes() == damaged
-    assert len(versions(path)) == 1
+    assert len(versions(closed)) == 1
+
+
+def test_of_a_damaged_store_that_a_link_leads_to_the_file_is_replaced(
+    closed: Path, tmp_path: Path
+) -> None:
+    damaged = damage(closed)
+    link = tmp_path / "links" / "store.db"
+    link.parent.mkdir()
+    link.symlink_to(closed)
+    done = restore_damaged(link, tmp_path / "copy.db", None)
+    assert link.is_symlink()
+    assert done.kept.parent == tmp_path
+    assert done.kept.read_bytes() == damaged
+    assert len(versions(closed)) == 1
+
+
+def test_a_store_that_is_gone_but_for_its_log_is_restored(closed: Path, tmp_path: Path) -> None:
+    log = closed.with_name(f"{closed.name}-wal")
+    log.write_text("a log")
+    closed.unlink()
+    assert is_gone(closed)
+    done = restore_damaged(closed, tmp_path / "copy.db", None)
+    assert done.kept.with_name(f"{done.kept.name}-wal").read_text() == "a log"
+    assert len(versions(closed)) == 1
+    assert stat.S_IMODE(closed.stat().st_mode) == 0o600
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_damaged_store_is_where_it_was_wherever_its_restore_is_interrupted(
+    closed: Path, tmp_path: Path
+) -> None:
+    damaged = damage(closed)
+    log = closed.with_name(f"{closed.name}-wal")
+    log.write_bytes(b"a log")
+    names = sorted(os.listdir(tmp_path))
+    for at in itertools.count(1, 3):
+        place, left = interrupted(lambda: restore_damaged(closed, tmp_path / "copy.db", None), at)
+        if left is None or len(os.listdir(tmp_path)) != len(names):
+            break
+        assert sorted(os.listdir(tmp_path)) == names, place
+        assert (closed.read_bytes(), log.read_bytes()) == (damaged, b"a log"), place
+    assert at > 100
+    kept = [name for name in os.listdir(tmp_path) if "replaced" in name and "wal" not in name]
+    assert [(tmp_path / name).read_bytes() for name in kept] == [damaged]
+    assert len(versions(closed)) == 1
+    gc.collect()
 
 
 # -- verify ----------------------------------------------------------------------------------------
@@ -326,6 +678,8 @@ def test_a_store_too_damaged_to_be_opened_is_moved_aside(path: Path, tmp_path: P
     ("change", "says"),
     [
         ("UPDATE revision SET detail = 1 WHERE revision = 2", "version '2-.*not what was"),
+        ("UPDATE revision SET revision = 'x' WHERE revision = 2", "version '2-.*not what was"),
+        ("UPDATE revision SET version = 1 WHERE revision = 2", "of template 'card' is not what"),
         ("DELETE FROM revision WHERE revision = 2", "does not follow version '1-"),
         ("DELETE FROM revision WHERE revision = 1", "version '2-.* has no parent"),
         ("DELETE FROM revision", "template 'card' has no version"),
@@ -343,6 +697,7 @@ def test_what_is_not_as_it_was_committed_is_told(
     for found in (store.verify(), verify_file(path, None)):
         assert not found.passed
         assert len(found.problems) <= MAX_PROBLEMS
+        assert found.templates <= 1
         assert any(re.search(says, problem) for problem in found.problems), found.problems
 
 
@@ -364,3 +719,39 @@ def test_paths_are_those_of_the_person_who_types_them(
         for path in ("", "a\0b", 3, None):
             with pytest.raises(UsageError, match="the path of a file"):
                 sync.backup(path)  # type: ignore[arg-type]
+
+
+# -- what lies beside a copy -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", ["-wal", "-shm", "-journal", "-locks"])
+def test_a_backup_takes_no_name_that_belongs_to_the_store(
+    store: SQLiteStore, path: Path, suffix: str
+) -> None:
+    target = path.with_name(path.name + suffix)
+    with pytest.raises(UsageError, match="a file|than the store itself"):
+        store.backup(target, force=True)
+    assert count_up(store, update_id="on").revision == 5
+
+
+def test_a_copy_beside_a_log_that_is_not_its_own_is_not_restored(
+    store: SQLiteStore, tmp_path: Path
+) -> None:
+    """SQLite would read the log of what had the name before into it."""
+    copy = tmp_path / "copy.db"
+    store.backup(copy)
+    with closing(opened(str(tmp_path / "other.db"))) as other:
+        other.create(ID, document(), by="bob")
+        shutil.copy(tmp_path / "other.db-wal", tmp_path / "copy.db-wal")
+    with pytest.raises(StoreUnavailableError, match=r"copy without a log, and copy.db-wal lies"):
+        store.restore(copy)
+    assert count_up(store, update_id="on").revision == 5
+
+
+def test_a_database_without_tables_is_no_backup(store: SQLiteStore, tmp_path: Path) -> None:
+    bare = tmp_path / "bare.db"
+    with closing(sqlite3.connect(bare)) as connection:
+        connection.execute("VACUUM")
+    with pytest.raises(StoreUnavailableError, match="is empty, "):
+        store.restore(bare)
+    assert count_up(store, update_id="on").revision == 5

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -74,14 +73,6 @@ except StoreUnavailableError as error:
     assert done > 0
     assert count(store.read(ID).document, "n") == done + 1
     check_history(store)
-
-
-@pytest.fixture
-def public_folder() -> Iterator[Path]:
-    """A folder that everybody may enter, unlike `tmp_path`, and only its owner may write to."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)
-        yield Path(folder)
 
 
 @pytest.mark.real

@@ -407,7 +407,7 @@ def test_a_file_that_was_emptied_is_refused_and_stays_so(
     copy = copy_of(path)
     emptied(path)
     for call in (lambda: count_up(store), lambda: store.head(ID), lambda: store.templates()):
-        with pytest.raises(StoreUnavailableError, match="is empty, and held a store before"):
+        with pytest.raises(StoreUnavailableError, match="is empty, and should hold a store"):
             call()
     moved_over(copy, path)
     assert store.head(ID).revision == 4

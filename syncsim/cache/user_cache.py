@@ -13,6 +13,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Final, ParamSpec, TypeVar, cast
@@ -232,15 +233,11 @@ class UserCache(ProcessBound):
                 opened.shut()
 
     def _suspend(self, deadline: float) -> bool:
-        self._is_suspended = self._lock.acquire(seconds_to(deadline))
-        if not self._is_suspended or self._lock.depth > 1:
+        self._taken_over_fork.append(partial(self._lock.heal, self._lock.depth))
+        if not self._lock.acquire(seconds_to(deadline)) or self._lock.depth > 1:
             return False
         self._shut()
         return True
-
-    def _resume(self) -> None:
-        if self._is_suspended:
-            self._lock.release()
 
     @classmethod
     def _fork_error(cls, reason: str) -> SyncError:

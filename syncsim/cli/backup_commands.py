@@ -56,10 +56,11 @@ def restore(
     """Put the content of a backup in the place of all that the store holds.
 
     What was there is kept in a file beside the store. Other programs that have the store open go
-    on with what was restored. A store that is too damaged to be opened is moved aside.
+    on with what was restored. A store that is too damaged to be opened is moved aside, and so is
+    the log of one whose file is gone.
     """
     from syncsim.cli import terminal
-    from syncsim.store.copies import restore_damaged
+    from syncsim.store.copies import is_gone, restore_damaged
     from syncsim.wiring import connect
 
     source = settled_path(str(path), "PATH")
@@ -72,7 +73,7 @@ def restore(
                 done = sync.restore(path, progress=progress)
         except StoreUnavailableError as error:
             place = named_store.its_file(store)
-            if not _is_too_damaged(place, error):
+            if not _is_too_damaged(place, error) and not is_gone(place):
                 raise
             is_damaged = True
             done = restore_damaged(place, source, progress)

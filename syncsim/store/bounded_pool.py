@@ -132,17 +132,22 @@ class BoundedPool(Generic[T]):
     def _unmake_idle(self, timeout_s: float) -> bool:
         """Whether all was idle, in time."""
         deadline = monotonic() + timeout_s
-        was_idle = True
-        for slot in self._slots:
-            if slot.acquire(timeout=max(deadline - monotonic(), 0.0)):
-                if slot.is_out:  # this thread has it
-                    was_idle = False
-                else:
-                    self._empty(slot)
-                slot.release()
-            else:
-                was_idle = False
-        return was_idle
+        return all([self._unmake_one(slot, deadline) for slot in self._slots])
+
+    def _unmake_one(self, slot: _Slot[T], deadline: float) -> bool:
+        """Whether it was idle, in time."""
+        try:
+            if not slot.acquire(timeout=max(deadline - monotonic(), 0.0)):
+                return False
+            is_idle = not slot.is_out  # else this thread has it
+            if is_idle:
+                self._empty(slot)
+            slot.release()
+            return is_idle
+        except BaseException:
+            if not slot.is_out:
+                give_up(slot.lock)
+            raise
 
     def _empty(self, slot: _Slot[T]) -> None:
         thing, slot.thing = slot.thing, None

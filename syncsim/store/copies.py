@@ -12,23 +12,26 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import Final
 
-from syncsim.errors import UsageError
+from syncsim.errors import StoreUnavailableError, SyncError, UsageError
+from syncsim.interrupts import within
+from syncsim.store.beside import check_is_no_part_of
 from syncsim.store.freshness_marks import Reader
+from syncsim.store.open_files import is_open_here
 from syncsim.store.schema import prepare, store_id_statement
-from syncsim.store.sqlite_errors import damaged, refused, unavailable
+from syncsim.store.sqlite_errors import NOT_COMMITTED, code, damaged, refused, unavailable
 from syncsim.store.sqlite_file import SQLiteFile
-from syncsim.store.statements import ATTACH, GONE, PUT_BACK
+from syncsim.store.statements import ATTACH, GONE, MARKED, PUT_BACK
 from syncsim.store.verifying import Progress, Verification, verify
 from syncsim.store.write_transaction import WriteTransaction
-from syncsim.whole_files import flush_folder
+from syncsim.whole_files import Draft, led_to, make_like, new_private_file
 
 PAGES: Final = 1024
 """Pages copied between two reports of progress."""
@@ -58,19 +61,28 @@ def backup(file: SQLiteFile, target: Path, force: bool, progress: Progress) -> V
     that somebody has open; `StoreUnavailableError` where the copy cannot be written or the store is
     damaged. `target` is then as it was.
     """
-    _check_target(file, target, force)
-    unfinished = _unfinished(target)
-    try:
-        with closing(_connect(unfinished)) as copy:
+
+    def copy_out(draft: Draft) -> Verification:
+        with closing(_connect(draft.path)) as copy:
             file.ask(None, _copy, copy, target, progress)
             found = verify(copy)
         if not found.passed:
             raise damaged(file.path, found.problems[0])
-        _like(unfinished, file.path)
-        _put_in_place(unfinished, target, force)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return found
+        draft.put_in_place(exclusive=not force)
+        return found
+
+    _, store = _open_file(file)
+    try:
+        real = _checked_target(target, store, force)
+        check_is_no_part_of(file.path, target, "the backup")
+        return within(Draft(real, store), copy_out)
+    except SyncError:
+        raise
+    except FileExistsError as error:
+        expected = "a file that does not exist yet, or force=True"
+        raise UsageError("the backup", str(target), expected) from error
+    except OSError as error:
+        raise refused(target, f"cannot be written ({error.strerror}); choose another") from error
 
 
 def restore(file: SQLiteFile, source: Path, timeout_s: float, progress: Progress) -> Restored:
@@ -79,73 +91,217 @@ def restore(file: SQLiteFile, source: Path, timeout_s: float, progress: Progress
     What was there is kept in a file beside the store, and counted. The store gets another id. A
     token may come again only with the content that it had. `source` may have an older schema
     version. Raises `StoreUnavailableError` where it is damaged or no store, or the write lock does
-    not come within `timeout_s` seconds; then nothing has changed.
+    not come within `timeout_s` seconds; then nothing has changed. What a fault or an interrupt
+    leaves of the transaction, the caller heals.
     """
-    unfinished = _unfinished(file.path)
+    real, store = _open_file(file)
+
+    def put_back(draft: Draft) -> Restored:
+        found = _sound_copy(source, draft.path, progress)
+        kept, gone = _swapped_content(file, draft.path, _Kept(real, store), timeout_s)
+        return Restored(found.templates, found.versions, gone, kept)
+
     try:
-        found = _sound_copy(source, file.path, unfinished, progress)
-        with WriteTransaction(file, None, timeout_s) as transaction:
-            file.retire_writer()  # what it knows of heads, and the attached file, end with it
-            kept = _kept(file.path)
-            with closing(_connect(kept)) as copy:
-                file.ask(None, _copy, copy, kept, None)
-            transaction.run(ATTACH, (_uri(unfinished, read_only=True),))
-            (gone,) = transaction.run(GONE, ()).fetchone()
-            for statement in (*PUT_BACK, store_id_statement()):
-                transaction.run(statement, ())
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return Restored(found.templates, found.versions, gone, kept)
+        _check_source(source, store)
+        return within(Draft(real, store), put_back)
+    except SyncError:
+        raise
+    except OSError as error:
+        raise _unusable(error, source, file.path) from error
 
 
 def restore_damaged(path: Path, source: Path, progress: Progress) -> Restored:
-    """Put a backup in the place of a file that is too damaged to be opened as a store.
+    """Put a backup in the place of a file that is gone, or too damaged to be opened as a store.
 
-    The damaged file and its log are moved aside, not changed; `gone` is unknown and 0.
+    What is there and its log are moved aside, not changed; `gone` is unknown and 0. Raises as
+    `restore` does; then nothing has changed.
     """
-    unfinished = _unfinished(path)
+
+    def put_back(draft: Draft) -> Restored:
+        found = _sound_copy(source, draft.path, progress)
+        kept = _moved_aside(draft, _Kept(real, like))
+        return Restored(found.templates, found.versions, 0, kept)
+
     try:
-        found = _sound_copy(source, path, unfinished, progress)
-        kept = _kept(path)
-        for suffix in ("-wal", "-shm", ""):
-            with suppress(FileNotFoundError):
-                path.with_name(path.name + suffix).replace(kept.with_name(kept.name + suffix))
-        _put_in_place(unfinished, path, False)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return Restored(found.templates, found.versions, 0, kept)
+        real, store = led_to(path)
+        _check_source(source, store)
+        like = store or source.stat()
+        return within(Draft(real, like), put_back)
+    except SyncError:
+        raise
+    except OSError as error:
+        raise _unusable(error, source, path) from error
+
+
+def is_gone(path: Path) -> bool:
+    """Whether there is no database any more, and its log is there still."""
+    real = Path(os.path.realpath(path))
+    return not os.path.lexists(real) and _beside(real, "-wal").exists()
 
 
 def verify_file(path: Path, progress: Progress) -> Verification:
     """What `verify` finds in a file, however damaged it is; nothing is written to it."""
-    if not path.is_file():
-        raise refused(path, "is no file; name the database of a store")
     try:
+        if not path.is_file():
+            raise refused(path, "is no file; name the database of a store")
         with closing(_connect(path, read_only=True)) as connection:
             return verify(connection, progress)
     except sqlite3.Error as error:
         return Verification(0, 0, (f"the file cannot be read ({error})",))
+    except SyncError:
+        raise
+    except OSError as error:  # a name too long, a folder that may not be entered
+        raise refused(path, f"cannot be reached ({error.strerror}); choose another") from error
 
 
-def _sound_copy(source: Path, store: Path, copy_at: Path, progress: Progress) -> Verification:
-    """Copy a backup, bring the copy up to this schema and verify it."""
+def _open_file(file: SQLiteFile) -> tuple[Path, os.stat_result]:
+    """The file behind the name of a store that is open, and what is said of it."""
+    try:
+        real, status = led_to(file.path)
+    except OSError as error:
+        raise refused(file.path, f"cannot be reached ({error.strerror})") from error
+    if status is None:
+        raise refused(
+            file.path,
+            "was deleted or moved away while it was open; put it back, or close the store and "
+            "restore a backup (syncsim restore PATH)",
+        )
+    return real, status
+
+
+def _check_source(source: Path, store: os.stat_result | None) -> None:
     if not source.is_file():
         raise UsageError("the backup", str(source), "a file that exists")
-    if source.samefile(store):
+    status = source.stat()
+    if store is not None and os.path.samestat(status, store):
         raise UsageError("the backup", str(source), "another file than the store itself")
+    if status.st_size == 0:
+        raise refused(source, "is empty, so it is no backup; choose another")
+    log = _beside(source, "-wal")
+    if log.exists() and log.stat().st_size and not _has_log(source):
+        there = f"is a copy without a log, and {log.name} lies beside it; move that away"
+        raise refused(source, there)
+
+
+def _has_log(database: Path) -> bool:
+    """Whether the header of a database says that it is read with a log."""
+    if is_open_here(database):  # to close the file would drop the locks on it
+        return True
+    with database.open("rb") as file:
+        return file.read(19)[18:] == b"\x02"
+
+
+def _unusable(error: OSError, source: Path, store: Path) -> StoreUnavailableError:
+    if error.filename in (source, str(source)):
+        return refused(source, f"cannot be read ({error.strerror}); choose another backup")
+    return refused(
+        store,
+        f"cannot be restored: no file can be made beside it ({error.strerror}); make its folder "
+        "writable, and see that there is room",
+    )
+
+
+def _sound_copy(source: Path, copy_at: Path, progress: Progress) -> Verification:
+    """Copy a backup, bring the copy up to this schema and verify it."""
     with closing(_connect(copy_at)) as copy:
         try:
             with closing(_connect(source, read_only=True)) as connection:
                 connection.backup(copy, pages=PAGES, progress=_reported(progress))
-            prepare(copy, source)
+            prepare(copy, source, may_make=False)
             copy.execute(ONE_FILE).fetchone()
         except sqlite3.Error as error:
             raise unavailable(error, source) from error
         found = verify(copy)
     if not found.passed:
         raise damaged(source, found.problems[0])
-    _like(copy_at, store)
     return found
+
+
+class _Kept:
+    """A new file beside the store for what a restore replaces, under a name that was free."""
+
+    def __init__(self, store: Path, like: os.stat_result) -> None:
+        self.path = store.with_name(f"{store.name}.replaced-{time.strftime('%Y%m%d-%H%M%S')}")
+        self._like = like
+        self._made: FileIO | None = None
+
+    def make(self) -> Path:
+        """Make it, empty; `OSError`."""
+        while self._made is None:
+            try:
+                self._made = new_private_file(self.path)
+            except FileExistsError:
+                self.path = self.path.with_name(f"{self.path.name}-")
+        self._made.close()
+        make_like(self._like, self.path)
+        return self.path
+
+    def remove(self) -> None:
+        """Remove it if it was made: nothing was replaced."""
+        if self._made is not None:
+            self._made.close()
+            with suppress(OSError):
+                self.path.unlink(missing_ok=True)
+
+
+def _swapped_content(
+    file: SQLiteFile, restored: Path, kept: _Kept, timeout_s: float
+) -> tuple[Path, int]:
+    """Replace all rows by those of another file; how many versions are gone, and where they are."""
+    mark = store_id_statement()
+    is_all_done = False
+    try:
+        with WriteTransaction(file, None, timeout_s) as transaction:
+            file.retire_writer()  # what it knows of heads, and the attached file, end with it
+            kept_at = kept.make()
+            with closing(_connect(kept_at)) as copy:
+                file.ask(None, _copy, copy, kept_at, None)
+            transaction.run(ATTACH, (_uri(restored, read_only=True),))
+            (gone,) = transaction.run(GONE, ()).fetchone()
+            for statement in (*PUT_BACK, mark):
+                transaction.run(statement, ())
+            is_all_done = True
+        return kept_at, gone
+    except BaseException as error:
+        file.heal()
+        if not is_all_done or not _may_have_committed(error, file, mark):
+            kept.remove()
+        raise
+
+
+def _may_have_committed(error: BaseException, file: SQLiteFile, mark: str) -> bool:
+    """Whether what ended a COMMIT of this mark, the statement of its id, may have come too late."""
+    if isinstance(error, StoreUnavailableError):
+        cause = error.__cause__
+        return isinstance(cause, sqlite3.Error) and code(cause) not in NOT_COMMITTED
+    try:
+        return file.ask(None, Reader.rows, MARKED, ()) == [(mark,)]
+    except StoreUnavailableError:
+        return True
+
+
+def _moved_aside(draft: Draft, kept: _Kept) -> Path:
+    """Put the draft in place of what is there, which is moved to where it is kept."""
+    moved: list[tuple[Path, Path, os.stat_result]] = []
+    try:
+        kept_at = kept.make()
+        for suffix in ("-wal", "-shm", ""):
+            there = _beside(draft.target, suffix)
+            if os.path.lexists(there):
+                moved.append((there, _beside(kept_at, suffix), there.lstat()))
+                there.replace(moved[-1][1])
+        draft.put_in_place()
+        return kept_at
+    except BaseException:
+        for there, aside, status in reversed(moved):
+            if os.path.lexists(aside) and os.path.samestat(aside.lstat(), status):
+                aside.replace(there)
+        kept.remove()
+        raise
+
+
+def _beside(database: Path, suffix: str) -> Path:
+    return database.with_name(f"{database.name}{suffix}")
 
 
 def _copy(reader: Reader, copy: sqlite3.Connection, target: Path, progress: Progress) -> None:
@@ -168,71 +324,23 @@ def _reported(progress: Progress) -> Callable[[int, int, int], object] | None:
     return lambda status, remaining, total: progress(total - remaining, total)
 
 
-def _check_target(file: SQLiteFile, target: Path, force: bool) -> None:
-    if target.is_dir():
-        raise UsageError("the backup", str(target), "a file, not a folder")
-    if not target.parent.is_dir():
+def _checked_target(target: Path, store: os.stat_result, force: bool) -> Path:
+    """The file to write, at the end of all links; `FileExistsError` for one not to be replaced."""
+    real, there = led_to(target)
+    if there is not None and not stat.S_ISREG(there.st_mode):
+        raise UsageError("the backup", str(target), "a file, not a folder or a device")
+    if not real.parent.is_dir():
         raise UsageError("the backup", str(target), "a file in a folder that exists")
-    if not os.path.lexists(target):
-        return
-    if target.exists() and target.samefile(file.path):
+    if there is not None and os.path.samestat(there, store):
         raise UsageError("the backup", str(target), "another file than the store itself")
-    if not force:
-        raise UsageError("the backup", str(target), "a file that does not exist yet, or force=True")
-    if _log_of(target).exists():
-        raise UsageError("the backup", str(target), "a file that is no open database")
-
-
-def _log_of(path: Path) -> Path:
-    return path.with_name(f"{path.name}-wal")
-
-
-def _kept(path: Path) -> Path:
-    """A new, empty file beside the store for what a restore replaces."""
-    named = f"{path.name}.replaced-{time.strftime('%Y%m%d-%H%M%S')}"
-    while True:
-        kept = path.with_name(named)
-        try:
-            os.close(os.open(kept, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-        except FileExistsError:
-            named += "-"
-        except OSError as error:
-            raise refused(kept, f"cannot be made ({error.strerror})") from error
-        else:
-            _like(kept, path)
-            return kept
-
-
-def _unfinished(target: Path) -> Path:
-    """An empty file beside the target, private, under a name that was free."""
-    try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:100]}.", dir=target.parent)
-    except OSError as error:
-        raise refused(target, f"cannot be written ({error.strerror}); choose another") from error
-    os.close(descriptor)
-    return Path(name)
-
-
-def _like(unfinished: Path, original: Path) -> None:
-    """Give a copy the mode, and where that is allowed the group, of what it is a copy of."""
-    status = original.stat()
-    with suppress(OSError):
-        os.chown(unfinished, -1, status.st_gid)
-    unfinished.chmod(stat.S_IMODE(status.st_mode))
-
-
-def _put_in_place(unfinished: Path, target: Path, force: bool) -> None:
-    try:
-        if force:
-            unfinished.replace(target)
-        else:
-            os.link(unfinished, target)  # fails where somebody was faster, unlike a rename
-    except FileExistsError as error:
-        expected = "a file that does not exist yet, or force=True"
-        raise UsageError("the backup", str(target), expected) from error
-    except OSError as error:
-        raise refused(target, f"cannot be written ({error.strerror}); choose another") from error
-    flush_folder(target.parent)
+    if os.path.lexists(target) and not force:
+        raise FileExistsError
+    for suffix in ("-wal", "-journal"):  # SQLite would apply to the copy what belongs to another
+        log = _beside(real, suffix)
+        if os.path.lexists(log):
+            expected = f"a file that is no open database, and there is its log {log.name}"
+            raise UsageError("the backup", str(target), expected)
+    return real
 
 
 def _uri(path: Path, *, read_only: bool) -> str:

@@ -72,6 +72,11 @@ def _shared_file(real: Path) -> SharedFile:
     return shared
 
 
+def is_open_here(path: Path) -> bool:
+    """Whether a store of this process has the file open."""
+    return path.resolve() in _shared
+
+
 @under(guard)
 def make_private(path: Path) -> None:
     """Where there is no file, an empty one that only its owner may read; the log will be like it.

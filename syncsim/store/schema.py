@@ -31,7 +31,7 @@ def prepare(connection: sqlite3.Connection, path: Path, may_make: bool = True) -
     """
     version = _version(connection, path)
     if version == 0 and not may_make:
-        raise refused(path, "is empty, and held a store before; put the file back, or a backup")
+        raise refused(path, "is empty, and should hold a store; put the file back, or a backup")
     _check_structure(connection, path)
     if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
         connection.execute("PRAGMA journal_mode = WAL").fetchone()

@@ -23,7 +23,14 @@ from syncsim.store.statements import AUDIT, FIND, HISTORY, REVISION, TEMPLATES
 from syncsim.store.swap_line import SwapLine
 from syncsim.store.verifying import Progress, Verification, verify
 from syncsim.store.write_transaction import WriteTransaction
-from syncsim.store.writes import WRITE_TIMEOUT_S, VersionedWrites, check_limit, is_text, unknown
+from syncsim.store.writes import (
+    WRITE_TIMEOUT_S,
+    VersionedWrites,
+    alone,
+    check_limit,
+    is_text,
+    unknown,
+)
 
 
 class SQLiteStore(VersionedWrites):
@@ -93,6 +100,7 @@ class SQLiteStore(VersionedWrites):
         """Write a whole, verified copy of the file to `path`, also while others write."""
         return backup(self._file, path, force, progress)
 
+    @alone
     def restore(self, path: Path, *, progress: Progress = None) -> Restored:
         """Put the content of a backup in the place of all there is; what goes is kept beside."""
         return restore(self._file, path, WRITE_TIMEOUT_S, progress)

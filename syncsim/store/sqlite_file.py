@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from threading import get_ident
 from time import monotonic
@@ -63,7 +64,6 @@ class SQLiteFile(ProcessBound):
         self._asked_after = 0  # how many of them there were when the writer was last asked
         self._writer_generation = 0  # which of the shared file's it was opened in
         self._refusal: str | None = None
-        self._taken_over_fork = ExitStack()
         self._is_at_rest = False  # no connection is open, and a fork is under way
         self._bind()
         make_private(self.path)
@@ -164,9 +164,9 @@ class SQLiteFile(ProcessBound):
 
     def drop_writer(self) -> None:
         """Close the writing connection, which rolls back; the next write opens another."""
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+        writer, self._writer = self._writer, None  # an interrupted close has closed it half
+        if writer is not None:
+            writer.close()
 
     def heal(self) -> None:
         """After a fault or an interrupt of a write: roll back and let the next writer in."""
@@ -326,28 +326,25 @@ class SQLiteFile(ProcessBound):
 
     def _suspend(self, deadline: float) -> bool:
         taken = self._taken_over_fork
+        taken.append(partial(self.lock.heal, self.lock.depth))
         if not self.lock.acquire(seconds_to(deadline)):
             return False
-        taken.callback(self.lock.release)
         if self._writer is not None and self._writer.connection.in_transaction:
             return False  # forked by a `change`, which is inside of this thread's own transaction
         self.drop_writer()
         looking = self._shared.looking
+        taken.append(partial(give_up, looking))
         if not looking.acquire(timeout=seconds_to(deadline)):
             return False
-        taken.callback(looking.release)
-        taken.callback(self.readers.resume)
+        taken.append(self.readers.resume)
         if not self.readers.pause(seconds_to(deadline)):
             return False
+        taken.append(partial(setattr, self, "_is_at_rest", False))
         self._is_at_rest = True
-        taken.callback(setattr, self, "_is_at_rest", False)
         if all(member._is_at_rest for member in self._shared.members):
             self._shared.watch.end()  # and begin anew, in the parent as in the child
             self._shared.look_at = 0.0
         return True
-
-    def _resume(self) -> None:
-        self._taken_over_fork.close()
 
 
 def _engine(path: Path, synchronous: Synchronous) -> Engine:

@@ -42,12 +42,8 @@ WHERE template.template_id = ? ORDER BY place DESC LIMIT ?
 WHOLE_HEAD: Final = HISTORY.replace("LIMIT ?", "LIMIT 1")
 """The newest commit with everything in it."""
 
-AUDIT: Final = """
-SELECT revision.template_id, revision, version, parent, by, at, user_updated_at, update_id, detail,
-  digest, x''
-FROM template JOIN revision ON place BETWEEN number << 32 AND (number + 1 << 32) - 1
-WHERE template.template_id = ? ORDER BY place DESC LIMIT ?
-"""
+AUDIT: Final = HISTORY.replace("digest, body", "digest, x''")
+"""The same without the documents."""
 
 REVISION: Final = """
 SELECT template_id, revision, version, parent, by, at, user_updated_at, update_id, detail,
@@ -85,17 +81,12 @@ ON CONFLICT (update_id) DO NOTHING
 No row where the update id was used before; a revision that was there before is an error.
 """
 
-SWAP: Final = """
-INSERT INTO revision
-  (template_id, revision, version, parent, by, at, user_updated_at, update_id, detail, digest, body,
-   place)
-VALUES
-  (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
-   ifnull((SELECT place + 1 FROM revision WHERE place =
+SWAP: Final = APPEND.replace(
+    "(SELECT number << 32 FROM template WHERE template_id = ?) + ?",
+    """ifnull((SELECT place + 1 FROM revision WHERE place =
              (SELECT number << 32 FROM template WHERE template_id = ?) + ? - 1
-             AND version = ?), 'no parent'))
-ON CONFLICT (update_id) DO NOTHING
-"""
+             AND version = ?), 'no parent')""",
+)
 """`APPEND`, and an error too where its parent, given last, is not what lies before it: a text is no
 place."""
 
@@ -130,6 +121,9 @@ PUT_BACK: Final = (
     "DROP VIEW main.store",
 )
 """All that the attached store holds, in the place of all that this one holds, but for its id."""
+
+MARKED: Final = "SELECT sql FROM sqlite_schema WHERE name = 'store'"
+"""The statement that gave the store its id."""
 
 OLD_ROWS: Final = """
 SELECT template_id, revision, parent, by, at, user_updated_at, update_id, detail, body, version

@@ -17,6 +17,8 @@ from syncsim.store.statements import EMPTY_TEMPLATES, EVERY_ROW, ROW_COUNT
 MAX_PROBLEMS: Final = 20
 """Sentences kept; a file that is damaged all over needs no more of them."""
 
+ALTERED: Final = "is not what was committed"
+
 REPORT_EVERY: Final = 256
 """Rows between two reports of progress."""
 
@@ -76,33 +78,38 @@ def _problems(connection: sqlite3.Connection, seen: _Seen, progress: Progress) -
     for (template_id,) in connection.execute(EMPTY_TEMPLATES):
         yield f"template {template_id!r} has no version"
     (total,) = connection.execute(ROW_COUNT).fetchone()
+    name: object = None  # of the template
     last: Record | None = None
     for row in connection.execute(EVERY_ROW):
         if progress is not None and seen.versions % REPORT_EVERY == 0:
             progress(seen.versions, total)
         record = Record._make(row[2:])
-        if last is None or last.template_id != record.template_id:
-            seen.templates += 1
-            last = None
+        is_first = seen.versions == 0 or record.template_id != name
+        name = record.template_id
+        seen.templates += is_first
         seen.versions += 1
-        problem = _problem(row, record, last)
+        problem = _problem(row, record, None if is_first else last, is_first)
         if problem is not None:
-            yield problem
-        last = record
+            yield f"version {record.version!r} of template {record.template_id!r} {problem}"
+        last = None if problem == ALTERED else record
     if progress is not None:
         progress(total, total)
 
 
-def _problem(row: tuple[Any, ...], record: Record, last: Record | None) -> str | None:
-    """What is wrong with a row that follows `last` in its template; None for the first row."""
-    name = f"version {record.version!r} of template {record.template_id!r}"
+def _problem(
+    row: tuple[Any, ...], record: Record, last: Record | None, is_first: bool
+) -> str | None:
+    """What is wrong with a row that follows `last` in its template.
+
+    None for a row that was altered: what it says is no measure for the next.
+    """
     revision, template_id, *_ = row
     if not record.is_intact():
-        return f"{name} is not what was committed"
+        return ALTERED
     if (revision, template_id) != (record.revision, record.template_id):
-        return f"{name} lies at the place of another version"
-    if last is None:
-        return None if record.revision == 1 and record.parent is None else f"{name} has no parent"
-    if (last.version, last.revision + 1) != (record.parent, record.revision):
-        return f"{name} does not follow version {last.version!r}"
+        return "lies at the place of another version"
+    if is_first and (record.revision, record.parent) != (1, None):
+        return "has no parent"
+    if last is not None and (last.version, last.revision + 1) != (record.parent, record.revision):
+        return f"does not follow version {last.version!r}"
     return None
