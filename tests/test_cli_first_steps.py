@@ -97,7 +97,7 @@ def test_what_is_not_there_is_answered_with_the_command_that_lists_what_is(
 def test_a_file_that_cannot_be_written_is_named_with_what_to_do(
     call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied", "folder/.run.json.7")
 
     monkeypatch.setattr("syncsim.whole_files.os.open", refuse)

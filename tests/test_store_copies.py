@@ -729,7 +729,7 @@ def test_a_backup_takes_no_name_that_belongs_to_the_store(
     store: SQLiteStore, path: Path, suffix: str
 ) -> None:
     target = path.with_name(path.name + suffix)
-    with pytest.raises(UsageError, match="a file|than the store itself"):
+    with pytest.raises(UsageError, match=r"a file|than the store itself"):
         store.backup(target, force=True)
     assert count_up(store, update_id="on").revision == 5
 

@@ -211,6 +211,7 @@ class SQLiteFile(ProcessBound):
                     shared.members.add(self)
                 if not shared.members:
                     shared.watch.end()
+                    shared.is_ours = False
             if alone:
                 self.lock.release()
         except BaseException:
