@@ -307,6 +307,114 @@ BESIDE = Kind(
 """A board with lists of cards beside its columns: cards move between lists of other patterns."""
 
 
+# -- trees -----------------------------------------------------------------------------------------
+
+DEEPEST = 5
+"""How many elements stand one inside the other in a tree at most."""
+
+
+def nodes(document: Any) -> list[Any]:
+    """The elements of a tree, each before what it holds."""
+    pending, found = [*document["u"][::-1], *document["t"][::-1]], []
+    while pending:
+        found.append(pending.pop())
+        pending += found[-1]["s"][::-1]
+    return found
+
+
+def node_lists(document: Any) -> list[list[Any]]:
+    return [document["t"], document["u"], *(node["s"] for node in nodes(document))]
+
+
+def take_node(document: Any, number: int) -> Any:
+    chosen = pick(nodes(document), number)
+    for elements in node_lists(document):
+        elements[:] = [node for node in elements if node is not chosen]
+    return chosen
+
+
+def height(node: Any) -> int:
+    return 1 + max(map(height, node["s"]), default=0)
+
+
+def depth(document: Any, elements: list[Any]) -> int:
+    """How many elements stand around a list."""
+    around = {id(node["s"]): each for each in node_lists(document) for node in each}
+    count = 0
+    while id(elements) in around:
+        elements, count = around[id(elements)], count + 1
+    return count
+
+
+def add_node(document: Any, a: int, b: int) -> None:
+    name = unused(nodes(document), "ghijklmn", a)
+    fitting = [each for each in node_lists(document) if depth(document, each) < DEEPEST]
+    if name is not None:
+        insert(pick(fitting, b), {"id": name, "s": []}, a)
+
+
+def delete_node(document: Any, a: int, b: int) -> None:
+    if nodes(document):
+        take_node(document, a)
+
+
+def move_node(document: Any, a: int, b: int, *, around: int = DEEPEST) -> None:
+    """Into any list that is not its own or inside itself; `around` it are at most so many."""
+    if nodes(document):
+        node = take_node(document, a)
+        most = min(around, DEEPEST - height(node))
+        fitting = [each for each in node_lists(document) if depth(document, each) <= most]
+        insert(pick(fitting, b), node, a)
+
+
+def move_high_node(document: Any, a: int, b: int) -> None:
+    """Into a list that keys lead to, with all that is in it."""
+    move_node(document, a, b, around=1)
+
+
+def edit_node(document: Any, a: int, b: int) -> None:
+    if nodes(document):
+        pick(nodes(document), a)[pick(["x", "y"], b)] = b
+
+
+def reorder_nodes(document: Any, a: int, b: int) -> None:
+    relocate(pick(node_lists(document), a), a, b)
+
+
+def tree(text: str) -> list[Any]:
+    """Elements from `a(b c) d`, where a holds b and c; `a:x` gives a an attribute v of x."""
+    around: list[list[Any]] = [[]]
+    for word in text.replace("(", " ( ").replace(")", " ) ").split():
+        if word == "(":
+            around.append(around[-1][-1]["s"])
+        elif word == ")":
+            around.pop()
+        else:
+            name, _, value = word.partition(":")
+            around[-1].append({"id": name, **({"v": value} if value else {}), "s": []})
+    return around[0]
+
+
+TREES = Kind(
+    {f"/{top}{'/*/s' * level}": "id" for top in "tu" for level in range(DEEPEST)},
+    {"t": tree("a(b(c)) d"), "u": tree("e(f)")},
+    [
+        *(move_node, move_node, move_node, move_node),
+        *(add_node, delete_node, edit_node, edit_node, reorder_nodes),
+    ],
+    is_template=False,
+)
+"""Lists inside the elements of lists, to a depth of five: elements move between all of them."""
+
+SHALLOW = Kind(
+    {"/t": "id", "/t/*/s": "id", "/t/*/s/*/s": "id", "/u": "id", "/u/*/s": "id"},
+    TREES.start,
+    [*[move_high_node] * 3, delete_node, edit_node, reorder_nodes],
+    is_template=False,
+)
+"""The same with fewer keys, so that one move of an element takes it deeper than the keys go."""
+
+
 # -- lists without ids -----------------------------------------------------------------------------
 
 
@@ -384,5 +492,9 @@ scripts = st.lists(st.tuples(_number, _number, _number), max_size=7)
 kinds = st.sampled_from([TEMPLATES, BOARDS, BESIDE])
 sides = st.builds(
     grown, st.one_of(kinds, st.sampled_from([LISTS, PORTS])), scripts, scripts, scripts
+)
+nested = st.one_of(
+    st.builds(grown, st.just(TREES), scripts, scripts, scripts),
+    st.builds(grown, st.just(SHALLOW), st.just([]), *[scripts.map(lambda script: script[:1])] * 2),
 )
 templates = st.builds(grown, st.just(TEMPLATES), scripts, scripts, scripts)

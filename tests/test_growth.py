@@ -6,7 +6,7 @@ the ratio four.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from time import thread_time
 from typing import Any
 
@@ -16,9 +16,10 @@ from syncsim.contract import Document
 from syncsim.errors import InvalidTemplateError
 from syncsim.intent import stayed
 from syncsim.lab.checkers.folding import deviations
-from syncsim.merging import changed_paths, diff, merge
+from syncsim.merging import alignment, changed_paths, diff, merge
 from syncsim.merging.crediting import Version, authors
 from syncsim.merging.ordering import arrange, turned_pairs
+from syncsim.merging.sequences import common
 from syncsim.template import encode, validate
 from syncsim.template.samples import sample
 
@@ -130,6 +131,14 @@ def objects_without_ids(size: int) -> Work:
     return lambda: merge(base, earlier, later)
 
 
+def objects_edited_by_both(size: int) -> Work:
+    """No element is left as it was, so that all of them stand in one run."""
+    rows = [{"k": f"k{n}", "n": n, "a": 0} for n in range(size)]
+    base, earlier = {"rows": rows}, {"rows": [{**row, "a": 1} for row in rows]}
+    later = {"rows": [{**row, "a": 2} if row["n"] else row for row in rows]}
+    return lambda: merge(base, earlier, later)
+
+
 def words(size: int) -> Work:
     """Every value some fifty times, edited near both ends by each."""
     base = [f"w{n % 50}" for n in range(size)]
@@ -192,6 +201,7 @@ def twice_among_many(size: int) -> Work:
         (in_deleted_sections, 1000),
         (differences_of_an_order, 4000),
         (objects_without_ids, 500),
+        (objects_edited_by_both, 1000),
         (words, 1000),
         (cards_that_move, 1000),
         (judged, 500),
@@ -220,3 +230,20 @@ def test_turned_pairs_are_those_that_a_look_at_each_pair_finds() -> None:
     assert turned_pairs(range(6), order) == slowly
     assert turned_pairs(range(6), range(6)) == 0
     assert turned_pairs(range(2000), range(2000)[::-1]) == 2000 * 1999 // 2
+
+
+def test_a_trial_merge_aligns_no_two_sequences_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether a list is settled takes two results more, and so two alignments with the base."""
+    aligned: list[tuple[int, int]] = []
+
+    def counted(first: Sequence[Hashable], second: Sequence[Hashable]) -> list[tuple[int, int]]:
+        if len(first) > 100:
+            aligned.append((len(first), len(second)))
+        return common(first, second)
+
+    monkeypatch.setattr(alignment, "common", counted)
+    base = [f"w{n % 50}" for n in range(1000)]
+    earlier, later = [*base[:400], "one", *base[401:]], [*base[:800], "two", *base[801:]]
+    merged = [*earlier[:800], "two", *earlier[801:]]
+    assert merge({"t": base}, {"t": earlier}, {"t": later}).document == {"t": merged}
+    assert len(aligned) == 4

@@ -35,6 +35,8 @@ from tests.edit_scripts import (
     cards,
     edited,
     kinds,
+    nested,
+    nodes,
     scripts,
     sides,
     templates,
@@ -122,7 +124,7 @@ def inserted_by_both(keys: KeyMap, base: Any, earlier: Any, later: Any) -> bool:
 # -- the laws --------------------------------------------------------------------------------------
 
 
-@given(sides)
+@given(st.one_of(sides, nested))
 def test_a_side_that_changed_nothing_has_no_say(case: Sides) -> None:
     keys, base, side, _ = case
     for three in [(base, side, side), (base, base, side), (base, side, base)]:
@@ -131,7 +133,7 @@ def test_a_side_that_changed_nothing_has_no_say(case: Sides) -> None:
         assert result.conflicts == ()
 
 
-@given(sides)
+@given(st.one_of(sides, nested))
 def test_merging_a_merge_again_changes_nothing(case: Sides) -> None:
     keys, base, earlier, later = case
     once = merge(base, earlier, later, keys=keys).document
@@ -175,7 +177,7 @@ def test_without_a_conflict_the_sides_are_equal(case: Sides) -> None:
         assert same(one.document, other.document)
 
 
-@given(sides)
+@given(st.one_of(sides, nested))
 def test_what_a_side_added_is_in_the_result_or_in_a_record(case: Sides) -> None:
     keys, base, earlier, later = case
     result = merge(base, earlier, later, keys=keys)
@@ -222,6 +224,25 @@ def test_no_id_occurs_twice(case: Sides) -> None:
         assert len(names) == len(set(names))
 
 
+@settings(max_examples=300)
+@given(nested)
+def test_elements_that_move_into_each_other_are_there_once(case: Sides) -> None:
+    """What both sides still have stands in the result, or in a record if one side deleted around
+    it; what one of them brought anew, or the base had, stands there once.
+    """
+    keys, base, earlier, later = case
+    result = merge(base, earlier, later, keys=keys)
+    was, first, second, now = (
+        Counter(node["id"] for node in nodes(each))
+        for each in (base, earlier, later, result.document)
+    )
+    brought_by_both = {*first} & {*second} - {*was}
+    assert all(count == 1 for name, count in now.items() if name not in brought_by_both)
+    told = {*scalars([list(conflict.to_json().values()) for conflict in result.conflicts])}
+    for name in {*first} & {*second}:
+        assert name in now or repr(name) in told, name
+
+
 @given(sides)
 def test_no_conflict_is_told_of_what_both_left_alone(case: Sides) -> None:
     keys, base, earlier, later = case
@@ -232,7 +253,7 @@ def test_no_conflict_is_told_of_what_both_left_alone(case: Sides) -> None:
         assert not (same(was, first) and same(was, second)), conflict
 
 
-@given(sides)
+@given(st.one_of(sides, nested))
 def test_the_inputs_are_left_as_they_are(case: Sides) -> None:
     keys, *three = case
     before = copy.deepcopy(three)
@@ -240,7 +261,7 @@ def test_the_inputs_are_left_as_they_are(case: Sides) -> None:
     assert same(three, before)
 
 
-@given(sides, st.integers(0, 2**32))
+@given(st.one_of(sides, nested), st.integers(0, 2**32))
 def test_the_order_of_keys_is_no_data(case: Sides, seed: int) -> None:
     keys, *three = case
     chance = random.Random(seed)

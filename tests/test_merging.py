@@ -15,9 +15,11 @@ import pytest
 from syncsim.contract import ABSENT, Conflict
 from syncsim.errors import UsageError
 from syncsim.merging import TEMPLATE_KEYS, merge, overlay, same
+from tests.edit_scripts import tree
 
 BIG = 2**80
 KEYS = {"": "id", "/l": "id", "/l/*/o": "value", "/p": ["r", "n"], "/g/*": "id"}
+TREE_KEYS = {"/t" + "/*/s" * level: "id" for level in range(4)}
 BOARD_KEYS = {"/columns": "id", "/columns/*/cards": "id"}
 
 # A case is a claim, the base, what came earlier, what came later, the merged document, and the
@@ -231,6 +233,23 @@ an id on both sides of the fence | s=a:1;backlog=a:2 | s=a:9;backlog=a:2
 | s=a:1;backlog=a:8 | s=a:9;backlog=a:8 |
 """
 
+# Lists inside the elements of a list: `p(q)` is p that holds q.
+TREES = """
+each into the other | p q | q(p) | p(q) | p(q) | /t/p move, /t/q move
+each into the other, and edited | p:1 q:1 | q:2(p:1) | p:3(q:1) | p:3(q:2) | /t/p move, /t/q move
+each into the other two levels down | p(a) q(b) | p q(b(a)) | p(a(b)) q | p(a(b)) q
+| /t/p/s/a move, /t/q/s/b move
+around a circle of three | p q r | r(q(p)) | q p(r) | q p(r) | /t/p move, /t/q move, /t/r move
+one into the other, the other elsewhere | p q r | q(p) r | p r(q) | r(q(p)) |
+into each other by both alike | p q | q(p) | q(p:x) | q(p:x) |
+what holds it comes under what it held | a(b) | b(a) | a:x(b) | b(a:x) |
+the same, and the other moves what it held | a(b) c | b(a) c | a c(b) | c(b(a)) | /t/a/s/b move
+into what the other moves elsewhere | a b x | b(a) x | a(x) b | b(a(x)) |
+into what moves too and is deleted | a b x | b(a(x)) | b x | b x | /t/a delete-edit
+into what moves into what is deleted | a b x | a(b(x)) | b x | b(x) | /t/a delete-edit
+out of an element into one that is deleted | a(x) b | a b(x) | a(x) | a(x) | /t/b delete-edit
+"""
+
 
 def ids(text: str) -> Any:
     """A keyed list from `a b c`; `b:x` gives b an attribute v of x."""
@@ -258,6 +277,10 @@ def beside(text: str) -> Any:
     return {"columns": columns} | {name: cards for name, cards in lists.items() if len(name) > 1}
 
 
+def elements(text: str) -> Any:
+    return {"t": tree(text)}
+
+
 def cases(table: str, read: Callable[[str], Any], keys: Any = KEYS) -> list[Any]:
     """The cases of a table, with its documents read."""
     rows = table.replace("\n|", "|").strip().splitlines()
@@ -276,6 +299,7 @@ def cases(table: str, read: Callable[[str], Any], keys: Any = KEYS) -> list[Any]
         *cases(PLAIN_LISTS, tags),
         *cases(BOARDS, board, BOARD_KEYS),
         *cases(BESIDE, beside, {**BOARD_KEYS, "/backlog": "id", "/archive": "id"}),
+        *cases(TREES, elements, TREE_KEYS),
     ],
 )
 def test_a_rule_of_the_merge_holds(
@@ -308,6 +332,37 @@ def test_an_edited_card_moves_out_of_a_column_that_moves() -> None:
     earlier = boards("done=", "other=;todo=a:x")
     result = merge(base, earlier, boards("todo=;done=a", "other="), keys=keys)
     assert result.document == boards("done=a:x", "other=;todo=")
+    assert result.conflicts == ()
+
+
+def test_what_is_deleted_from_an_element_that_moved_stays_deleted() -> None:
+    """The first of two merges once saw it deleted, the second moved by both."""
+    keys = {
+        "/cols": "id",
+        "/cols/*/cards": "id",
+        "/cols/*/done": "id",
+        "/cols/*/cards/*/subs": "id",
+    }
+
+    def columns(*columns: tuple[list[Any], list[Any]]) -> Any:
+        return {
+            "cols": [{"id": f"c{n}", "cards": c, "done": d} for n, (c, d) in enumerate(columns)]
+        }
+
+    card, x = {"id": "a", "subs": []}, {"id": "x"}
+    base = columns(([card], [x]), ([], []))
+    earlier = columns(([], []), ([{**card, "subs": [x]}], []))
+    once = merge(base, earlier, columns(([card], []), ([], [])), keys=keys)
+    assert once.document == columns(([], []), ([card], []))
+    assert [(c.path, c.kind) for c in once.conflicts] == [("/cols/c0/done/x", "delete-edit")]
+    assert merge(base, earlier, once.document, keys=keys) == once
+
+
+def test_what_moves_deeper_than_the_keys_go_keeps_its_own_keys() -> None:
+    keys = {"/t": "id", "/t/*/s": "id"}
+    base, earlier, later = map(elements, ("p q(b:1 c)", "p(q(b:2 c))", "p q(b:1) c"))
+    result = merge(base, earlier, later, keys=keys)
+    assert result.document == elements("p(q(b:2)) c")
     assert result.conflicts == ()
 
 

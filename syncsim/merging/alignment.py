@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple, TypeAlias
 
 from syncsim.contract import JSON
-from syncsim.merging.identity import Token, by_id, canonical_text, id_of
-from syncsim.merging.likeness import alike
-from syncsim.merging.sequences import common, untangled
+from syncsim.merging.identity import Path, Token, by_id, canonical_text, id_of
+from syncsim.merging.likeness import Likeness, alike
+from syncsim.merging.sequences import Pairs, common, untangled
 
 Elements: TypeAlias = dict[Token, JSON]
 """The elements of a list by token, in list order; the tokens of those without an id are ints."""
@@ -42,6 +42,57 @@ class Aligned(NamedTuple):
     is_disputed: bool = False
     """Whether something of `earlier` was taken back, because `later` put other things there."""
 
+    def swapped(self) -> Aligned | None:
+        """The same with the sides exchanged; None for a sequence, in which they are not equal."""
+        if self.is_sequence:
+            return None
+        return self._replace(earlier=self.later, later=self.earlier)
+
+
+class Element(NamedTuple):
+    """An element as it was merged from its three versions; `is_clean` if without a conflict."""
+
+    versions: tuple[JSON, JSON, JSON]
+    merged: JSON
+    is_clean: bool
+
+
+class Memory:
+    """What was found out about lists and their elements, for trials that align them again."""
+
+    __slots__ = ("_common", "_names", "likeness", "merged")
+
+    def __init__(self) -> None:
+        self._common: dict[tuple[int, int], tuple[list[Name], list[Name], Pairs]] = {}
+        self._names: dict[tuple[int, tuple[str, ...]], tuple[list[JSON], list[Name]]] = {}
+        self.likeness = Likeness()
+        self.merged: dict[tuple[Path, int, int, int], Element] = {}
+
+    def names(self, side: list[JSON], attributes: tuple[str, ...]) -> list[Name]:
+        """What the elements are recognised by; holds the list, so that its number stays its own."""
+        held = self._names.get((id(side), attributes))
+        if held is None:
+            held = side, [_name(element, attributes) for element in side]
+            self._names[id(side), attributes] = held
+        return held[1]
+
+    def add(
+        self, path: Path, versions: tuple[JSON, JSON, JSON], merged: JSON, is_clean: bool
+    ) -> Element:
+        """Keep how an element of the list at this path was merged."""
+        base, earlier, later = map(id, versions)
+        element = Element(versions, merged, is_clean)
+        self.merged[path, base, earlier, later] = element
+        return element
+
+    def common(self, first: list[Name], second: list[Name]) -> Pairs:
+        """What two lists of names have in common as sequences."""
+        held = self._common.get((id(first), id(second)))
+        if held is None:
+            held = first, second, common(first, second)
+            self._common[id(first), id(second)] = held
+        return held[2]
+
 
 def align_by_id(lists: Lists, attributes: tuple[str, ...]) -> Aligned | None:
     """The elements of three lists by the id `attributes`; None unless each has one of its own."""
@@ -51,19 +102,19 @@ def align_by_id(lists: Lists, attributes: tuple[str, ...]) -> Aligned | None:
     return Aligned(base, earlier, later)
 
 
-def align(lists: Lists, attributes: tuple[str, ...]) -> Aligned | None:
+def align(lists: Lists, attributes: tuple[str, ...], memory: Memory) -> Aligned | None:
     """The elements of three lists under common tokens, where some or all have no id of their own.
 
     Those go by content; so do all where an id is not unique. None where values come more than once
     and one side moved what the other put something else in place of.
     """
-    names = [[_name(element, attributes) for element in side] for side in lists]
+    names = [memory.names(side, attributes) for side in lists]
     if any(len(side) > len(set(side)) for side in map(_ids, names)):
-        names = [[canonical_text(element) for element in side] for side in lists]
+        names = [memory.names(side, ()) for side in lists]
     is_sequence = any(len(side) > len(set(side)) for side in names)
     if is_sequence:
-        names = _told_apart(*names)
-    tokens = _tokens(names, lists, is_sequence=is_sequence)
+        names = _told_apart(names, memory)
+    tokens = _tokens(names, lists, memory.likeness, is_sequence=is_sequence)
     order = untangled(*tokens) if is_sequence else tokens[1]
     if order is None:
         return None
@@ -109,13 +160,14 @@ def _ids(names: Iterable[Name]) -> list[Name]:
 # -- values that come more than once ---------------------------------------------------------------
 
 
-def _told_apart(base: list[Name], earlier: list[Name], later: list[Name]) -> list[list[Name]]:
+def _told_apart(names: list[list[Name]], memory: Memory) -> list[list[Name]]:
     """The names of elements without ids with a number each: the same for the same element.
 
     Which is the same follows from what a list has in common with `base`, as sequences; of what is
     new on both sides, from what the runs that stand at one place have in common. A move is a
     removal and an insertion here.
     """
+    base, earlier, later = names
     numbers: dict[tuple[object, ...], int] = {}
 
     def numbered(name: Name, *which: object) -> Name:
@@ -124,7 +176,7 @@ def _told_apart(base: list[Name], earlier: list[Name], later: list[Name]) -> lis
         return b"%b #%d" % (name, numbers.setdefault(which, len(numbers)))
 
     was = [numbered(name, place) for place, name in enumerate(base)]
-    rows = [dict((new, old) for old, new in common(base, side)) for side in (earlier, later)]
+    rows = [dict((new, old) for old, new in memory.common(base, side)) for side in (earlier, later)]
     kept = {*rows[0].values()}.intersection(rows[1].values())
     new = [_new_runs(side, of, kept) for side, of in zip((earlier, later), rows, strict=True)]
     twins: dict[int, int] = {}
@@ -163,18 +215,29 @@ def _new_runs(side: list[Name], rows: dict[int, int], kept: set[int]) -> dict[in
 # -- elements that were edited ---------------------------------------------------------------------
 
 
-def _tokens(names: list[list[Name]], lists: Lists, *, is_sequence: bool) -> list[list[Token]]:
+def _tokens(
+    names: list[list[Name]], lists: Lists, likeness: Likeness, *, is_sequence: bool
+) -> list[list[Token]]:
     """A token for each element, the same for those that are one on several sides."""
     sides = [
         dict(zip(side, elements, strict=True)) for side, elements in zip(names, lists, strict=True)
     ]
-    alike_earlier, alike_later = _alike(names, sides)
+    alike_earlier, alike_later = _alike(names, sides, likeness)
     base = names[0]
     earlier, later = (
         [old_of.get(name, name) for name in side]
         for old_of, side in zip((alike_earlier, alike_later), names[1:], strict=True)
     )
     replaced_earlier, replaced_later = _replaced(base, earlier), _replaced(base, later)
+
+    same_runs: dict[tuple[Name, ...], int] = {}
+    run_numbers: dict[int, int] = {}
+
+    def number(run: tuple[Name, ...]) -> int:
+        """Equal for equal runs; each is compared as a whole but once."""
+        if id(run) not in run_numbers:
+            run_numbers[id(run)] = same_runs.setdefault(run, len(same_runs))
+        return run_numbers[id(run)]
 
     def edited(mine: Replaced, other: list[Name], theirs: Replaced) -> dict[Name, Name]:
         """By new name the old one, where mine edited an element, not removed one and put another.
@@ -184,7 +247,7 @@ def _tokens(names: list[list[Name]], lists: Lists, *, is_sequence: bool) -> list
         here and removed there, nothing of it is left to conflict over. In a sequence it is edited
         as well if the other side still has it, since its place is what it is known by.
         """
-        held, both = set(other), set(theirs.values())
+        held, both = set(other), {(number(run), place) for run, place in theirs.values()}
         return {
             new: run[place]
             for new, (run, place) in mine.items()
@@ -192,7 +255,7 @@ def _tokens(names: list[list[Name]], lists: Lists, *, is_sequence: bool) -> list
             and (
                 isinstance(sides[0][run[place]], dict | list)
                 or (is_sequence and run[place] in held)
-                or (run, place) in both
+                or (number(run), place) in both
             )
         }
 
@@ -214,7 +277,7 @@ def _tokens(names: list[list[Name]], lists: Lists, *, is_sequence: bool) -> list
 
 
 def _alike(
-    names: list[list[Name]], sides: list[dict[Name, JSON]]
+    names: list[list[Name]], sides: list[dict[Name, JSON]], likeness: Likeness
 ) -> tuple[dict[Name, Name], dict[Name, Name]]:
     """By new name the old one, of objects and lists that neither side left as they were."""
     if not any(isinstance(element, dict | list) for element in sides[0].values()):
@@ -233,10 +296,12 @@ def _alike(
     found = []
     for side, elements, other in ((names[1], sides[1], later), (names[2], sides[2], earlier)):
         # What stands alone between the same neighbours in both needs no likeness.
-        alone = {new: run[0] for new, (run, _) in _replaced(names[0], side).items() if not run[1:]}
+        alone = {
+            new: run[0] for new, (run, _) in _replaced(names[0], side).items() if len(run) == 1
+        }
         old = objects(names[0], sides[0], {*earlier, *later, *alone.values()})
         new = objects(side, elements, {*base, *other, *alone})
-        pairs = alike([sides[0][name] for name in old], [elements[name] for name in new])
+        pairs = alike([sides[0][name] for name in old], [elements[name] for name in new], likeness)
         found.append({new[index]: old[place] for index, place in pairs.items()})
     return found[0], found[1]
 
@@ -248,10 +313,11 @@ def _replaced(base: list[Name], other: list[Name]) -> Replaced:
     `a x y c` nobody can say which one was b.
     """
     gone, come = _runs(base, set(other)), _runs(other, set(base))
+    old = {anchor: tuple(run) for anchor, run in gone.items()}
     return {
-        new: (tuple(gone[anchor]), place)
+        new: (old[anchor], place)
         for anchor, run in come.items()
-        if len(run) == len(gone.get(anchor, ()))
+        if len(run) == len(old.get(anchor, ()))
         for place, new in enumerate(run)
     }
 

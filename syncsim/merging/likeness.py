@@ -7,8 +7,9 @@ The likeness of two values is twice the number of their equal leaves over the le
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from typing import Final, TypeAlias
+from collections.abc import Collection, Sequence
+from itertools import chain
+from typing import Final, NamedTuple, TypeAlias
 
 from syncsim.contract import JSON
 from syncsim.merging.identity import canonical_text
@@ -23,7 +24,48 @@ NEAREST: Final = 4
 Leaf: TypeAlias = tuple[object, ...]
 
 
-def alike(old: Sequence[JSON], new: Sequence[JSON]) -> dict[int, int]:
+class _Looks(NamedTuple):
+    """An element as it is compared; `is_flat` says that no list inside it holds anything."""
+
+    element: JSON
+    leaves: frozenset[Leaf]
+    size: int
+    is_flat: bool
+
+
+class Likeness:
+    """How much elements are alike, remembered while one merge lasts: trials compare them again."""
+
+    __slots__ = ("_likeness", "_looks")
+
+    def __init__(self) -> None:
+        self._looks: dict[int, _Looks] = {}
+        self._likeness: dict[tuple[int, int], float] = {}
+
+    def looks(self, element: JSON) -> _Looks:
+        """What it is compared by; holds the element, so that its number stays its own."""
+        looks = self._looks.get(id(element))
+        if looks is None:
+            leaves = _leaves(element)
+            is_flat = not any(0 in leaf for leaf in leaves)
+            looks = _Looks(element, frozenset(leaves), len(leaves), is_flat)
+            self._looks[id(element)] = looks
+        return looks
+
+    def of(self, old: _Looks, new: _Looks) -> float:
+        """From 0, nothing equal, to 1."""
+        pair = id(old.element), id(new.element)
+        likeness = self._likeness.get(pair)
+        if likeness is None:
+            if old.is_flat or new.is_flat:
+                equal = len(old.leaves & new.leaves)
+            else:
+                equal = _equal(old.element, new.element)
+            likeness = self._likeness[pair] = 2 * equal / (old.size + new.size)
+        return likeness
+
+
+def alike(old: Sequence[JSON], new: Sequence[JSON], likeness: Likeness) -> dict[int, int]:
     """By index of a new element the index of the old one it was edited from, each at most once.
 
     The likest pairs first; of equally like ones those that come first.
@@ -31,24 +73,25 @@ def alike(old: Sequence[JSON], new: Sequence[JSON]) -> dict[int, int]:
     if not (old and new):
         return {}
     having: defaultdict[Leaf, list[int]] = defaultdict(list)
-    sizes = []
-    for index, element in enumerate(old):
-        leaves = list(_leaves(element))
-        sizes.append(len(leaves))
-        for leaf in set(leaves):
+    were = [likeness.looks(element) for element in old]
+    for index, looks in enumerate(were):
+        for leaf in looks.leaves:
             having[leaf].append(index)
+    telling = {leaf: holders for leaf, holders in having.items() if len(holders) <= CROWD}
     pairs = []
     for index, element in enumerate(new):
-        leaves = list(_leaves(element))
-        shared: Counter[int] = Counter()
-        for leaf in set(leaves):
-            holders = having.get(leaf, ())
-            if len(holders) <= CROWD:
-                shared.update(holders)
-        for candidate, _ in sorted(shared.items(), key=lambda item: (-item[1], item[0]))[:NEAREST]:
-            likeness = 2 * _equal(old[candidate], element) / (sizes[candidate] + len(leaves))
-            if likeness > 0.5:
-                pairs.append((-likeness, candidate, index))
+        looks = likeness.looks(element)
+        holders = [telling[leaf] for leaf in looks.leaves if leaf in telling]
+        nearest: Collection[int] = set(chain.from_iterable(holders))
+        if len(nearest) > NEAREST:
+            shared = Counter(chain.from_iterable(holders))
+            nearest = sorted(shared, key=lambda candidate: (-shared[candidate], candidate))[
+                :NEAREST
+            ]
+        for candidate in nearest:
+            found = likeness.of(were[candidate], looks)
+            if found > 0.5:
+                pairs.append((-found, candidate, index))
     edited: dict[int, int] = {}
     taken: set[int] = set()
     for _, candidate, index in sorted(pairs):
@@ -58,16 +101,17 @@ def alike(old: Sequence[JSON], new: Sequence[JSON]) -> dict[int, int]:
     return edited
 
 
-def _leaves(value: JSON, path: Leaf = ()) -> Iterator[Leaf]:
+def _leaves(value: JSON, path: Leaf = ()) -> list[Leaf]:
     """Every scalar and every empty object or list, with the keys that lead to it."""
-    if isinstance(value, dict) and value:
-        for key, item in value.items():
-            yield from _leaves(item, (*path, key))
-    elif isinstance(value, list) and value:
-        for item in value:
-            yield from _leaves(item, (*path, 0))
-    else:
-        yield (*path, canonical_text(value))
+    if not (isinstance(value, dict | list) and value):
+        return [(*path, canonical_text(value))]
+    leaves: list[Leaf] = []
+    for key, item in value.items() if isinstance(value, dict) else ((0, each) for each in value):
+        if isinstance(item, dict | list):
+            leaves += _leaves(item, (*path, key))
+        else:
+            leaves.append((*path, key, canonical_text(item)))
+    return leaves
 
 
 def _equal(old: JSON, new: JSON) -> int:
@@ -76,5 +120,5 @@ def _equal(old: JSON, new: JSON) -> int:
         return sum(_equal(item, new[key]) for key, item in old.items() if key in new)
     if isinstance(old, list) and isinstance(new, list) and old:
         pairs = common([*map(canonical_text, old)], [*map(canonical_text, new)])
-        return sum(len(list(_leaves(old[row]))) for row, _ in pairs)
+        return sum(len(_leaves(old[row])) for row, _ in pairs)
     return int(canonical_text(old) == canonical_text(new))

@@ -3,14 +3,17 @@
 For lists inside keyed elements, such as the cards of a board's columns, and for lists of different
 patterns, such as a backlog beside them. In a template nothing moves like that: its fields are one
 flat list, and an option's value means something in its field only.
+
+First every element gets its place in the merged document, then all of them are put there in one
+pass, so that no element is looked for in a list that another move has already changed.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
-from copy import deepcopy
-from typing import NamedTuple, TypeAlias
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import Any, Final, TypeAlias
 
 from syncsim.contract import ABSENT, JSON
 from syncsim.merging.identity import (
@@ -29,35 +32,87 @@ from syncsim.merging.identity import (
 )
 from syncsim.merging.three_way import ThreeWay
 
+Route: TypeAlias = tuple[Token, ...]
+"""Object keys and the tokens of elements from the root down to a list or an element."""
 
-class _KeyedList(NamedTuple):
-    """A list of a document. `home` is its path from the element it belongs to, which may move."""
+Kind: TypeAlias = tuple[str, ...]
+"""The attributes that are the id of an element; it moves only between lists that have the same."""
 
-    pattern: Path
-    path: Path
-    home: Path
-    at: Position
-    elements: list[JSON]
-
-
-class _Place(NamedTuple):
-    """An element and the list it stands in."""
-
-    list: _KeyedList
-    element: JSON
+BASE: Final = 0
+EARLIER: Final = 1
+LATER: Final = 2
 
 
-class _Move(NamedTuple):
-    """An element that stands in another list than in the base on a side, or on both."""
+class _Place:
+    """An element with an id, in the list in which one of the documents has it."""
 
-    token: Token
-    base: _Place
-    earlier: _Place | None
-    later: _Place | None
+    __slots__ = ("at", "element", "holder", "route", "token", "traced", "way")
+
+    def __init__(
+        self,
+        holder: _Place | None,
+        way: Path,
+        route: Route,
+        at: Position,
+        token: Token,
+        element: JSON,
+    ) -> None:
+        """`way` leads from the element `holder`, or the root, to the list; `at` is the list's."""
+        self.holder = holder
+        self.way = way
+        self.route = route
+        self.at = at
+        self.token = token
+        self.element = element
+        self.traced: _Traced | None = None
+
+    def home(self) -> tuple[object, ...]:
+        """What is equal for two places in the same list, whatever became of the list's holder."""
+        holder = self.holder
+        if holder is None:
+            return (self.way,)
+        if holder.traced is not None:
+            return holder.traced, self.way
+        return holder.home(), holder.token, self.way
+
+    def inside(self) -> Position:
+        """The position of the element itself."""
+        return step(self.at, segment(self.token))
 
 
-Places: TypeAlias = dict[Token, dict[Path, list[_Place]]]
-"""Every element with an id by its token, and by the pattern of the list it stands in."""
+Places: TypeAlias = dict[tuple[Kind, Token], dict[int, list[_Place]]]
+"""Every element that may move, by its id, and by the pattern of the list that it stands in."""
+
+
+class _Traced:
+    """An element of the base that is found, or known to be missing, on both sides."""
+
+    __slots__ = ("chosen", "homes", "places")
+
+    def __init__(self, base: _Place, earlier: _Place | None, later: _Place | None) -> None:
+        self.places = (base, earlier, later)
+        self.homes: tuple[tuple[object, ...] | None, ...] = ()
+        self.chosen: _Place | None = base
+        """Where it stands in the merged document; None where `later` deleted it."""
+        for place in self.places:
+            if place is not None:
+                place.traced = self
+
+    def is_moved(self) -> bool:
+        """Whether a side has it in another list than the base; finds out its homes."""
+        self.homes = tuple([None if place is None else place.home() for place in self.places])
+        return any(home is not None and home != self.homes[BASE] for home in self.homes)
+
+    def is_moved_by_one(self) -> bool:
+        """Whether both sides have it, and one of them where the base has it."""
+        was, first, second = self.homes
+        return None not in (first, second) and first != second and was in (first, second)
+
+    def path(self) -> Path:
+        """Its path in the base, the one that all sides know."""
+        base = self.places[BASE]
+        assert base is not None
+        return (*map(segment, base.route), segment(base.token))
 
 
 def gather_moves(
@@ -67,61 +122,109 @@ def gather_moves(
 
     An element that left one list for another that has the same kind of id is merged here, and left
     only where it is to be, as if that side had inserted it. If the sides put it into different
-    lists later's holds. Conflicts are told under the path it had in `base`, the one that all sides
-    know. An id that occurs twice under one pattern of a document tells nothing and is left alone.
+    lists later's holds; so it does for all elements that would stand one inside the other by the
+    moves of both sides. Conflicts are told under the path it had in `base`, the one that all sides
+    know. An id that occurs twice under one pattern of a document tells nothing and is left alone;
+    so is one in a list that no pattern leads to, but for what an element of the base has in it.
     """
+    kinds = _kinds(keys)
+    if not kinds:
+        return base, earlier, later
     root = compile_keys(keys)
-    documents = [base, earlier, later]
-    copied = False
-    for patterns in _kinds(keys):
-        # The innermost first: what moves inside an element that moves has its own place by then.
-        for pattern in patterns if _may_move(patterns) else ():
-            if not _moves(pattern, *(_places(d, patterns, root) for d in documents)):
-                continue
-            if not copied:
-                # One by one: copied together, what the documents share they would go on sharing.
-                documents = [deepcopy(document) for document in documents]
-                copied = True
-            was, first, second = (_places(document, patterns, root) for document in documents)
-            dropped = _homes(documents[0], patterns, root) - _homes(documents[2], patterns, root)
-            edits = _Edits()
-            for move in _moves(pattern, was, first, second):
-                _gather(three_way, edits, move, dropped)
-            edits.apply()
-    base, earlier, later = documents
-    return base, earlier, later
+    was = _places(base, root, kinds, {})
+    moves = _moves(was, _places(earlier, root, kinds, was), _places(later, root, kinds, was))
+    if not moves:
+        return base, earlier, later
+    _choose(three_way, moves)
+    gathering = _Gathering(three_way, moves)
+    return (
+        gathering.rebuilt(BASE, base, ()),
+        gathering.rebuilt(EARLIER, earlier, ()),
+        gathering.rebuilt(LATER, later, ()),
+    )
 
 
-def _kinds(keys: KeyMap) -> list[list[Path]]:
-    """The patterns of lists whose elements have the same attributes as id, the longest first."""
-    kinds: defaultdict[tuple[str, ...], list[Path]] = defaultdict(list)
+def _kinds(keys: KeyMap) -> set[Kind]:
+    """The ids of which there are lists to move between."""
+    patterns: defaultdict[Kind, list[Path]] = defaultdict(list)
     for pattern, named in keys.items():
-        kinds[(named,) if isinstance(named, str) else tuple(named)].append(split(pattern))
-    return [sorted(patterns, key=len, reverse=True) for patterns in kinds.values()]
+        patterns[(named,) if isinstance(named, str) else tuple(named)].append(split(pattern))
+    return {kind for kind, each in patterns.items() if len(each) > 1 or "*" in each[0]}
 
 
-def _may_move(patterns: list[Path]) -> bool:
-    return len(patterns) > 1 or "*" in patterns[0]
+# -- which element is where ------------------------------------------------------------------------
 
 
-def _moves(pattern: Path, base: Places, earlier: Places, later: Places) -> list[_Move]:
-    """The elements of the base's lists of this pattern that a side has in another list."""
-    moves = []
-    for token, places in base.items():
-        if len(places.get(pattern, ())) != 1:
-            continue
-        (was,) = places[pattern]
-        now = [_whereabouts(pattern, places, side.get(token, {})) for side in (earlier, later)]
-        if None in now:
-            continue
-        first, second = (place[0] if place else None for place in now if place is not None)
-        if any(place and place.list.home != was.list.home for place in (first, second)):
-            moves.append(_Move(token, was, first, second))
-    return moves
+def _places(document: JSON, root: Position, kinds: set[Kind], known: Places) -> Places:
+    """Every element of these kinds in the keyed lists of a document, in document order.
+
+    Inside an element that `known` has, the keyed lists are also those that it has there: what
+    moves deeper than the patterns go takes its own along.
+    """
+    places: Places = {}
+
+    def below(value: JSON, at: Position, holder: _Place | None, way: Path, route: Route) -> None:
+        if isinstance(value, dict):
+            for key, item in value.items():
+                if isinstance(item, dict | list) and (further := step(at, key)):
+                    below(item, further, holder, (*way, key), (*route, key))
+            return
+        kind = attributes_at(at)
+        index = by_id(value, kind)
+        may_move = kind in kinds
+        if index is None and not may_move:
+            return
+        pattern = _pattern(at)
+        tokens = index or (id_of(element, kind) for element in value)
+        for token, element in zip(tokens, value, strict=True):
+            if token is None:
+                continue
+            place = _Place(holder, way, route, at, token, element)
+            if may_move:
+                places.setdefault((kind, token), {}).setdefault(pattern, []).append(place)
+            if index is not None and isinstance(element, dict | list):
+                further = place.inside()
+                if may_move and (kind, token) in known:
+                    further = _joined(_known(known[kind, token], pattern), further)
+                if further:
+                    below(element, further, place, (), (*route, token))
+
+    if isinstance(document, dict | list):
+        below(document, root, None, (), ())
+    return places
+
+
+def _pattern(at: Position) -> int:
+    """A number for the pattern that names the list at this position."""
+    return next((id(node) for node in at if None in node), 0)
+
+
+def _known(places: dict[int, list[_Place]], pattern: int) -> Position:
+    found = places.get(pattern) or list(chain.from_iterable(places.values()))
+    return found[0].inside() if len(found) == 1 else Position(())
+
+
+def _joined(first: Position, second: Position) -> Position:
+    """Both positions as one, the first before the second."""
+    new = [node for node in second if not any(node is other for other in first)]
+    return Position((*first, *new)) if new else first
+
+
+def _moves(base: Places, earlier: Places, later: Places) -> list[_Traced]:
+    """The elements of the base that a side has in another list."""
+    traced = []
+    for name, places in base.items():
+        sides = earlier.get(name, {}), later.get(name, {})
+        for pattern, found in places.items():
+            now = [_whereabouts(pattern, places, side) for side in sides]
+            if len(found) == 1 and None not in now:
+                first, second = (each[0] if each else None for each in now)
+                traced.append(_Traced(found[0], first, second))
+    return [each for each in traced if each.is_moved()]
 
 
 def _whereabouts(
-    pattern: Path, base: dict[Path, list[_Place]], side: dict[Path, list[_Place]]
+    pattern: int, base: dict[int, list[_Place]], side: dict[int, list[_Place]]
 ) -> list[_Place] | None:
     """Where an element of the base's lists of this pattern stands on a side, if anywhere.
 
@@ -137,100 +240,163 @@ def _whereabouts(
     return entered[0] if len(left) == len(entered) == len(entered[0]) == 1 else None
 
 
-def _gather(three_way: ThreeWay, edits: _Edits, move: _Move, dropped: set[Path]) -> None:
-    """Merge one element that moved; `dropped` are the homes that `later` did away with."""
-    token, base, earlier, later = move
-    path = (*base.list.path, segment(token))
-    edits.clear(base)
-    # Moved into a list that later deleted, it stays there as an edit of what was deleted.
-    buried = (
-        earlier is not None and earlier.list.home in dropped and earlier.list.home != base.list.home
-    )
-    if earlier is None or later is None:
-        first = ABSENT if earlier is None else earlier.element
-        second = ABSENT if later is None else later.element
-        three_way.record(path, "delete-edit", base.element, first, second)
-        if earlier is not None and not buried:
-            edits.clear(earlier)
-        return
-
-    homes = base.list.home, earlier.list.home, later.list.home
-    if len(set(homes)) == 3:
-        was, first, second = (pointer(place.list.path) for place in (base, earlier, later))
-        three_way.record(path, "move", was, first, second)
-    at = step(base.list.at, segment(token))
-    content = three_way.value(path, at, base.element, earlier.element, later.element)
-    if homes[1] == homes[2]:
-        edits.fill(earlier, content)
-        edits.fill(later, content)
-    elif homes[2] == homes[0] and not buried:
-        edits.fill(earlier, content)
-        edits.clear(later)
-    else:
-        edits.fill(later, content)
-        if not buried:
-            edits.clear(earlier)
+# -- where it is to be -----------------------------------------------------------------------------
 
 
-class _Edits:
-    """Elements to be taken out of their lists or exchanged, each list in one go."""
+def _choose(three_way: ThreeWay, moves: list[_Traced]) -> None:
+    """Give each element that moved its place, and record what moves were not kept.
 
-    def __init__(self) -> None:
-        self._lists: dict[int, tuple[list[JSON], dict[int, JSON]]] = {}
-
-    def fill(self, place: _Place, content: JSON) -> None:
-        """Put the content where the element is; ABSENT takes it out."""
-        elements = place.list.elements
-        _, contents = self._lists.setdefault(id(elements), (elements, {}))
-        contents[id(place.element)] = content
-
-    def clear(self, place: _Place) -> None:
-        """Take the element out."""
-        self.fill(place, ABSENT)
-
-    def apply(self) -> None:
-        """Change the lists."""
-        for elements, contents in self._lists.values():
-            wanted = [contents.get(id(each), each) for each in elements]
-            elements[:] = [each for each in wanted if each is not ABSENT]
-
-
-def _places(document: JSON, patterns: list[Path], root: Position) -> Places:
-    """Every element of the lists of these patterns, in document order."""
-    places: Places = {}
-    for pattern in patterns:
-        for found in _lists(document, pattern, root):
-            for element in found.elements:
-                token = id_of(element, attributes_at(found.at))
-                if token is not None:
-                    by_pattern = places.setdefault(token, {})
-                    by_pattern.setdefault(pattern, []).append(_Place(found, element))
-    return places
+    A move of `earlier` into what `later` deleted is an edit of what was deleted, and the element
+    stays. Where moves of both sides would put elements one inside the other all around, those of
+    `earlier` among them are taken back. Each is taken back for itself, so that merging once more
+    finds the same ones.
+    """
+    for move in moves:
+        was, first, second = move.homes
+        move.chosen = move.places[EARLIER if first is not None and second == was else LATER]
+        if None not in move.homes and len({was, first, second}) == 3:
+            _record(three_way, move)
+    recorded: set[_Traced] = set()
+    while movers := [move for move in moves if _is_by_earlier(move)]:
+        circles = dict.fromkeys(chain.from_iterable(map(_circle, movers)))
+        for each in circles:
+            if each.is_moved_by_one() and each not in recorded:
+                recorded.add(each)
+                _record(three_way, each)
+        unwanted = {*circles, *map(_outermost_buried, movers)}
+        refused = [move for move in movers if move in unwanted]
+        if not refused:
+            break
+        for move in refused:
+            move.chosen = move.places[LATER]
 
 
-def _homes(document: JSON, patterns: list[Path], root: Position) -> set[Path]:
-    return {found.home for pattern in patterns for found in _lists(document, pattern, root)}
+def _record(three_way: ThreeWay, move: _Traced) -> None:
+    was, first, second = (pointer([*map(segment, place.route)]) for place in _present(move))
+    three_way.record(move.path(), "move", was, first, second)
 
 
-def _lists(document: JSON, pattern: Path, root: Position) -> Iterator[_KeyedList]:
-    """The lists that a pattern leads to, through lists whose elements have ids."""
+def _present(move: _Traced) -> Iterator[_Place]:
+    return (place for place in move.places if place is not None)
 
-    def below(
-        value: JSON, rest: Path, at: Position, path: Path, home: Path
-    ) -> Iterator[_KeyedList]:
-        if not rest:
-            if isinstance(value, list):
-                yield _KeyedList(pattern, path, home, at, value)
+
+def _is_by_earlier(move: _Traced) -> bool:
+    """Whether it is to stand where `earlier` alone has moved it."""
+    return move.chosen is move.places[EARLIER]
+
+
+def _around(place: _Place | None) -> Iterator[_Traced]:
+    """The traced elements around a place, from the inside out, each by the place chosen so far.
+
+    In a circle each comes once.
+    """
+    passed = set()
+    while place is not None:
+        place = place.holder
+        if place is not None and (each := place.traced) is not None:
+            if each in passed:
+                return
+            passed.add(each)
+            yield each
+            place = each.chosen
+
+
+def _is_buried(place: _Place | None) -> bool:
+    """Whether a place is inside something that `later` deleted."""
+    return any(each.places[LATER] is None for each in _around(place))
+
+
+def _outermost_buried(move: _Traced) -> _Traced | None:
+    """The element, itself or around it, that `earlier` moved into something `later` deleted."""
+    outermost = move
+    for each in _around(move.chosen):
+        if each.places[LATER] is None:
+            return outermost
+        if _is_by_earlier(each):
+            outermost = each
+    return None
+
+
+def _circle(move: _Traced) -> list[_Traced]:
+    """The elements that stand one inside the other, all around from this one to itself."""
+    around = list(_around(move.chosen))
+    return around if around and around[-1] is move else []
+
+
+# -- putting it there ------------------------------------------------------------------------------
+
+
+class _Gathering:
+    """Three documents in which the elements that moved are put where they are to be."""
+
+    def __init__(self, three_way: ThreeWay, moves: Iterable[_Traced]) -> None:
+        self._three_way = three_way
+        self._merged: dict[_Traced, JSON] = {}
+        # By side and list what to do with its elements: a move to fill in, or None to clear.
+        self._edits: list[dict[Route, dict[Token, _Traced | None]]] = [{}, {}, {}]
+        self._kinds: list[dict[Route, Kind]] = [{}, {}, {}]
+        self._on_the_way: list[set[Route]] = [set(), set(), set()]
+        for move in moves:
+            self._plan(move)
+
+    def _plan(self, move: _Traced) -> None:
+        base, earlier, later = move.places
+        assert base is not None
+        is_buried = move.homes[EARLIER] != move.homes[BASE] and _is_buried(earlier)
+        self._edit(BASE, base, None)
+        if earlier is None or later is None:
+            first = ABSENT if earlier is None else earlier.element
+            second = ABSENT if later is None else later.element
+            self._three_way.record(move.path(), "delete-edit", base.element, first, second)
+            if earlier is not None and not is_buried:
+                self._edit(EARLIER, earlier, None)
             return
-        wanted, further = rest[0], rest[1:]
-        if isinstance(value, dict):
-            for key, item in value.items():
-                if wanted in ("*", key):
-                    yield from below(item, further, step(at, key), (*path, key), (*home, key))
-        elif isinstance(value, list):
-            for token, element in (by_id(value, attributes_at(at)) or {}).items():
-                name = segment(token)
-                if wanted in ("*", name):
-                    yield from below(element, further, step(at, name), (*path, name), (name,))
+        if move.homes[EARLIER] == move.homes[LATER]:
+            self._edit(EARLIER, earlier, move)
+            self._edit(LATER, later, move)
+        elif move.chosen is earlier:
+            self._edit(EARLIER, earlier, move)
+            self._edit(LATER, later, None)
+        else:
+            self._edit(LATER, later, move)
+            if not is_buried:
+                self._edit(EARLIER, earlier, None)
 
-    return below(document, pattern, root, (), ())
+    def _edit(self, side: int, place: _Place, what: _Traced | None) -> None:
+        self._edits[side].setdefault(place.route, {})[place.token] = what
+        around: _Place | None = place
+        while around is not None and around.route not in self._kinds[side]:
+            route = around.route
+            self._kinds[side][route] = attributes_at(around.at)
+            self._on_the_way[side].update(route[:length] for length in range(len(route) + 1))
+            around = around.holder
+
+    def rebuilt(self, side: int, value: JSON, route: Route) -> JSON:
+        """What a side has there, without what is cleared and with what is filled in."""
+        if route not in self._on_the_way[side]:
+            return value
+        if isinstance(value, dict):
+            return {key: self.rebuilt(side, item, (*route, key)) for key, item in value.items()}
+        kind, edits = self._kinds[side][route], self._edits[side].get(route, {})
+        elements = []
+        for element in value:
+            token: Any = id_of(element, kind)
+            if token not in edits:
+                elements.append(self.rebuilt(side, element, (*route, token)))
+            elif (move := edits[token]) is not None:
+                elements.append(self._content(move))
+        return elements
+
+    def _content(self, move: _Traced) -> JSON:
+        """The element, merged; what is filled in inside it is merged on the way."""
+        if move not in self._merged:
+            sides = [
+                self.rebuilt(side, place.element, (*place.route, place.token))
+                for side, place in enumerate(_present(move))
+            ]
+            base, chosen = move.places[BASE], move.chosen
+            assert base is not None
+            assert chosen is not None
+            at = _joined(base.inside(), chosen.inside())
+            self._merged[move] = self._three_way.value(move.path(), at, *sides)
+        return self._merged[move]

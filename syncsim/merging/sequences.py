@@ -78,8 +78,7 @@ def untangled(
     meets whatever the other side did there, as in diff3 (Khanna, Kunal, Pierce 2007, "A formal
     investigation of diff3"). None if taking that back would double or lose what was moved.
     """
-    kept = {base[row] for row, _ in common(base, earlier)}
-    kept &= {base[row] for row, _ in common(base, later)}
+    kept = _kept(base, earlier) & _kept(base, later)
     runs = zip(*(_runs(side, kept) for side in (base, earlier, later)), strict=True)
     untangled: list[Item] = []
     for was, first, second in runs:
@@ -89,6 +88,14 @@ def untangled(
     if len(held) < len(untangled) or not known.intersection(earlier) <= held:
         return None
     return untangled
+
+
+def _kept(base: Sequence[Item], side: Sequence[Item]) -> set[Item]:
+    """What two sequences without repetition have in common, in one order."""
+    shared = set(base).intersection(side)
+    if [item for item in base if item in shared] == [item for item in side if item in shared]:
+        return shared
+    return {base[row] for row, _ in common(base, side)}
 
 
 def _runs(items: Sequence[Item], kept: set[Item]) -> list[list[Item]]:

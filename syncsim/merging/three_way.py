@@ -10,7 +10,7 @@ from collections.abc import Collection
 from typing import Literal, NamedTuple
 
 from syncsim.contract import ABSENT, JSON, Conflict
-from syncsim.merging.alignment import Aligned, Elements, Lists, adds_up, align, align_by_id
+from syncsim.merging.alignment import Aligned, Elements, Lists, Memory, adds_up, align, align_by_id
 from syncsim.merging.identity import (
     Path,
     Position,
@@ -30,7 +30,7 @@ class _Found(NamedTuple):
 
     merged: list[JSON]
     conflicts: list[Conflict]
-    is_certain: bool
+    aligned: Aligned
 
 
 class ThreeWay:
@@ -39,10 +39,15 @@ class ThreeWay:
     With `lines`, two versions of a text are merged by lines first, and clash only if that fails.
     """
 
-    __slots__ = ("conflicts", "earlier_by", "is_trial", "lines")
+    __slots__ = ("conflicts", "earlier_by", "is_trial", "lines", "memory")
 
     def __init__(
-        self, *, lines: bool = False, earlier_by: str | None = None, is_trial: bool = False
+        self,
+        *,
+        lines: bool = False,
+        earlier_by: str | None = None,
+        is_trial: bool = False,
+        memory: Memory | None = None,
     ) -> None:
         """Begin without a conflict; `earlier_by` is who stands as the author in the records.
 
@@ -51,6 +56,7 @@ class ThreeWay:
         self.lines = lines
         self.earlier_by = earlier_by
         self.is_trial = is_trial
+        self.memory = Memory() if memory is None else memory
         self.conflicts: list[Conflict] = []
 
     def value(self, path: Path, at: Position, base: JSON, earlier: JSON, later: JSON) -> JSON:
@@ -78,7 +84,10 @@ class ThreeWay:
     def fresh(self, *, is_trial: bool = False) -> ThreeWay:
         """Another merge of the same kind, without a conflict yet."""
         return ThreeWay(
-            lines=self.lines, earlier_by=self.earlier_by, is_trial=is_trial or self.is_trial
+            lines=self.lines,
+            earlier_by=self.earlier_by,
+            is_trial=is_trial or self.is_trial,
+            memory=self.memory,
         )
 
     def forget(self, paths: Collection[str]) -> None:
@@ -142,9 +151,11 @@ class ThreeWay:
         self.record(path, _kind(*lists), base, earlier, later)
         return later
 
-    def _by_content(self, path: Path, at: Position, lists: Lists) -> _Found | None:
+    def _by_content(
+        self, path: Path, at: Position, lists: Lists, aligned: Aligned | None = None
+    ) -> _Found | None:
         """The merge of lists whose elements have no ids; None if values got lost or doubled."""
-        aligned = align(lists, attributes_at(at))
+        aligned = aligned or align(lists, attributes_at(at), self.memory)
         if aligned is None:
             return None
         within = self.fresh(is_trial=True)
@@ -153,7 +164,7 @@ class ThreeWay:
             within.record(path, _kind(*lists), *lists)
         if aligned.is_sequence and not adds_up(lists, merged, none_fewer=not within.conflicts):
             return None
-        return _Found(merged, within.conflicts, aligned.is_certain)
+        return _Found(merged, within.conflicts, aligned)
 
     def _is_settled(self, path: Path, at: Position, lists: Lists, found: _Found) -> bool:
         """Whether merging once more changes nothing, whichever side came first.
@@ -161,14 +172,18 @@ class ThreeWay:
         An alignment by content does not promise that (Khanna, Kunal, Pierce 2007): the merged list
         may be aligned in another way than the lists it was made of.
         """
-        if found.is_certain:
+        if found.aligned.is_certain:
             return True
         base, earlier, later = lists
         again = self.fresh(is_trial=True)
-        swapped = again._by_content(path, at, (base, later, earlier))
+        swapped = again._by_content(path, at, (base, later, earlier), found.aligned.swapped())
+        # A result that is what one side has was merged from the same three lists just now.
         return swapped is not None and all(
-            same(again.value(path, at, base, side, result), result)
-            for side, result in ((earlier, found.merged), (later, swapped.merged))
+            same(result, other) or same(again.value(path, at, base, side, result), result)
+            for side, other, result in (
+                (earlier, later, found.merged),
+                (later, earlier, swapped.merged),
+            )
         )
 
     def _elements(self, path: Path, at: Position, aligned: Aligned) -> list[JSON]:
@@ -186,10 +201,13 @@ class ThreeWay:
         A path cannot lead into it, so a conflict is told at the path of its list; and where two
         sides put two different objects in one place, half of each would make no sense.
         """
-        within = self.fresh()
-        merged = within._differing(path, step(at, "*"), base, earlier, later)
-        if not within.conflicts:
-            return merged
+        known = self.memory.merged.get((path, id(base), id(earlier), id(later)))
+        if known is None:
+            within = self.fresh()
+            merged = within._differing(path, step(at, "*"), base, earlier, later)
+            known = self.memory.add(path, (base, earlier, later), merged, not within.conflicts)
+        if known.is_clean:
+            return known.merged
         self.record(path, _kind(base, earlier, later), base, earlier, later)
         return later
 
