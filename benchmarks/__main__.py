@@ -1,6 +1,7 @@
 """`python -m benchmarks [PART ...]`: measure and print the table.
 
-A run of all parts keeps it in benchmarks/results.* and in the README.
+A run of all parts keeps it in benchmarks/results.* and in docs/performance.md, and some of its rows
+in the README.
 """
 
 from __future__ import annotations
@@ -95,17 +96,22 @@ def measure(chosen: list[str], *, quick: bool, as_data: bool) -> int:
     if not chosen and not as_data:
         (HERE / "results.md").write_text(markdown(rows) + "\n", "utf-8")
         (HERE / "results.json").write_text(data + "\n", "utf-8")
-        quote(rows, HERE.parent / "README.md")
+        quote(rows, HERE.parent / "docs" / "performance.md")
+        quote(rows, HERE.parent / "README.md", only_known=True)
     return 0 if all(row.reached is not False for row in rows) else 1
 
 
-def quote(rows: list[Row], page: Path) -> None:
-    """Put the measured rows in place of the table of a page; the text around it stays."""
+def quote(rows: list[Row], page: Path, *, only_known: bool = False) -> None:
+    """Put the measured rows in place of the table of a page; the text around it stays.
+
+    `only_known`: no other rows than the page has already.
+    """
     text = page.read_text("utf-8")
     before, heading, table = text.partition("| what | beside, in the same run |")
     assert heading, f"{page} has no table of measured rows"
-    after = table.partition("\n\n")[2]
-    now = markdown(row for row in rows if row.quoted)
+    old, _, after = table.partition("\n\n")
+    known = [row for row in rows if f"| {row.what} | {row.beside} |" in old]
+    now = markdown(row for row in (known if only_known else rows) if row.quoted)
     page.write_text(f"{before}{now}\n\n{after}", "utf-8")
 
 

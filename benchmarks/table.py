@@ -16,7 +16,8 @@ class Row:
     """`reached` is None where nothing was promised.
 
     `took_us`: what ours took, where it was timed: a call, an update, a process, a whole search;
-    for a storm the 99th percentile. Less is better. `quoted`: whether the README has it, too.
+    for a storm the 99th percentile. Less is better. `quoted`: whether the page on performance
+    has it, too.
     """
 
     what: str
@@ -29,7 +30,7 @@ class Row:
 
 
 def markdown(rows: Iterable[Row]) -> str:
-    """The table as the README quotes it."""
+    """The table as a page quotes it."""
     lines = ["| what | beside, in the same run | measured | wanted | |", "|---|---|---|---|---|"]
     for row in rows:
         mark = {True: "yes", False: "**no**", None: ""}[row.reached]

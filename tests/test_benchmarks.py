@@ -91,3 +91,12 @@ def test_a_measured_table_takes_the_place_of_the_old_one(tmp_path: Path) -> None
         "|---|---|---|---|---|\n"
         "| hit | peer | 2 x | - |  |\n\nMore.\n"
     )
+
+
+def test_a_page_may_keep_to_the_rows_that_it_has(tmp_path: Path) -> None:
+    page = tmp_path / "README.md"
+    page.write_text("| what | beside, in the same run | old |\n| hit | peer | 1 x |\n\nMore.\n")
+    rows = [Row("hit", "peer", "2 x", "-", None), Row("hit", "another", "3 x", "-", None)]
+    quote(rows, page, only_known=True)
+    assert page.read_text().count("x |") == 1
+    assert "| hit | peer | 2 x | - |  |\n\nMore.\n" in page.read_text()

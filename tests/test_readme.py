@@ -99,7 +99,8 @@ def test_the_index_leads_to_every_page_of_the_docs() -> None:
 
 
 def test_the_table_of_commands_has_every_command_and_no_other() -> None:
-    table = README.read_text("utf-8").partition("| command | does |")[2].partition("\n\n")[0]
+    page = PROJECT / "docs" / "command-line.md"
+    table = page.read_text("utf-8").partition("| command | does |")[2].partition("\n\n")[0]
     cells = " ".join(row.split("|")[1] for row in table.splitlines()[2:])
     assert sorted(re.findall(r"`([a-z-]+)", cells)) == sorted(ORDER)
 
@@ -125,16 +126,31 @@ def test_what_is_no_command_is_told_from_one() -> None:
         group.get_command(None, "run").make_context("run", ["x", "--no-such-option"])
 
 
-def test_every_figure_in_the_table_is_a_measured_one() -> None:
+def measured_rows(page: Path, heading: str) -> list[str]:
+    """The rows of the table below a heading, each of which was measured."""
     measured = (PROJECT / "benchmarks" / "results.md").read_text("utf-8").splitlines()
-    section = README.read_text("utf-8").partition("\n## How fast")[2].partition("\n## ")[0]
+    section = page.read_text("utf-8").partition(f"\n## {heading}")[2].partition("\n## ")[0]
     rows = [line for line in section.splitlines() if line.startswith("|")]
-    assert len(rows) > 20
     assert [row for row in rows if row not in measured] == []
+    return rows[2:]
+
+
+def test_every_figure_in_the_table_is_a_measured_one() -> None:
+    page = PROJECT / "docs" / "performance.md"
+    rows = measured_rows(page, "The table")
+    assert len(rows) > 20
     words = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6}
-    told = re.search(r"(\w+) targets are missed", section)
+    told = re.search(r"(\w+) targets are missed", page.read_text("utf-8"))
     assert told is not None
     assert words[told[1].lower()] == sum("**no**" in row for row in rows)
+
+
+def test_the_readme_has_three_rows_of_the_table() -> None:
+    assert len(measured_rows(README, "How fast")) == 3
+
+
+def test_a_visitor_reads_no_more_than_a_page() -> None:
+    assert len(README.read_text("utf-8").splitlines()) <= 110
 
 
 def test_the_first_solution_of_a_candidate_fails_as_the_page_says(tmp_path: Path) -> None:
