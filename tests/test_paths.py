@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 from pathlib import Path
@@ -57,12 +58,14 @@ def test_a_tilde_is_the_home_folder(url: str, cache: Any, home: Path) -> None:
 def test_a_tilde_is_the_home_folder_on_the_command_line_and_in_the_environment(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (home / "card.json").write_text(json.dumps(sample("contact_card")))
+    importing = ["import", str(home / "card.json"), "--user", "ann"]
     with pytest.raises(SystemExit) as ended:
-        main(["list", "--store", "sqlite:///~/typed.db"])
+        main([*importing, "--store", "sqlite:///~/typed.db"])
     assert ended.value.code == 0
     monkeypatch.setenv("SYNCSIM_STORE_URL", "sqlite:///~/named.db")
     with pytest.raises(SystemExit):
-        main(["list"])
+        main(importing)
     assert {"typed.db", "named.db"} <= {path.name for path in home.iterdir()}
 
 

@@ -534,10 +534,11 @@ from syncsim.store.copies import verify_file
 import syncsim.interrupts, syncsim.whole_files
 folder = Path(url).parent.parent
 opened(url + "-imports-everything").close()
+content = document()  # of files of the package, which may lie where only root may read
 if os.geteuid() == 0:
     os.setgroups([]); os.setgid(65534); os.setuid(65534)
 store = opened(url)
-store.create(ID, document(), by="ann")
+store.create(ID, content, by="ann")
 for call in (store.backup, store.restore, lambda path: verify_file(path, None)):
     try:
         call(folder / "shut" / "copy.db")
