@@ -139,24 +139,36 @@ class FileWatch:
         )
 
     def is_as_seen(self) -> bool:
-        """Whether nothing at all has changed: the look before each write, some 6 us.
+        """Whether no file was exchanged: the look before each write, some 4 us.
 
         A folder's time changes with every name in it, those of the log and of its index included.
-        The log is not asked for its times, as `stat` does: since Linux 6.13 a file that was asked
-        is given a finer time by its next write, which a sync then has to wait for (60 of 300 us).
+        Whether the log was written over is left to `look`. The log is not asked for its times, as
+        `stat` does: since Linux 6.13 a file that was asked is given a finer time by its next write,
+        which a sync then has to wait for (60 of 300 us).
         """
         try:
             folder = os.stat(self._folder_name)
             status = os.stat(self._name)
-            is_log_as_seen = self._held.is_as_seen(self._salts)
         except OSError:
             return False
         return (
-            is_log_as_seen
-            and (folder.st_mtime_ns, folder.st_ino, folder.st_dev) == self._folder_seen
-            and status.st_mtime_ns == self._modified_ns
+            status.st_mtime_ns == self._modified_ns
             and status[1:4] == self._numbers
+            and (
+                (folder.st_mtime_ns, folder.st_ino, folder.st_dev) == self._folder_seen
+                or self._are_names_as_seen(folder)
+            )
         )
+
+    def _are_names_as_seen(self, folder: os.stat_result) -> bool:
+        """Whether log and index are what they were, in a folder where something has changed."""
+        seen = self._seen
+        if seen is None or _number_of(self.log) != seen.log:
+            return False
+        if _number_of(self._index) != seen.log_index:
+            return False
+        self._folder_seen = _settled(folder)
+        return True
 
     def is_reached_by(self, name: str) -> bool:
         """Whether this name, which a link is part of, still leads to the database."""
@@ -253,13 +265,9 @@ class FileWatch:
                 return page, salts
 
     def _folder_now(self) -> tuple[int, ...] | None:
-        """The folder and its time; None where that is so new that it may hide a later change."""
+        """The folder and its time, as `_settled`; None too where it cannot be reached."""
         with suppress(OSError):
-            status = os.stat(self._folder_name)
-            age_ns = time_ns() - status.st_mtime_ns
-            is_whole = status.st_mtime_ns % 1_000_000_000 == 0
-            if age_ns > (SETTLED_WHOLE_NS if is_whole else SETTLED_NS):
-                return status.st_mtime_ns, status.st_ino, status.st_dev
+            return _settled(os.stat(self._folder_name))
         return None
 
     def _is_in_order(self, now: Glimpse) -> bool:
@@ -290,7 +298,6 @@ class FileWatch:
         self._seen = now
         self._modified_ns = now.modified_ns
         self._numbers = (now.number, now.device, 1)
-        self._held.note_length()
 
     # -- a log that was left behind ----------------------------------------------------------------
 
@@ -402,6 +409,15 @@ class FileWatch:
 
 def _flock(kind: int, first: int, count: int) -> bytes:
     return struct.pack(FLOCK, kind, os.SEEK_SET, first, count, 0)
+
+
+def _settled(folder: os.stat_result) -> tuple[int, ...] | None:
+    """A folder and its time; None where that is so new that it may hide a later change."""
+    age_ns = time_ns() - folder.st_mtime_ns
+    is_whole = folder.st_mtime_ns % 1_000_000_000 == 0
+    if age_ns <= (SETTLED_WHOLE_NS if is_whole else SETTLED_NS):
+        return None
+    return folder.st_mtime_ns, folder.st_ino, folder.st_dev
 
 
 def _number_of(path: Path) -> tuple[int, int] | None:

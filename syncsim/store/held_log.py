@@ -40,7 +40,6 @@ class HeldLog:
         self._file: FileIO | None = None
         self._index_file: FileIO | None = None
         self._descriptor: int | None = None
-        self._bytes = 0
 
     def hold(self, number: tuple[int, int] | None) -> None:
         """Open what lies there, if it is the log with this number."""
@@ -54,26 +53,11 @@ class HeldLog:
 
     def let_go(self) -> None:
         """Close both."""
-        self._descriptor, self._bytes = None, 0
+        self._descriptor = None
         for file in (self._file, self._index_file):
             if file is not None:
                 close_lock_file(file)
         self._file = self._index_file = None
-
-    def is_as_seen(self, salts: bytes | None) -> bool:
-        """Whether it begins as it did and is no shorter; `OSError` where it cannot be read."""
-        if self._descriptor is None:
-            return True
-        log_bytes = os.lseek(self._descriptor, 0, os.SEEK_END)
-        if log_bytes < self._bytes:
-            return False
-        self._bytes = log_bytes
-        return os.pread(self._descriptor, 8, SALTS.start) == (salts or b"")
-
-    def note_length(self) -> None:
-        """Take its length for the one that `is_as_seen` compares with."""
-        if self._descriptor is not None:
-            self._bytes = os.lseek(self._descriptor, 0, os.SEEK_END)
 
     def salts(self, salts: bytes | None) -> bytes | None:
         """Its salts now; None where nothing was written to it yet."""

@@ -38,9 +38,8 @@ MAX_READERS: Final = 8
 """Two open files each; more of them gain nothing under one interpreter lock."""
 
 LOOK_EVERY_S: Final = 0.25
-"""How long it may take a reader to notice that the file was deleted or replaced by another.
-
-A writer looks before each write.
+"""How long it may take a reader to notice that the file was deleted or replaced by another, and
+anybody that the log was written over. A writer asks before each write whether a file was exchanged.
 """
 
 Answer = TypeVar("Answer")
@@ -137,7 +136,11 @@ class SQLiteFile(ProcessBound):
         """
         shared = self._shared
         watch = shared.watch
-        if not watch.is_as_seen() or (self._is_link and not watch.is_reached_by(self._name)):
+        if (
+            monotonic() >= shared.look_at
+            or not watch.is_as_seen()
+            or (self._is_link and not watch.is_reached_by(self._name))
+        ):
             self._look(wait_s)
         if shared.lost_commit is not None:
             raise self._lost()
