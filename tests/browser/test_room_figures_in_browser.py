@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from html import unescape
+from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
@@ -41,6 +43,7 @@ DRAWN = """() => {
     axis: plot?.layout?.xaxis?.title?.text ?? null,
     notes: (plot?.layout?.annotations ?? []).map((note) => note.text),
     lanes: plot?.layout?.yaxis?.ticktext ?? [],
+    labels: [...(plot?.querySelectorAll(".ytick text") ?? [])].map((label) => label.textContent),
     width: picture?.getBoundingClientRect().width ?? 0,
     box: document.querySelector(".syncsim-chart")?.clientWidth ?? -1,
     height: picture?.getBoundingClientRect().height ?? 0,
@@ -73,6 +76,13 @@ def put(address: str, path: str, *sources: str) -> None:
         pass
 
 
+def check_lanes_are_named(shown: Any) -> None:
+    """What the page writes along the axis is what the chart calls its lanes."""
+    if shown["lanes"]:
+        named = [unescape(lane) for lane in shown["lanes"] if lane]
+        assert sorted(filter(None, shown["labels"])) == sorted(named)
+
+
 def test_one_figure_shows_every_chart(visit: Visit, lab: str) -> None:
     """Every chart replaces the one before, fills its box, and shows a hostile name as text."""
     put(lab, "notebooks/figures.ipynb", SETUP)
@@ -92,6 +102,7 @@ def test_one_figure_shows_every_chart(visit: Visit, lab: str) -> None:
         assert shown["plots"] == 1
         assert abs(shown["width"] - shown["box"]) < 20
         assert shown["height"] >= 400
+        check_lanes_are_named(shown)
     box = page.get_by_role("img", name="Chart. Retry timeline")
     expect(box).to_be_visible()
     page.get_by_role("button", name="nothing", exact=True).click()
@@ -101,6 +112,10 @@ def test_one_figure_shows_every_chart(visit: Visit, lab: str) -> None:
     expect(page.locator(".syncsim-sentence")).to_contain_text("violation")
     page.wait_for_function(f"({DRAWN})().axis === {AXES['Job']!r}", timeout=30_000)
     assert page.evaluate(DRAWN)["notes"] == []
+    for chart in ("Versions", "Caches", "Versions", "Job"):  # numbers along the axis, then names
+        page.get_by_role("button", name=chart, exact=True).click()
+        page.wait_for_function(f"({DRAWN})().axis === {AXES[chart]!r}", timeout=30_000)
+        check_lanes_are_named(page.evaluate(DRAWN))
     page.get_by_label("as a table").check()
     expect(page.locator(".syncsim-table td", has_text="violation").first).to_be_visible()
     expect(page.locator(".syncsim-chart")).to_be_hidden()

@@ -275,12 +275,25 @@ def _sendable(figure: go.Figure) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The figure as plain JSON for the page: without its table, as wide as its box, bounded."""
     told = figure.to_plotly_json()
     layout = {key: value for key, value in told["layout"].items() if key not in ("meta", "title")}
+    for name in [name for name in layout if name.startswith(("xaxis", "yaxis"))]:
+        layout[name] = {**layout[name], "tickmode": _tick_mode(layout[name])}
     layout |= {
         "autosize": True,
         "height": max(layout.get("height") or 0, _LEAST_HEIGHT),
         "margin": {**layout.get("margin", {}), "t": 20},
     }
     return [_bounded(trace) for trace in told["data"]], layout
+
+
+def _tick_mode(axis: Mapping[str, Any]) -> str:
+    """How the page finds the places of an axis.
+
+    Said always: where one chart replaces another that gave a distance, the page keeps to that, and
+    writes numbers for the names of lanes.
+    """
+    if axis.get("tickvals"):
+        return "array"
+    return "auto" if axis.get("dtick") is None else "linear"
 
 
 def _where(layout: Mapping[str, Any]) -> int:
