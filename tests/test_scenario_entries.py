@@ -6,11 +6,11 @@ import pytest
 from typer.testing import CliRunner
 
 from syncsim.cli.application import app
-from syncsim.lab.questions import QUESTIONS
+from syncsim.lab.questions import QUESTIONS, questions_of
 from syncsim.lab.scenarios import ENTRIES, SCENARIOS, expectations, scenario
 from syncsim.lab.scenarios.entry import Asked, Button, CatalogueEntry
 from syncsim.lab.scenarios.six import SCENARIOS as SIX
-from syncsim.ui.plays import PLAYS
+from syncsim.ui.plays import PLAYS, Play, plays_of
 
 
 def test_the_command_line_names_each_scenario() -> None:
@@ -40,9 +40,11 @@ def test_nothing_is_known_of_a_scenario_without_an_entry() -> None:
 
 
 def test_a_scenario_needs_no_other_file_than_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Added to the mapping, it can be had; its button and question are read from there."""
-    entry = CatalogueEntry(
-        "Mine", SIX["sustained"].plan, 2, button=Button(8, "Mine", "Plays mine"), asked=Asked(0.1)
-    )
+    """Its entry alone makes it one that can be had, has a button and is asked."""
+    button, asked = Button(0, "Mine", "Plays mine"), Asked(0.1, updates=3)
+    entry = CatalogueEntry("Mine", SIX["sustained"].plan, 2, button=button, asked=asked)
     monkeypatch.setitem(ENTRIES, "mine", entry)  # type: ignore[arg-type]
     assert scenario("mine", updates=1).title == "Mine"
+    assert next(iter(plays_of(ENTRIES).values())) == Play("mine", button)
+    (question,) = questions_of({"mine": entry})
+    assert (question.parameters.scenario, question.parameters.updates) == ("mine", 3)

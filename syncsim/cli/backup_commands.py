@@ -30,12 +30,11 @@ def backup(
     The copy holds every version up to the moment at which the command began to read.
     """
     from syncsim.cli import terminal
-    from syncsim.store.beside import check_is_beside_no_database, check_is_no_part_of
+    from syncsim.store.beside import check_is_beside_no_database
     from syncsim.wiring import connect
 
     named_store.check_is_there(store)
     target = settled_path(str(path), "PATH")
-    check_is_no_part_of(named_store.its_file(store), target, "the backup")
     check_is_beside_no_database(target, "the backup")
     with connect(store) as sync, terminal.progress_bar() as progress:
         copied = sync.backup(path, force=force, progress=progress)

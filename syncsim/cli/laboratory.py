@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from syncsim.cli import command_io
+from syncsim.cli import command_io, named_store
 from syncsim.cli.application import app
 from syncsim.cli.command_io import FAILED
 from syncsim.cli.options import (
@@ -246,13 +246,10 @@ def lab(browser: Browser = True, port: Port = None, verbose: Verbose = False) ->
 
 def _check_save(save: Path, on: str, store: str | None) -> None:
     """Raise `UsageError` for a file that cannot be written, or would be in the store's place."""
-    from syncsim.store.beside import check_is_no_part_of
     from syncsim.store.engines import locate_by_name
 
     database = None if store is None or on == "simulation" else locate_by_name(store).path
-    if database is not None:
-        check_is_no_part_of(database, save)
-    command_io.check_target(save)
+    named_store.check_output(save, database)
 
 
 def _report(played: Run, *, as_json: bool, verbose: bool) -> None:

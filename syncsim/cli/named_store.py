@@ -70,14 +70,13 @@ def check_holds_any(store: str | None, template_id: str) -> None:
         raise TemplateNotFoundError(check_template_id(template_id), missing_file=missing)
 
 
-def check_output(file: Path, store: str | None) -> None:
-    """Raise `UsageError` where writing a file would damage this store, or any other database.
+def check_output(file: Path, database: Path | None) -> None:
+    """Raise `UsageError` where writing a file would damage this database, or any other.
 
-    Only while this process has no store open (see `store.beside`).
+    Only while this process has no store open (see `store.beside`). None: a store in no file.
     """
     from syncsim.store.beside import check_is_no_part_of
 
-    database = file_of(store)
     if database is not None:
         check_is_no_part_of(database, file)
     command_io.check_target(file)

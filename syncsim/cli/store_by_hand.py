@@ -230,7 +230,7 @@ def export(
     import orjson
 
     if file is not None:
-        named_store.check_output(file, store)
+        named_store.check_output(file, named_store.file_of(store))
     if file is not None and os.path.lexists(file) and not force:
         raise UsageError("FILE", str(file), "a file that does not exist yet, or --force")
     named_store.check_holds_any(store, template)

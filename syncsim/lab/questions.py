@@ -21,12 +21,13 @@ class Question:
     strategy: str = "portfolio"
 
 
-def _questions(entries: Mapping[str, CatalogueEntry]) -> Iterator[Question]:
+def questions_of(entries: Mapping[str, CatalogueEntry]) -> Iterator[Question]:
+    """A question for each entry that says how it is asked."""
     for name, entry in entries.items():
         if (asked := entry.asked) is not None:
             size = Parameters(name, asked.users, asked.updates, asked.work_ms)
             yield Question(size, asked.share, asked.strategy)
 
 
-QUESTIONS: Final = (*_questions(PROBES), *_questions(SCENARIOS))
+QUESTIONS: Final = (*questions_of(PROBES), *questions_of(SCENARIOS))
 """Everything, the probes first: what they show needs few runs."""

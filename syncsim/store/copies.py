@@ -73,8 +73,8 @@ def backup(file: SQLiteFile, target: Path, force: bool, progress: Progress) -> V
 
     _, store = _open_file(file)
     try:
-        real = _checked_target(target, store, force)
         check_is_no_part_of(file.path, target, "the backup")
+        real = _checked_target(target, force)
         return within(Draft(real, store), copy_out)
     except SyncError:
         raise
@@ -324,15 +324,13 @@ def _reported(progress: Progress) -> Callable[[int, int, int], object] | None:
     return lambda status, remaining, total: progress(total - remaining, total)
 
 
-def _checked_target(target: Path, store: os.stat_result, force: bool) -> Path:
+def _checked_target(target: Path, force: bool) -> Path:
     """The file to write, at the end of all links; `FileExistsError` for one not to be replaced."""
     real, there = led_to(target)
     if there is not None and not stat.S_ISREG(there.st_mode):
         raise UsageError("the backup", str(target), "a file, not a folder or a device")
     if not real.parent.is_dir():
         raise UsageError("the backup", str(target), "a file in a folder that exists")
-    if there is not None and os.path.samestat(there, store):
-        raise UsageError("the backup", str(target), "another file than the store itself")
     if os.path.lexists(target) and not force:
         raise FileExistsError
     for suffix in ("-wal", "-journal"):  # SQLite would apply to the copy what belongs to another

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from syncsim.forks import close_lock_file, open_lock_file
-from syncsim.locks import share_like
+from syncsim.interrupts import within
 from syncsim.store.log_format import (
     HEADER_BYTES,
     INDEX_HEADER_BYTES,
@@ -23,6 +23,7 @@ from syncsim.store.log_format import (
     salts_of,
 )
 from syncsim.store.sqlite_errors import refused
+from syncsim.whole_files import Draft
 
 SET_ASIDE: Final = ".replaced"
 """What is appended to the name of a log that belongs to no file any more."""
@@ -84,25 +85,23 @@ class HeldLog:
         if self._descriptor is None or self.salts(salts) is None:
             set_aside(self._log, self._index)
             return
-        draft = self._log.with_name(f".{self._log.name}.{os.getpid()}")
-        try:
-            with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as copy:
-                at = 0
-                while chunk := os.pread(self._descriptor, 2**20, at):
-                    at += copy.write(chunk)
-                copy.flush()
-                os.fsync(copy.fileno())
-            share_like(database, draft)
+        descriptor = self._descriptor
+
+        def copy_back(draft: Draft) -> None:
+            at = 0
+            while chunk := os.pread(descriptor, 2**20, at):
+                at += draft.file.write(chunk)
             set_aside(self._log, self._index)
-            draft.replace(self._log)
+            draft.put_in_place()
+
+        try:
+            within(Draft(self._log, os.stat(database)), copy_back)
         except OSError as error:
             raise refused(
                 database,
                 f"has lost its log {self._log.name}, which cannot be put back ({error.strerror}); "
                 "make room in its folder, and try again",
             ) from error
-        finally:
-            draft.unlink(missing_ok=True)
 
 
 def set_aside(log: Path, index: Path) -> None:

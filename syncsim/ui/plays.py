@@ -9,7 +9,7 @@ from typing import Final, Literal
 from syncsim.lab import scenarios
 from syncsim.lab.loading import Solution
 from syncsim.lab.scenarios import DEFAULT_TEMPLATE, ENTRIES, Scenario
-from syncsim.lab.scenarios.entry import Button
+from syncsim.lab.scenarios.entry import Button, CatalogueEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +20,13 @@ class Play:
     button: Button
 
 
-PLAYS: Final[Mapping[str, Play]] = {
-    play.button.label: play
-    for play in sorted(
-        (Play(name, entry.button) for name, entry in ENTRIES.items() if entry.button is not None),
-        key=lambda play: play.button.place,
-    )
-}
+def plays_of(entries: Mapping[str, CatalogueEntry]) -> dict[str, Play]:
+    """What each button plays, by its name, in the order of the row."""
+    played = [Play(name, entry.button) for name, entry in entries.items() if entry.button]
+    return {play.button.label: play for play in sorted(played, key=lambda one: one.button.place)}
+
+
+PLAYS: Final[Mapping[str, Play]] = plays_of(ENTRIES)
 """Name of the button to what it plays."""
 
 
