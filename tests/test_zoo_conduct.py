@@ -47,7 +47,7 @@ def test_a_mistake_loses_exactly_what_its_first_line_says(
 ) -> None:
     monkeypatch.setattr(confirming, "REAL_PATIENCE_S", 2.0)  # who never ends is known by then, too
     path = LAB / "broken" / f"{name}.py"
-    found = examine(path, schedules=40)
+    found = examine(path, schedules=20)
     assert found.codes == must_lose(path)
     assert set(found.failing) == set(found.codes)
 
@@ -62,7 +62,7 @@ def test_what_costs_no_points_is_told_all_the_same(name: str) -> None:
 def test_what_is_right_loses_nothing(name: str) -> None:
     path = LAB / "correct" / f"{name}.py"
     assert must_lose(path) == ()
-    found = examine(path, schedules=40)
+    found = examine(path, schedules=20)
     assert (found.codes, found.failing) == ((), {})
 
 

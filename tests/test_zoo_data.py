@@ -14,7 +14,7 @@ from syncsim.lab.examination import examine
 from syncsim.lab.scenarios import SCENARIOS
 from syncsim.lab.simulation.explore import explore
 
-SCHEDULES = 40
+SCHEDULES = 20
 ALL_OF_THE_RARE = 200
 """So many that every schedule of the probe for `lowered_floor` is among them."""
 

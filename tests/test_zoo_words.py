@@ -39,7 +39,7 @@ BROKEN = (
 )
 CORRECT = ("stdlib_logging", "recent_operations", "lock_after_conflict")
 RIGHT = [None, LAB / "textbook.py", *(LAB / "correct" / f"{name}.py" for name in CORRECT)]
-SCHEDULES = 30
+SCHEDULES = 20
 
 
 def expected(path: Path) -> tuple[str, ...]:

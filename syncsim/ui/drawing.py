@@ -54,6 +54,33 @@ LOOKS: Final[Mapping[str, Look]] = {
 }
 INK: Final = "#222222"
 
+_AXIS: Final = {
+    "gridcolor": "#EBF0F8",
+    "linecolor": "#EBF0F8",
+    "zerolinecolor": "#EBF0F8",
+    "zerolinewidth": 2,
+    "ticks": "",
+    "title": {"standoff": 15},
+    "automargin": True,
+}
+SHEET: Final[Mapping[str, Any]] = {
+    "layout": {
+        "autotypenumbers": "strict",
+        "hovermode": "closest",
+        "paper_bgcolor": "white",
+        "plot_bgcolor": "white",
+        "xaxis": _AXIS,
+        "yaxis": _AXIS,
+        "annotationdefaults": {"arrowcolor": "#2A3F5F", "arrowhead": 0, "arrowwidth": 1},
+    },
+    "data": {"bar": [{"type": "bar", "marker": {"line": {"color": "white", "width": 0.5}}}]},
+}
+"""Plotly's template of our charts: of its `plotly_white` what they use.
+
+Plotly copies and checks a template for each figure. With the whole of `plotly_white` that took
+30 ms a chart, with this one 4.
+"""
+
 MOST_CHARS: Final = 2_000
 """Characters of a text in a chart's table; the events have it whole."""
 
@@ -115,11 +142,10 @@ def new_figure(
     `title` and `empty` are shown as they are: escape what others wrote. Cells of `rows` are not
     escaped; they are numbers, texts, None, or lists of numbers.
     """
-    figure = graph_objects().Figure()
     cells = [[_in_json(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
-    figure.update_layout(
+    drawn = dict(
         title={"text": title, "font": {"size": 16}, "x": 0, "xref": "paper", "y": 0.97},
-        template="plotly_white",
+        template=SHEET,
         font={"color": INK, "size": 13},
         height=height,
         margin={"l": 10, "r": 20, "t": 50, "b": 20},
@@ -127,8 +153,9 @@ def new_figure(
         showlegend=True,
         hoverlabel={"bgcolor": "white", "font": {"color": INK}, "align": "left"},
         meta={"columns": list(columns), "rows": cells},
-        **layout,
     )
+    figure = graph_objects().Figure(layout=drawn)
+    figure.update_layout(**layout)
     if not rows:
         figure.add_annotation(
             text=empty, x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False, font={"size": 14}
