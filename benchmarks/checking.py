@@ -13,9 +13,9 @@ from benchmarks.table import Row
 from syncsim import sample
 from syncsim.contract import BACKGROUND, Document
 from syncsim.lab.checkers import check
-from syncsim.lab.edits import EDITS, Edit
-from syncsim.lab.history import Attempt, Commit, Final, History, Operation, digest
+from syncsim.lab.history.records import Attempt, Commit, Final, History, Operation, digest
 from syncsim.lab.scenarios import user_names
+from syncsim.lab.scenarios.edits import EDITS, Edit
 
 WANTED_PER_S = 50_000
 TEMPLATES = ("event_registration", "bug_report", "contact_card", "patient_intake")

@@ -15,8 +15,8 @@ from benchmarks.measuring import Timing, interleaved, ratio
 from benchmarks.peers import PlainSqlModel, RawSqlite
 from benchmarks.table import Row
 from syncsim import Snapshot, connect, merge, sample
-from syncsim.connection import Connection
-from syncsim.environment import SystemClock
+from syncsim.runtime.connection import Connection
+from syncsim.runtime.environment import SystemClock
 from syncsim.store.sqlite import SQLiteStore
 
 TID = "event_registration"

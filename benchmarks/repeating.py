@@ -21,16 +21,16 @@ from typing import NamedTuple
 
 from benchmarks.table import Row
 from syncsim.contract import Document, Snapshot
-from syncsim.lab.broken.blind_write import BlindWrite
-from syncsim.lab.correct.no_cache import NoCache
-from syncsim.lab.loading import Solution
 from syncsim.lab.simulation.choices import Choice, Guided, Replayed, Seeded
 from syncsim.lab.simulation.explore import explore
 from syncsim.lab.simulation.faults import Faults
-from syncsim.lab.simulation.playground import Playground
+from syncsim.lab.simulation.run_resources import Playground
 from syncsim.lab.simulation.shrinking import shrink
 from syncsim.lab.simulation.simulated_run import Parameters, SimulatedRun, Simulation
 from syncsim.lab.simulation.tokens import Token
+from syncsim.lab.solutions.broken.blind_write import BlindWrite
+from syncsim.lab.solutions.correct.no_cache import NoCache
+from syncsim.lab.solutions.loading import Solution
 
 STORM = Parameters("perfect-storm", work_ms=0.0)
 LOST_ANSWERS = Parameters("stress-test", users=6, faults=Faults(latency=True, lost_answer=9))
@@ -197,7 +197,7 @@ def _solution(name: str) -> Solution:
     """The reference under "", else a broken solution by the name of its file."""
     if not name:
         return None
-    build: Solution = import_module(f"syncsim.lab.broken.{name}").build
+    build: Solution = import_module(f"syncsim.lab.solutions.broken.{name}").build
     return build
 
 

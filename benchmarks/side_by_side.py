@@ -17,7 +17,7 @@ from benchmarks.one_client import UpdateOnly
 from benchmarks.peers import one_lock
 from benchmarks.table import Row
 from syncsim import connect, sample
-from syncsim.environment import SystemClock
+from syncsim.runtime.environment import SystemClock
 from syncsim.store.sqlite import SQLiteStore
 
 TID = "event_registration"

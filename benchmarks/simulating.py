@@ -19,20 +19,20 @@ from typing import TYPE_CHECKING
 from benchmarks.table import Row
 from syncsim.contract import BACKGROUND, Cache
 from syncsim.events import BoundedEventLog
-from syncsim.lab.playing import play
+from syncsim.lab.acting.actor import play
 from syncsim.lab.simulation.choices import Seeded
 from syncsim.lab.simulation.explore import explore
-from syncsim.lab.simulation.playground import Playground, VirtualClock
+from syncsim.lab.simulation.run_resources import Playground, VirtualClock
 from syncsim.lab.simulation.scheduler import Scheduler
 from syncsim.lab.simulation.simulated_run import Parameters, Simulation
-from syncsim.service import build
+from syncsim.service.service import build
 from syncsim.template.samples import sample
 
 STORM = Parameters("perfect-storm", work_ms=0.0)
 WANTED = {"memory": 500, "sqlite": 150}
 
 if TYPE_CHECKING:  # an older tree has it elsewhere (`--against`)
-    from syncsim.lab.intercepted_store import FullStore
+    from syncsim.lab.recording.intercepted_store import FullStore
 
 
 def simulations(schedules: int, rounds: int) -> Iterator[Row]:

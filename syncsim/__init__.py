@@ -17,13 +17,13 @@ if TYPE_CHECKING:
         TemplateNotFoundError,
         VersionConflictError,
     )
-    from syncsim.lab.runner import run
+    from syncsim.lab.engines.runner import run
     from syncsim.lab.simulation.explore import explore, replay
     from syncsim.merging import diff, merge
-    from syncsim.retry import RetryPolicy
-    from syncsim.service import build
+    from syncsim.runtime.wiring import connect
+    from syncsim.service.retry import RetryPolicy
+    from syncsim.service.service import build
     from syncsim.template.samples import generate, sample
-    from syncsim.wiring import connect
 
 _ROOMS = {
     "ABSENT": "contract",
@@ -31,20 +31,20 @@ _ROOMS = {
     "InvalidTemplateError": "errors",
     "Outcome": "contract",
     "RetriesExhaustedError": "errors",
-    "RetryPolicy": "retry",
+    "RetryPolicy": "service.retry",
     "Snapshot": "contract",
     "SyncError": "errors",
     "TemplateExistsError": "errors",
     "TemplateNotFoundError": "errors",
     "VersionConflictError": "errors",
-    "build": "service",
-    "connect": "wiring",
+    "build": "service.service",
+    "connect": "runtime.wiring",
     "diff": "merging",
     "explore": "lab.simulation.explore",
     "generate": "template.samples",
     "merge": "merging",
     "replay": "lab.simulation.explore",
-    "run": "lab.runner",
+    "run": "lab.engines.runner",
     "sample": "template.samples",
 }
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Literal
 
-from syncsim.lab.history import Commit, Failure, History, Operation
+from syncsim.lab.history.records import Commit, Failure, History, Operation
 
 Kind = Literal["read", "swap", "refused"]
 

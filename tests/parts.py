@@ -10,10 +10,10 @@ from typing import Any
 
 from syncsim.cache import CacheFolder
 from syncsim.contract import Row, Store
-from syncsim.environment import LiveEnvironment
 from syncsim.events import BoundedEventLog
-from syncsim.locks import NamedLocks
+from syncsim.runtime.environment import LiveEnvironment
 from syncsim.store.memory import MemoryStore
+from syncsim.system.locks import NamedLocks
 
 
 class ManualClock:

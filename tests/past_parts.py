@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from syncsim import connect
-from syncsim.connection import Connection
 from syncsim.contract import Outcome
+from syncsim.runtime.connection import Connection
 from syncsim.ui.room.record import Record
 from tests.template_examples import good
 

@@ -11,12 +11,12 @@ from importlib import import_module
 from itertools import product
 from pathlib import Path
 
-from syncsim.lab.loading import Solution
 from syncsim.lab.simulation.choices import Seeded
 from syncsim.lab.simulation.faults import Faults
-from syncsim.lab.simulation.playground import Playground
+from syncsim.lab.simulation.run_resources import Playground
 from syncsim.lab.simulation.simulated_run import Parameters, Simulation
 from syncsim.lab.simulation.tokens import Token
+from syncsim.lab.solutions.loading import Solution
 
 FILE = Path(__file__).with_suffix(".json")
 

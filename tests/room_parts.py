@@ -14,7 +14,7 @@ import pytest
 from syncsim.ui.room.control_room import ControlRoom
 from syncsim.ui.room.opening import control_room
 
-BUILD = "from syncsim.service import build as reference\n\n\n"
+BUILD = "from syncsim.service.service import build as reference\n\n\n"
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from syncsim.lab.broken.blind_write import BlindWrite
-from syncsim.lab.broken.rude_job import RudeJob
 from syncsim.lab.simulation.explore import Failure, explore
 from syncsim.lab.simulation.simulated_run import Parameters, SimulatedRun, simulate
-from syncsim.lab.textbook import Textbook
+from syncsim.lab.solutions.broken.blind_write import BlindWrite
+from syncsim.lab.solutions.broken.rude_job import RudeJob
+from syncsim.lab.solutions.textbook import Textbook
 
 
 class NoInvalidation(Textbook):

@@ -11,14 +11,14 @@ import pytest
 from syncsim.errors import VersionConflictError
 from syncsim.events import BoundedEventLog
 from syncsim.lab.simulation.choices import Choices, Guided
-from syncsim.lab.simulation.endings import Ending
 from syncsim.lab.simulation.environment import SimulatedEnvironment
 from syncsim.lab.simulation.faults import Faults
 from syncsim.lab.simulation.memory_cache import MemoryCache
-from syncsim.lab.simulation.playground import VirtualClock
+from syncsim.lab.simulation.run_resources import VirtualClock
 from syncsim.lab.simulation.scheduler import Scheduler
 from syncsim.lab.simulation.strategies import Strategy
-from syncsim.lab.simulation.workers import Workers
+from syncsim.lab.simulation.termination import Ending
+from syncsim.lab.simulation.thread_pool import Workers
 from syncsim.store.memory import MemoryStore
 
 DOCUMENT = {

@@ -12,7 +12,7 @@ from multiprocessing.context import ForkServerContext
 from typing import Any
 
 from syncsim.contract import Document, Row, Write
-from syncsim.environment import SystemClock
+from syncsim.runtime.environment import SystemClock
 from syncsim.store.sqlite import SQLiteStore
 from syncsim.template.samples import sample
 

@@ -12,9 +12,9 @@ import pytest
 from syncsim import connect, diff, merge, sample
 from syncsim.contract import Snapshot
 from syncsim.errors import SyncError, UsageError
-from syncsim.locks import NamedLocks
-from syncsim.retry import RetryPolicy
-from syncsim.service import SyncService
+from syncsim.service.retry import RetryPolicy
+from syncsim.service.service import SyncService
+from syncsim.system.locks import NamedLocks
 from tests.parts import environment
 
 TID = "card"

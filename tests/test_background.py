@@ -6,11 +6,17 @@ from collections.abc import Mapping
 
 import pytest
 
-from syncsim.background import CLOCK_GRAIN_S, FirstSights, MaintenanceRun, derive, reading_level
 from syncsim.contract import BACKGROUND, Row
 from syncsim.lab.simulation.choices import Seeded
 from syncsim.lab.simulation.environment import SimulatedEnvironment
-from syncsim.service import SyncService
+from syncsim.service.background import (
+    CLOCK_GRAIN_S,
+    FirstSights,
+    MaintenanceRun,
+    derive,
+    reading_level,
+)
+from syncsim.service.service import SyncService
 from syncsim.template import encode
 from syncsim.template.samples import sample, sample_names
 from tests.simulation_parts import Bench, Job, bench

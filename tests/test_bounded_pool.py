@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from syncsim.locks import pauses
 from syncsim.store.bounded_pool import BoundedPool
+from syncsim.system.locks import pauses
 
 LONG_S = 30.0
 

@@ -17,14 +17,14 @@ from hypothesis import strategies as st
 from syncsim.contract import Revision
 from syncsim.errors import MissingExtraError, UsageError
 from syncsim.events.kinds import Event
-from syncsim.freshness import CacheState
-from syncsim.lab.runner import run
+from syncsim.lab.engines.runner import run
+from syncsim.runtime.wiring import connect
+from syncsim.service.reads import CacheState
 from syncsim.template.samples import sample
 from syncsim.ui import charts
 from syncsim.ui.drawing import LOOKS, escaped, typed
 from syncsim.ui.timeline import MOST_LANES
 from syncsim.ui.updates import updates
-from syncsim.wiring import connect
 
 HOSTILE = (
     "<img src=x onerror=alert(1)>",

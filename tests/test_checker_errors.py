@@ -9,9 +9,9 @@ import pytest
 
 from syncsim.lab.checkers import check
 from syncsim.lab.checkers.errors import judge_errors, refusal_of
-from syncsim.lab.checkers.ledger import Ledger
-from syncsim.lab.findings import NOTE, Finding
-from syncsim.lab.history import Attempt, Commit, Failure, History, Operation
+from syncsim.lab.checkers.history_index import Ledger
+from syncsim.lab.history.findings import NOTE, Finding
+from syncsim.lab.history.records import Attempt, Commit, Failure, History, Operation
 from syncsim.template.samples import sample
 
 DOCUMENT = sample("contact_card")

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from syncsim.events.kinds import Event
-from syncsim.lab.checkers.ledger import Ledger
+from syncsim.lab.checkers.history_index import Ledger
 from syncsim.lab.checkers.logging_facts import judge_logging
-from syncsim.lab.findings import Finding
-from syncsim.lab.history import Attempt, Commit, Failure, History, Operation
+from syncsim.lab.history.findings import Finding
+from syncsim.lab.history.records import Attempt, Commit, Failure, History, Operation
 
 COMMITS = (
     Commit(1, "t", "v1", None, None, "background", 1.0, {}),

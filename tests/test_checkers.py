@@ -14,9 +14,9 @@ import pytest
 
 from syncsim.contract import Conflict, Document
 from syncsim.lab.checkers import check, inform
-from syncsim.lab.checkers.ledger import Timeline
-from syncsim.lab.findings import Finding, settle
-from syncsim.lab.history import (
+from syncsim.lab.checkers.history_index import Timeline
+from syncsim.lab.history.findings import Finding, settle
+from syncsim.lab.history.records import (
     Attempt,
     Commit,
     Failure,

@@ -16,7 +16,7 @@ import pytest
 
 from benchmarks.checking import recorded
 from syncsim.lab.checkers import check, inform
-from syncsim.lab.history import History
+from syncsim.lab.history.records import History
 
 
 def work(history: History) -> Counter[str]:

@@ -29,12 +29,12 @@ from syncsim.errors import (
 from syncsim.events.kinds import Event
 from syncsim.lab.scenarios import SCENARIOS
 from syncsim.merging.differences import Change
-from syncsim.retry import POLICIES
+from syncsim.service.retry import POLICIES
 from syncsim.template.samples import sample
 
 BLIND_WRITE = """
 from syncsim.contract import Outcome
-from syncsim.service import build as reference
+from syncsim.service.service import build as reference
 
 class BlindWrite:
     def __init__(self, env):
@@ -228,7 +228,7 @@ def test_what_nobody_expected_is_one_line_and_a_traceback_only_in_the_log(
     def fail(*_: object, **__: object) -> None:
         raise KeyError("oops")
 
-    monkeypatch.setattr("syncsim.lab.runner.run", fail)
+    monkeypatch.setattr("syncsim.lab.engines.runner.run", fail)
     code, out, err = call("run", "stress-test", "--verbose")
     assert (code, out, err) == (
         3,
@@ -242,7 +242,7 @@ def test_ctrl_c_says_so_and_exits_with_130(call: Call, monkeypatch: pytest.Monke
     def press(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("syncsim.lab.runner.run", press)
+    monkeypatch.setattr("syncsim.lab.engines.runner.run", press)
     assert call("run", "stress-test") == (130, "", "interrupted\n")
 
 
@@ -698,7 +698,7 @@ def test_what_a_solution_prints_does_not_mix_with_the_json(tmp_path: Path) -> No
     """On threads the solution shares the process, and its print the standard output."""
     solution = tmp_path / "chatty.py"
     solution.write_text(
-        "from syncsim.service import build as reference\n"
+        "from syncsim.service.service import build as reference\n"
         "def build(env):\n    print('hello from build')\n    return reference(env)\n"
     )
     done = subprocess.run(

@@ -14,10 +14,10 @@ import pytest
 
 import syncsim
 from syncsim.cli import main
-from syncsim.lab import loading
+from syncsim.lab.solutions import loading
 
 BLIND_WRITE = """
-from syncsim.lab.textbook import Textbook
+from syncsim.lab.solutions.textbook import Textbook
 
 class BlindWrite(Textbook):
     def swap(self, head, document, user, update_id, detail):
@@ -29,7 +29,7 @@ def build(env):
 TEXTBOOK = """
 import os, select, sys, threading, time
 from concurrent.futures import ThreadPoolExecutor
-from syncsim.lab.textbook import Textbook
+from syncsim.lab.solutions.textbook import Textbook
 
 def for_ever():
     while True:
@@ -153,7 +153,7 @@ def test_mishaps_are_drawn_into_the_runs_and_into_the_token(call: Call) -> None:
     mishaps = ("--faults", "lost_answer=3,latency")
     arguments = ("perfect-storm", "--solution", "forgetful.py", "--schedules", "30", "--json")
     Path("forgetful.py").write_text(
-        "from syncsim.lab.textbook import Textbook\n\n"
+        "from syncsim.lab.solutions.textbook import Textbook\n\n"
         "class Forgetful(Textbook):\n"
         "    def swap(self, head, document, user, update_id, detail):\n"
         "        return super().swap(head, document, user, self.env.new_id(), detail)\n\n"

@@ -100,7 +100,7 @@ def test_a_file_that_cannot_be_written_is_named_with_what_to_do(
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied", "folder/.run.json.7")
 
-    monkeypatch.setattr("syncsim.whole_files.os.open", refuse)
+    monkeypatch.setattr("syncsim.system.whole_files.os.open", refuse)
     code, out, err = call("run", "single-update", "--on", "simulation", "--save", "run.json")
     assert (code, out) == (3, "")
     assert err == "error: cannot use 'run.json': Permission denied; choose another place for it\n"

@@ -10,10 +10,10 @@ from types import SimpleNamespace
 
 import pytest
 
-import syncsim.environment
+import syncsim.runtime.environment
 from syncsim import connect, sample
 from syncsim.contract import BACKGROUND
-from syncsim.service import COOLDOWN_S, SyncService
+from syncsim.service.service import COOLDOWN_S, SyncService
 from syncsim.store.memory import MemoryStore
 from tests.parts import environment
 
@@ -110,7 +110,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SteppingClock:
     """The clocks of the operating system, as this process reads them."""
     clock = SteppingClock()
     fake = SimpleNamespace(time=clock.now, monotonic=clock.monotonic, sleep=clock.sleep)
-    monkeypatch.setattr(syncsim.environment, "time", fake)
+    monkeypatch.setattr(syncsim.runtime.environment, "time", fake)
     return clock
 
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from syncsim import commit_queue
-from syncsim.commit_queue import BATCH, CommitQueue, Ticket
 from syncsim.contract import Row, Write
-from syncsim.environment import LiveEnvironment, SystemClock
 from syncsim.errors import InvalidTemplateError, OutcomeUnknownError, StoreUnavailableError
+from syncsim.runtime.environment import LiveEnvironment, SystemClock
+from syncsim.service import commit_queue
+from syncsim.service.commit_queue import BATCH, CommitQueue, Ticket
 from syncsim.store.memory import MemoryStore
 from syncsim.store.sqlite import SQLiteStore
 from syncsim.template.samples import sample

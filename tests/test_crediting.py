@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from syncsim import connect
-from syncsim.connection import Connection
 from syncsim.contract import Outcome
 from syncsim.merging import crediting
+from syncsim.runtime.connection import Connection
 from syncsim.template.samples import sample
 
 TID = "event_registration"

@@ -15,13 +15,14 @@ from typing import Any
 
 import pytest
 
-from syncsim import connect, intent
-from syncsim.commit_queue import HOLD_S
-from syncsim.connection import Connection
+from syncsim import connect
 from syncsim.contract import Document, Outcome, Row, Snapshot
-from syncsim.environment import SystemClock
 from syncsim.errors import StoreUnavailableError
-from syncsim.service import SyncService
+from syncsim.runtime.connection import Connection
+from syncsim.runtime.environment import SystemClock
+from syncsim.service import edits
+from syncsim.service.commit_queue import HOLD_S
+from syncsim.service.service import SyncService
 from syncsim.store.memory import MemoryStore
 from syncsim.store.sqlite import SQLiteStore
 from syncsim.template.samples import sample
@@ -152,13 +153,13 @@ def test_an_update_whose_merge_outlasts_the_deadline_writes_nothing(
     sync = SyncService(env)
     base = sync.get_template(TID, user="ann")
     sync.update_template(TID, {"name": "One"}, user="ann", base=base)
-    plain = intent.merge
+    plain = edits.merge
 
     def slow(*sides: Any, **options: Any) -> Any:
         clock.sleep(DEADLINE_S + 1)
         return plain(*sides, **options)
 
-    monkeypatch.setattr(intent, "merge", slow)
+    monkeypatch.setattr(edits, "merge", slow)
     monkeypatch.setattr(sync._queue, "has_line", lambda template_id: queued)
     head = env.store.head(TID)
     with pytest.raises(StoreUnavailableError, match="until the deadline") as raised:
@@ -183,13 +184,13 @@ def test_a_retry_merges_only_what_moved_on(tmp_path: Path, monkeypatch: pytest.M
         store.inner.compare_and_swap(TID, row.version, document, by="rival")
 
     merged: list[set[str]] = []
-    plain = intent.merge
+    plain = edits.merge
 
     def watched(*sides: Document) -> Any:
         merged.append({key for side in sides for key in side})
         return plain(*sides)
 
-    monkeypatch.setattr(intent, "merge", watched)
+    monkeypatch.setattr(edits, "merge", watched)
     store.before_swap = iter([rival])
     wanted = {**relabelled(FORM, "B "), "description": "Mine", "name": "Mine"}
     outcome = sync.update_template(TID, wanted, user="ben", base=base)

@@ -12,8 +12,8 @@ import pytest
 
 import syncsim
 from syncsim.errors import UsageError
-from syncsim.lab.demo import SCRIPT, walk
-from syncsim.lab.runner import Run
+from syncsim.lab.engines.demo import SCRIPT, walk
+from syncsim.lab.engines.runner import Run
 
 
 def broken(name: str) -> Run:

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from syncsim.environment import SystemClock
+from syncsim.runtime.environment import SystemClock
 
 
 class Wall:

@@ -11,13 +11,13 @@ import pytest
 
 from syncsim.contract import JSON, Document, Row
 from syncsim.errors import UsageError
-from syncsim.lab import confirming, examination
-from syncsim.lab.examination import ENDLESS_IN_ALL, MOST_ENDLESS, examine
-from syncsim.lab.questions import QUESTIONS, Question
+from syncsim.lab.grading import confirm_hang, suite
+from syncsim.lab.grading.probes import QUESTIONS, Question
+from syncsim.lab.grading.suite import ENDLESS_IN_ALL, MOST_ENDLESS, examine
 from syncsim.lab.scenarios.catalogue import PROBES
 from syncsim.lab.simulation.explore import replay
 from syncsim.lab.simulation.simulated_run import Parameters
-from syncsim.lab.textbook import Textbook, build
+from syncsim.lab.solutions.textbook import Textbook, build
 
 CALM = Question(Parameters("forced-conflicts-0"), share=0.0)
 
@@ -27,7 +27,7 @@ def candidate(folder: Path, body: str, name: str = "candidate") -> Path:
     path = folder / f"{name}.py"
     path.write_text(
         "import copy, sys, threading\n"
-        "from syncsim.lab.textbook import Textbook\n"
+        "from syncsim.lab.solutions.textbook import Textbook\n"
         "class Candidate(Textbook):\n"
         + "".join(f"    {line}\n" for line in body.strip("\n").splitlines())
         + "def build(env):\n    return Candidate(env)\n"
@@ -196,10 +196,10 @@ def tick(self):
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Little is asked, and nobody is waited for long."""
-    monkeypatch.setattr(examination, "QUESTIONS", (CALM, CALM))
-    monkeypatch.setattr(examination, "PATIENCE_S", 0.3)
-    monkeypatch.setattr(examination, "LITTLE_PATIENCE_S", 0.2)
-    monkeypatch.setattr(confirming, "REAL_PATIENCE_S", 1.0)
+    monkeypatch.setattr(suite, "QUESTIONS", (CALM, CALM))
+    monkeypatch.setattr(suite, "PATIENCE_S", 0.3)
+    monkeypatch.setattr(suite, "LITTLE_PATIENCE_S", 0.2)
+    monkeypatch.setattr(confirm_hang, "REAL_PATIENCE_S", 1.0)
 
 
 @pytest.mark.real

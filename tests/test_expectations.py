@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from syncsim.lab.checkers.ledger import Ledger
-from syncsim.lab.expectations import judge_expectations
-from syncsim.lab.findings import Finding
+from syncsim.lab.acting.expectations import judge_expectations
+from syncsim.lab.checkers.history_index import Ledger
+from syncsim.lab.history.findings import Finding
 from syncsim.lab.scenarios import Part, scenario
 from tests.test_checkers import Story
 

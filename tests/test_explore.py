@@ -9,22 +9,22 @@ import pytest
 from benchmarks.repeating import BlindInFewSteps
 from syncsim.contract import Document, Outcome, Snapshot
 from syncsim.errors import UsageError
-from syncsim.lab.broken.blind_write import BlindWrite
-from syncsim.lab.broken.lazy_job import LazyJob
-from syncsim.lab.broken.no_invalidation import NoInvalidation
-from syncsim.lab.broken.no_retry import NoRetry
-from syncsim.lab.broken.rude_job import RudeJob
-from syncsim.lab.broken.shared_document import SharedDocument
-from syncsim.lab.broken.swallowed_failure import SwallowedFailure
-from syncsim.lab.broken.ten_retries import TenRetries
-from syncsim.lab.correct.no_cache import NoCache
-from syncsim.lab.correct.write_lock import WriteLock
 from syncsim.lab.simulation.explore import explore, replay
-from syncsim.lab.simulation.playground import Playground
+from syncsim.lab.simulation.run_resources import Playground
 from syncsim.lab.simulation.search import MAX_ENDLESS, STRATEGIES
 from syncsim.lab.simulation.simulated_run import Parameters, Simulation
 from syncsim.lab.simulation.sleep_sets import Commuting
 from syncsim.lab.simulation.strategies import FewPreemptions, Strategy
+from syncsim.lab.solutions.broken.blind_write import BlindWrite
+from syncsim.lab.solutions.broken.lazy_job import LazyJob
+from syncsim.lab.solutions.broken.no_invalidation import NoInvalidation
+from syncsim.lab.solutions.broken.no_retry import NoRetry
+from syncsim.lab.solutions.broken.rude_job import RudeJob
+from syncsim.lab.solutions.broken.shared_document import SharedDocument
+from syncsim.lab.solutions.broken.swallowed_failure import SwallowedFailure
+from syncsim.lab.solutions.broken.ten_retries import TenRetries
+from syncsim.lab.solutions.correct.no_cache import NoCache
+from syncsim.lab.solutions.correct.write_lock import WriteLock
 
 SCENARIOS = (
     *("perfect-storm", "cache-consistency", "background-job-respect"),
@@ -86,8 +86,8 @@ def test_the_same_seed_explores_the_same_and_another_seed_other_schedules() -> N
 def test_a_solution_that_does_not_repeat_itself_is_said_not_to(tmp_path: Path) -> None:
     path = tmp_path / "moody.py"
     path.write_text(
-        "from syncsim.lab.broken.blind_write import BlindWrite\n"
-        "from syncsim.lab.correct.no_cache import NoCache\n"
+        "from syncsim.lab.solutions.broken.blind_write import BlindWrite\n"
+        "from syncsim.lab.solutions.correct.no_cache import NoCache\n"
         "class Moody(BlindWrite):\n"
         "    def get_template(self, template_id, *, user):\n"
         "        NoCache.moods = getattr(NoCache, 'moods', 0) + 1\n"
@@ -104,7 +104,7 @@ def test_a_solution_that_does_not_repeat_itself_is_said_not_to(tmp_path: Path) -
 def test_many_runs_without_an_end_are_not_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "endless.py"
     path.write_text(
-        "from syncsim.lab.correct.no_cache import NoCache\n"
+        "from syncsim.lab.solutions.correct.no_cache import NoCache\n"
         "class Endless(NoCache):\n"
         "    def get_template(self, template_id, *, user):\n"
         "        while True:\n"

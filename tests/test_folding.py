@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from syncsim.contract import ABSENT, Document
 from syncsim.errors import InvalidTemplateError
-from syncsim.lab.checkers.folding import deviations, differences, pointer, same, value_at
+from syncsim.lab.history.expected_state import deviations, differences, pointer, same, value_at
 from syncsim.merging import merge
 from syncsim.template import validate
 from syncsim.template.samples import sample

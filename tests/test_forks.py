@@ -22,17 +22,18 @@ from typing import Any
 
 import pytest
 
-from syncsim import connect, forks, sample
+from syncsim import connect, sample
 from syncsim.cache import CacheFolder
-from syncsim.connection import Connection
 from syncsim.contract import Row, Write
-from syncsim.environment import SystemClock
 from syncsim.errors import CacheError, StoreUnavailableError, SyncError
-from syncsim.locks import FairLock, NamedLocks
-from syncsim.service import build
+from syncsim.runtime.connection import Connection
+from syncsim.runtime.environment import SystemClock
+from syncsim.runtime.wiring import open_environment
+from syncsim.service.service import build
 from syncsim.store.memory import MemoryStore
 from syncsim.store.sqlite import SQLiteStore
-from syncsim.wiring import open_environment
+from syncsim.system import forks
+from syncsim.system.locks import FairLock, NamedLocks
 from tests.interrupting import interrupted
 from tests.store_parts import ID, check_history, count, count_up, document, in_a_child, opened
 

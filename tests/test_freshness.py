@@ -28,11 +28,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 import syncsim
 from syncsim.cache import CacheFolder
 from syncsim.contract import Row, Snapshot
-from syncsim.environment import SystemClock
 from syncsim.errors import CacheError, StoreUnavailableError, TemplateNotFoundError
 from syncsim.events import BoundedEventLog
-from syncsim.freshness import CacheState, FreshReads
-from syncsim.memory_tier import VIEW_WEIGHT, Entry, MemoryTier
+from syncsim.runtime.environment import SystemClock
+from syncsim.service.memory_tier import VIEW_WEIGHT, Entry, MemoryTier
+from syncsim.service.reads import CacheState, FreshReads
 from syncsim.store.memory import MemoryStore
 from syncsim.store.sqlite import SQLiteStore
 from syncsim.template import encode
@@ -152,7 +152,7 @@ def test_a_store_that_begins_anew_is_believed(world: World) -> None:
 def test_a_bounded_number_of_revisions_is_kept_in_mind(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(syncsim.freshness, "CAPACITY", 3)
+    monkeypatch.setattr(syncsim.service.reads, "CAPACITY", 3)
     for number in range(9):
         world.store.create(f"t{number}", named("one"), by="ann")
         world.reads.read(f"t{number}", "ann")
@@ -781,7 +781,7 @@ def test_no_thread_reads_anything_older_than_what_was_acknowledged(tmp_path: Pat
 
 WRITER = """
 import mmap, struct, sys
-from syncsim.environment import SystemClock
+from syncsim.runtime.environment import SystemClock
 from syncsim.template.samples import sample
 from syncsim.store.sqlite import SQLiteStore
 store = SQLiteStore(sys.argv[1], clock=SystemClock())

@@ -14,12 +14,12 @@ import pytest
 
 from syncsim.contract import Document
 from syncsim.errors import InvalidTemplateError
-from syncsim.intent import stayed
-from syncsim.lab.checkers.folding import deviations
+from syncsim.lab.history.expected_state import deviations
 from syncsim.merging import alignment, changed_paths, diff, merge
 from syncsim.merging.crediting import Version, authors
 from syncsim.merging.ordering import arrange, turned_pairs
 from syncsim.merging.sequences import common
+from syncsim.service.edits import stayed
 from syncsim.template import encode, validate
 from syncsim.template.samples import sample
 

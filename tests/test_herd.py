@@ -9,7 +9,7 @@ import pytest
 
 from syncsim.cli import main as command
 from syncsim.errors import UsageError
-from syncsim.lab.herd import MOST_RELEASED, SUSTAINED, HerdRow, herd, released, table
+from syncsim.lab.engines.load_test import MOST_RELEASED, SUSTAINED, HerdRow, herd, released, table
 
 
 def main(arguments: list[str]) -> int:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from syncsim.lab.herd import HerdRow
+from syncsim.lab.engines.load_test import HerdRow
 from syncsim.ui.drawing import as_frame
 from syncsim.ui.herd_chart import herd_chart
 

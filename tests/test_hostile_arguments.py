@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from syncsim import connect, diff, explore, generate, merge, replay, run, sample
-from syncsim.retry import RetryPolicy
+from syncsim.service.retry import RetryPolicy
 from tests import hostile
 
 TID = "card"

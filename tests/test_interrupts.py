@@ -17,13 +17,13 @@ from typing import Any
 import pytest
 
 from syncsim import connect, sample
-from syncsim.connection import Connection
-from syncsim.environment import SystemClock
 from syncsim.errors import SyncError
 from syncsim.events.metrics import Metrics
-from syncsim.interrupts import under, within
-from syncsim.locks import NamedLocks
+from syncsim.runtime.connection import Connection
+from syncsim.runtime.environment import SystemClock
 from syncsim.store.memory import MemoryStore
+from syncsim.system.interrupts import under, within
+from syncsim.system.locks import NamedLocks
 from tests.interrupting import interrupted
 from tests.store_parts import check_history
 

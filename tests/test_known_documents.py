@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import orjson
 
-from syncsim.lab.history import digest
+from syncsim.lab.history.records import digest
 from syncsim.lab.simulation import known_documents
 from syncsim.lab.simulation.known_documents import KnownDocuments
 

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from syncsim.lab.checkers import check, inform
-from syncsim.lab.findings import NOTE
+from syncsim.lab.history.findings import NOTE
 from tests.linearizability_search import Step, as_history, is_linearizable, random_steps
 
 

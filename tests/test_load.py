@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from syncsim.lab.broken.blind_write import BlindWrite
-from syncsim.lab.broken.last_write_wins import LastWriteWins
-from syncsim.lab.broken.no_invalidation import NoInvalidation
-from syncsim.lab.broken.swallowed_failure import SwallowedFailure
-from syncsim.lab.simulation.load import Load, Quantiles
+from syncsim.lab.engines.simulated_load import Load, Quantiles
 from syncsim.lab.simulation.recent_store import RecentStore
 from syncsim.lab.simulation.scheduler import START_S
 from syncsim.lab.simulation.service_times import ServiceTimes
-from syncsim.retry import RetryPolicy
-from syncsim.service import build
+from syncsim.lab.solutions.broken.blind_write import BlindWrite
+from syncsim.lab.solutions.broken.last_write_wins import LastWriteWins
+from syncsim.lab.solutions.broken.no_invalidation import NoInvalidation
+from syncsim.lab.solutions.broken.swallowed_failure import SwallowedFailure
+from syncsim.service.retry import RetryPolicy
+from syncsim.service.service import build
 from tests.parts import ManualClock
 from tests.unruly_solutions import Crashing
 

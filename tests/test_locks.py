@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 
 from syncsim import connect, sample
-from syncsim import locks as locks_module
 from syncsim.errors import LockTimeoutError, StoreUnavailableError
-from syncsim.locks import COHORT, FairLock, NamedLocks, ProcessLock, pauses
+from syncsim.system import locks as locks_module
+from syncsim.system.locks import COHORT, FairLock, NamedLocks, ProcessLock, pauses
 from tests.test_forks import in_a_fork
 
 LONG_S = 30.0

@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 from syncsim.events.kinds import Event
-from syncsim.lab.history import Operation
-from syncsim.lab.log_records import LogRecords
-from syncsim.lab.runner import run
+from syncsim.lab import solutions
+from syncsim.lab.engines.runner import run
+from syncsim.lab.history.records import Operation
+from syncsim.lab.recording.call_log import Tape
+from syncsim.lab.recording.log_records import LogRecords
 from syncsim.lab.simulation.simulated_run import Parameters, simulate
-from syncsim.lab.tape import Tape
 
-CORRECT = Path(__file__).parents[1] / "syncsim" / "lab" / "correct" / "stdlib_logging.py"
+CORRECT = Path(solutions.__file__).parent / "correct" / "stdlib_logging.py"
 logger = logging.getLogger("a.solution")
 
 
@@ -73,7 +74,7 @@ def test_debug_records_and_the_packages_own_are_no_events() -> None:
     def verb() -> None:
         logger.debug("detail")
         logging.getLogger("syncsim.cache").warning("rebuilt")
-        logging.getLogger("syncsim.lab.broken.some").info("said")
+        logging.getLogger("syncsim.lab.solutions.broken.some").info("said")
 
     with listening() as tape:
         assert [event.facts["message"] for event in perform(tape, verb)] == ["said"]

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from syncsim.events.kinds import Event
-from syncsim.lab.findings import INCONCLUSIVE, Finding
-from syncsim.lab.history import Failure, History, Operation
-from syncsim.lab.result import Run, Setting
+from syncsim.lab.history.findings import INCONCLUSIVE, Finding
+from syncsim.lab.history.records import Failure, History, Operation
+from syncsim.lab.results.run import Run, Setting
 from syncsim.ui import panels
 from syncsim.ui.standing import Standing
 

@@ -13,8 +13,8 @@ import pytest
 from syncsim import connect, sample
 from syncsim.cli import main
 from syncsim.errors import SyncError, UsageError
+from syncsim.runtime.wiring import default_url
 from syncsim.store.address import parse_address
-from syncsim.wiring import default_url
 
 
 @pytest.fixture(autouse=True)

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncsim.contract import ABSENT, Conflict, Document, Environment, Row
-from syncsim.lab.checkers.folding import deviations
-from syncsim.lab.edits import Edit
+from syncsim.lab.history.expected_state import deviations
 from syncsim.lab.scenarios import Actor, Barrier, Expectations, Part, Read, Scenario, Update
+from syncsim.lab.scenarios.edits import Edit
 from syncsim.lab.simulation.explore import explore
 from syncsim.lab.simulation.simulated_run import Parameters
-from syncsim.lab.textbook import Textbook
+from syncsim.lab.solutions.textbook import Textbook
 from syncsim.merging import Merge, merge, same
 
 SCHEDULES = 60

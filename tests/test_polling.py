@@ -8,7 +8,7 @@ import pytest
 
 from syncsim.lab.simulation.controlled_threads import ControlledEvent, bound
 from syncsim.lab.simulation.environment import SimulatedEnvironment
-from syncsim.lab.simulation.polling import MANY_LOOKS, WAITED_S
+from syncsim.lab.simulation.spin_detection import MANY_LOOKS, WAITED_S
 from tests.simulation_parts import Bench, Job
 
 

@@ -8,11 +8,8 @@ from pathlib import Path
 import pytest
 
 from syncsim.errors import UsageError
-from syncsim.lab.broken.no_retry import NoRetry
-from syncsim.lab.broken.ten_retries import TenRetries
-from syncsim.lab.edits import EDITS, Edit
-from syncsim.lab.questions import QUESTIONS
-from syncsim.lab.runner import run
+from syncsim.lab.engines.runner import run
+from syncsim.lab.grading.probes import QUESTIONS
 from syncsim.lab.scenarios import (
     SCENARIOS,
     Actor,
@@ -26,16 +23,19 @@ from syncsim.lab.scenarios import (
     Update,
     scenario,
 )
+from syncsim.lab.scenarios.edits import EDITS, Edit
 from syncsim.lab.scenarios.probes_conflicts import CONFLICT_PROBES, FORCED
 from syncsim.lab.simulation.choices import Seeded
 from syncsim.lab.simulation.explore import explore, replay
-from syncsim.lab.simulation.playground import Playground
+from syncsim.lab.simulation.run_resources import Playground
 from syncsim.lab.simulation.simulated_run import Parameters, SimulatedRun, Simulation
-from syncsim.lab.textbook import Textbook, build
+from syncsim.lab.solutions.broken.no_retry import NoRetry
+from syncsim.lab.solutions.broken.ten_retries import TenRetries
+from syncsim.lab.solutions.textbook import Textbook, build
 from syncsim.template import validate
 from syncsim.template.samples import sample
 
-BROKEN = Path(__file__).parents[1] / "syncsim" / "lab" / "broken"
+BROKEN = Path(__file__).parents[1] / "syncsim" / "lab" / "solutions" / "broken"
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +175,7 @@ def test_a_restart_runs_the_module_of_a_file_again(playground: Playground, tmp_p
     """A new process has nothing of what the old one kept, not even in its module."""
     path = tmp_path / "candidate.py"
     path.write_text(
-        "from syncsim.lab.textbook import Textbook\n"
+        "from syncsim.lab.solutions.textbook import Textbook\n"
         "written_at = {}\n"
         "class Candidate(Textbook):\n"
         "    def committed(self, row, user):\n"

@@ -62,7 +62,7 @@ def test_the_second_example_finds_a_race_and_has_it_again(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.py").write_text(
-        "from syncsim.lab.textbook import Textbook\n\n"
+        "from syncsim.lab.solutions.textbook import Textbook\n\n"
         "class BlindWrite(Textbook):\n"
         "    def swap(self, head, document, user, update_id, detail):\n"
         "        return self.env.store.put(head.template_id, document, by=user)\n\n"

@@ -32,15 +32,16 @@ from syncsim.errors import (
     SyncError,
     VersionConflictError,
 )
-from syncsim.lab.assembly import assemble, final
 from syncsim.lab.checkers import check
-from syncsim.lab.correct.no_cache import NoCache
-from syncsim.lab.failures import LONGEST
-from syncsim.lab.history import Attempt, Failure, History, Operation
-from syncsim.lab.recording import Recorder
+from syncsim.lab.history.drawn_ids import DrawnIds
+from syncsim.lab.history.recorded_failure import LONGEST
+from syncsim.lab.history.records import Attempt, Failure, History, Operation
+from syncsim.lab.recording.call_log import Records
+from syncsim.lab.recording.history_builder import assemble, final
+from syncsim.lab.recording.recorder import Recorder
 from syncsim.lab.scenarios import Rival
-from syncsim.lab.tape import DrawnIds, Records
-from syncsim.service import build
+from syncsim.lab.solutions.correct.no_cache import NoCache
+from syncsim.service.service import build
 from syncsim.store.memory import MemoryStore
 from syncsim.template.samples import sample
 from tests.parts import ManualClock, environment

@@ -11,11 +11,11 @@ from benchmarks.repeating import (
     made_again_on_sqlite,
     shrink_failures,
 )
-from syncsim.lab.broken.blind_write import BlindWrite
 from syncsim.lab.simulation.choices import Seeded
-from syncsim.lab.simulation.playground import Playground
+from syncsim.lab.simulation.run_resources import Playground
 from syncsim.lab.simulation.shrinking import MAX_REPLAYS
 from syncsim.lab.simulation.simulated_run import Parameters, Simulation
+from syncsim.lab.solutions.broken.blind_write import BlindWrite
 from tests.recorded_tokens import recorded, replayed
 
 each_mistake = pytest.mark.parametrize(

@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 
-from syncsim.lab.broken.blind_write import BlindWrite
-from syncsim.lab.broken.rude_job import RudeJob
-from syncsim.lab.edits import Edit
-from syncsim.lab.findings import Finding
-from syncsim.lab.result import Run
-from syncsim.lab.runner import run
-from syncsim.lab.saved_run import read_run
+from syncsim.lab.engines.runner import run
+from syncsim.lab.history.findings import Finding
+from syncsim.lab.results.run import Run
+from syncsim.lab.results.saved_run import read_run
 from syncsim.lab.scenarios import SCENARIOS, catalogue
+from syncsim.lab.scenarios.edits import Edit
+from syncsim.lab.solutions.broken.blind_write import BlindWrite
+from syncsim.lab.solutions.broken.rude_job import RudeJob
 from syncsim.ui.room.record import Record
 from syncsim.ui.room.report.log import MOST_LINES, SCRIPT
 from syncsim.ui.room.report.page import SECTIONS, figure_rows, report_page

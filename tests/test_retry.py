@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncsim.errors import UsageError
-from syncsim.retry import POLICIES, RetryPolicy
+from syncsim.service.retry import POLICIES, RetryPolicy
 
 LADDER_S = (0.1, 0.2, 0.4)
 

@@ -13,9 +13,9 @@ import pytest
 
 from syncsim.contract import Revision
 from syncsim.events.kinds import Event
-from syncsim.lab.broken.rude_job import build as build_rude_job
-from syncsim.lab.result import Run
-from syncsim.lab.runner import run
+from syncsim.lab.engines.runner import run
+from syncsim.lab.results.run import Run
+from syncsim.lab.solutions.broken.rude_job import build as build_rude_job
 from syncsim.ui.drawing import person, typed
 from syncsim.ui.room.figures import CHARTS, MOST_POINTS
 from syncsim.ui.room.record import Record

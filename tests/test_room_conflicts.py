@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from syncsim import run
 from syncsim.contract import ABSENT
 from syncsim.errors import OutcomeUnknownError, StoreUnavailableError, UsageError
-from syncsim.lab.history import Commit
+from syncsim.lab.history.records import Commit
 from syncsim.ui.room.past.conflict_panel import ConflictPanel
 from syncsim.ui.room.past.conflict_view import (
     BOTH_PRESERVED,
@@ -36,7 +36,7 @@ from syncsim.ui.room.record import Record
 from tests.past_parts import HOSTILE, Story, seen
 from tests.template_examples import good
 
-BROKEN = Path(__file__).parent.parent / "syncsim" / "lab" / "broken"
+BROKEN = Path(__file__).parent.parent / "syncsim" / "lab" / "solutions" / "broken"
 
 
 @pytest.fixture

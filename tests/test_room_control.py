@@ -14,8 +14,8 @@ import pytest
 
 from syncsim import connect, run
 from syncsim.errors import UsageError
-from syncsim.lab import broken
-from syncsim.lab.findings import NOTE
+from syncsim.lab.history.findings import NOTE
+from syncsim.lab.solutions import broken
 from syncsim.template.samples import sample_names
 from syncsim.ui import control_room as face
 from syncsim.ui.plays import PLAYS

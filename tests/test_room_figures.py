@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 import pytest
 
 from syncsim.errors import UsageError
-from syncsim.lab.runner import run
+from syncsim.lab.engines.runner import run
 from syncsim.ui.room.figures import CHARTS, MOST_POINTS, FiguresPanel
 from syncsim.ui.room.record import Record
 from tests.parts import ManualClock

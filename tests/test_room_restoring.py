@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from syncsim.contract import ABSENT, Conflict
 from syncsim.errors import UsageError
-from syncsim.lab.history import Commit
+from syncsim.lab.history.records import Commit
 from syncsim.merging import diff, merge, overlay, same
 from syncsim.merging.crediting import value_at
 from syncsim.ui.room.past.resolutions import Resolution, resolutions

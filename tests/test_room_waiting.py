@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from syncsim.lab.runner import run
+from syncsim.lab.engines.runner import run
 from syncsim.ui.room.record import Record
 from syncsim.ui.room.timing.chart_table import rows
 from syncsim.ui.room.timing.waiting import (

@@ -16,20 +16,8 @@ import pytest
 
 from syncsim.contract import Environment, Outcome, TemplateSync
 from syncsim.errors import StoreUnavailableError, SyncError, UsageError
-from syncsim.lab import runner, workers
-from syncsim.lab.broken.blind_write import BlindWrite
-from syncsim.lab.broken.last_write_wins import LastWriteWins
-from syncsim.lab.broken.lazy_job import LazyJob
-from syncsim.lab.broken.no_invalidation import NoInvalidation
-from syncsim.lab.broken.no_retry import NoRetry
-from syncsim.lab.broken.rude_job import RudeJob
-from syncsim.lab.broken.shared_document import SharedDocument
-from syncsim.lab.broken.swallowed_failure import SwallowedFailure
-from syncsim.lab.correct.no_cache import NoCache
-from syncsim.lab.correct.write_lock import WriteLock
-from syncsim.lab.edits import Edit
-from syncsim.lab.loading import Solution
-from syncsim.lab.result import Run
+from syncsim.lab.engines import process_runner, runner
+from syncsim.lab.results.run import Run
 from syncsim.lab.scenarios import (
     Actor,
     Barrier,
@@ -42,7 +30,19 @@ from syncsim.lab.scenarios import (
     Update,
     UpdateWithVersion,
 )
-from syncsim.service import build
+from syncsim.lab.scenarios.edits import Edit
+from syncsim.lab.solutions.broken.blind_write import BlindWrite
+from syncsim.lab.solutions.broken.last_write_wins import LastWriteWins
+from syncsim.lab.solutions.broken.lazy_job import LazyJob
+from syncsim.lab.solutions.broken.no_invalidation import NoInvalidation
+from syncsim.lab.solutions.broken.no_retry import NoRetry
+from syncsim.lab.solutions.broken.rude_job import RudeJob
+from syncsim.lab.solutions.broken.shared_document import SharedDocument
+from syncsim.lab.solutions.broken.swallowed_failure import SwallowedFailure
+from syncsim.lab.solutions.correct.no_cache import NoCache
+from syncsim.lab.solutions.correct.write_lock import WriteLock
+from syncsim.lab.solutions.loading import Solution
+from syncsim.service.service import build
 from tests.unruly_solutions import (
     Crashing,
     Dying,
@@ -278,11 +278,11 @@ def test_a_user_who_cannot_go_on_with_what_was_read_is_found_and_nobody_waits() 
 def test_a_process_that_hangs_outside_any_verb_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workers, "GRACE_S", 0.5)
+    monkeypatch.setattr(process_runner, "GRACE_S", 0.5)
     path = tmp_path / "candidate.py"
     path.write_text(
         "import multiprocessing, os, signal\n"
-        "from syncsim.lab.correct.no_cache import NoCache as build\n"
+        "from syncsim.lab.solutions.correct.no_cache import NoCache as build\n"
         "if multiprocessing.parent_process():\n"
         "    os.kill(os.getpid(), signal.SIGSTOP)\n"
     )

@@ -9,8 +9,8 @@ import pytest
 
 from syncsim import run
 from syncsim.events import kinds
-from syncsim.lab.result import Run
-from syncsim.lab.saved_run import read_run
+from syncsim.lab.results.run import Run
+from syncsim.lab.results.saved_run import read_run
 from syncsim.ui.room.report.page import report_page
 
 

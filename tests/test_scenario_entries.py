@@ -6,10 +6,10 @@ import pytest
 from typer.testing import CliRunner
 
 from syncsim.cli.application import app
-from syncsim.lab.questions import QUESTIONS, questions_of
+from syncsim.lab.grading.probes import QUESTIONS, questions_of
 from syncsim.lab.scenarios import ENTRIES, SCENARIOS, expectations, scenario
 from syncsim.lab.scenarios.entry import Asked, Button, CatalogueEntry
-from syncsim.lab.scenarios.six import SCENARIOS as SIX
+from syncsim.lab.scenarios.mission import SCENARIOS as SIX
 from syncsim.ui.plays import PLAYS, Play, plays_of
 
 

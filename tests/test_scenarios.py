@@ -9,9 +9,8 @@ import pytest
 
 from syncsim.contract import BACKGROUND
 from syncsim.errors import UsageError
-from syncsim.lab.checkers.folding import differences
-from syncsim.lab.edits import EDITS, REMOVALS, Edit
-from syncsim.lab.figures import percentile
+from syncsim.lab.history.expected_state import differences
+from syncsim.lab.results.figures import percentile
 from syncsim.lab.scenarios import (
     READS_PER_COMMIT,
     SCENARIOS,
@@ -25,6 +24,7 @@ from syncsim.lab.scenarios import (
     scenario,
     user_names,
 )
+from syncsim.lab.scenarios.edits import EDITS, REMOVALS, Edit
 from syncsim.merging import overlay
 from syncsim.template import validate
 from syncsim.template.samples import sample, sample_names

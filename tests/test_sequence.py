@@ -8,20 +8,20 @@ from typing import Any
 
 import pytest
 
-from syncsim.lab.broken.blind_write import BlindWrite
-from syncsim.lab.broken.last_write_wins import LastWriteWins
-from syncsim.lab.broken.no_retry import NoRetry
-from syncsim.lab.broken.rude_job import RudeJob
-from syncsim.lab.broken.swallowed_failure import SwallowedFailure
-from syncsim.lab.broken.ten_retries import TenRetries
-from syncsim.lab.correct.no_cache import NoCache
-from syncsim.lab.findings import Finding
-from syncsim.lab.history import History
+from syncsim.lab.history.findings import Finding
+from syncsim.lab.history.records import History
 from syncsim.lab.simulation.choices import Seeded
 from syncsim.lab.simulation.explore import replay
 from syncsim.lab.simulation.faults import Faults
-from syncsim.lab.simulation.playground import Playground
+from syncsim.lab.simulation.run_resources import Playground
 from syncsim.lab.simulation.simulated_run import Parameters, SimulatedRun, Simulation, simulate
+from syncsim.lab.solutions.broken.blind_write import BlindWrite
+from syncsim.lab.solutions.broken.last_write_wins import LastWriteWins
+from syncsim.lab.solutions.broken.no_retry import NoRetry
+from syncsim.lab.solutions.broken.rude_job import RudeJob
+from syncsim.lab.solutions.broken.swallowed_failure import SwallowedFailure
+from syncsim.lab.solutions.broken.ten_retries import TenRetries
+from syncsim.lab.solutions.correct.no_cache import NoCache
 from syncsim.ui import SequenceDiagram, sequence_page
 from syncsim.ui.sequence import COLUMNS, MOST_LANES, MOST_STEPS, MOST_USERS, Diagram, sequence
 from syncsim.ui.violation import _PROOFS

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from syncsim import ui
-from syncsim.lab.broken.blind_write import BlindWrite
-from syncsim.lab.edits import Edit
 from syncsim.lab.scenarios import catalogue
+from syncsim.lab.scenarios.edits import Edit
 from syncsim.lab.simulation.explore import Failure, explore, replay
+from syncsim.lab.solutions.broken.blind_write import BlindWrite
 from syncsim.ui import SequenceDiagram, sequence_page, write_page
 from syncsim.ui.sequence import sequence
 from syncsim.ui.sequence_svg import SIGNS
@@ -109,7 +109,7 @@ def test_the_page_says_how_to_see_it_again() -> None:
 
 def test_a_solution_from_a_file_is_replayed_with_that_file(tmp_path: Path) -> None:
     path = tmp_path / "my blind.py"
-    path.write_text("from syncsim.lab.broken.blind_write import BlindWrite as build\n")
+    path.write_text("from syncsim.lab.solutions.broken.blind_write import BlindWrite as build\n")
     found = explore("perfect-storm", solution=path, schedules=40).first
     assert found is not None
     page = html.unescape(sequence_page(found))

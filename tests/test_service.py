@@ -22,8 +22,8 @@ from syncsim.errors import (
     VersionConflictError,
     VersionNotFoundError,
 )
-from syncsim.retry import RetryPolicy
-from syncsim.service import MOST_READERS, SyncService
+from syncsim.service.retry import RetryPolicy
+from syncsim.service.service import MOST_READERS, SyncService
 from syncsim.template.samples import sample
 from tests.parts import HookedStore, ManualClock, environment
 
@@ -905,7 +905,7 @@ def test_no_cache_fault_fails_a_verb(bench: Bench, monkeypatch: pytest.MonkeyPat
 def test_many_threads_on_one_template_all_commit_and_lose_nothing(
     tmp_path: Path, writers: int
 ) -> None:
-    from syncsim.environment import SystemClock
+    from syncsim.runtime.environment import SystemClock
     from syncsim.store.sqlite import SQLiteStore
 
     clock = SystemClock()

@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 import pytest
 
-from syncsim.lab.assembly import assemble
-from syncsim.lab.sharing import sharing
+from syncsim.lab.recording.history_builder import assemble
+from syncsim.lab.recording.structural_sharing import sharing
 from syncsim.store.memory import MemoryStore
 from syncsim.template.samples import sample
 from tests.parts import ManualClock

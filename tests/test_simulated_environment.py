@@ -24,9 +24,9 @@ from syncsim.errors import (
 from syncsim.lab.simulation.choices import Choices, Guided, Seeded
 from syncsim.lab.simulation.environment import SimulatedEnvironment
 from syncsim.lab.simulation.faults import Faults
-from syncsim.lab.simulation.one_run import StoreOfOneRun
-from syncsim.lab.simulation.playground import Playground
-from syncsim.lab.simulation.replaced_names import ReplacedNames
+from syncsim.lab.simulation.namespaced_store import StoreOfOneRun
+from syncsim.lab.simulation.patched_modules import ReplacedNames
+from syncsim.lab.simulation.run_resources import Playground
 from syncsim.lab.simulation.scheduler import START_S, Scheduler
 from tests.simulation_parts import DOCUMENT, Bench, World, bench, swap, writers
 

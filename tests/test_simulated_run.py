@@ -15,19 +15,19 @@ from types import ModuleType
 import pytest
 
 from syncsim.errors import UsageError
-from syncsim.lab.broken.blind_write import BlindWrite
-from syncsim.lab.broken.job_does_not_invalidate import JobDoesNotInvalidate
-from syncsim.lab.correct.no_cache import NoCache
-from syncsim.lab.correct.single_writer import SingleWriter
-from syncsim.lab.findings import INCONCLUSIVE
+from syncsim.lab.history.findings import INCONCLUSIVE
 from syncsim.lab.scenarios import SCENARIOS, Part
 from syncsim.lab.simulation.choices import Guided, Replayed, Seeded
 from syncsim.lab.simulation.explore import replay
 from syncsim.lab.simulation.faults import Faults
-from syncsim.lab.simulation.playground import Playground
+from syncsim.lab.simulation.run_resources import Playground
 from syncsim.lab.simulation.scheduler import Scheduler
 from syncsim.lab.simulation.simulated_run import Parameters, SimulatedRun, Simulation, simulate
 from syncsim.lab.simulation.tokens import Token
+from syncsim.lab.solutions.broken.blind_write import BlindWrite
+from syncsim.lab.solutions.broken.job_does_not_invalidate import JobDoesNotInvalidate
+from syncsim.lab.solutions.correct.no_cache import NoCache
+from syncsim.lab.solutions.correct.single_writer import SingleWriter
 from syncsim.template.samples import sample
 from tests.unruly_solutions import Leaving, Wordless, built_by_leaving, built_to_nothing
 
@@ -51,7 +51,7 @@ def candidate(folder: Path, body: str) -> Path:
     path = folder / "candidate.py"
     path.write_text(
         "import os, random, threading, time\n"
-        "from syncsim.lab.correct.no_cache import NoCache\n"
+        "from syncsim.lab.solutions.correct.no_cache import NoCache\n"
         "class Candidate(NoCache):\n"
         + "".join(f"    {line}\n" for line in body.strip().splitlines())
         + "def build(env):\n    return Candidate(env)\n"

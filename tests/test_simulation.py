@@ -22,9 +22,9 @@ from syncsim.lab.simulation.choices import (
     Seeded,
 )
 from syncsim.lab.simulation.environment import SimulatedEnvironment
-from syncsim.lab.simulation.gate_locks import GateLock
 from syncsim.lab.simulation.scheduler import START_S, Scheduler
-from syncsim.lab.simulation.workers import Workers
+from syncsim.lab.simulation.scheduler_locks import GateLock
+from syncsim.lab.simulation.thread_pool import Workers
 from tests.simulation_parts import Bench, bench, blind_write, swap, writers
 
 __all__ = ["bench"]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from syncsim.lab.reachable import reachable_bytes
-from syncsim.lab.soak import FIRST_LOOK, SECOND_LOOK, measure, soak
+from syncsim.lab.grading.leak_test import FIRST_LOOK, SECOND_LOOK, measure, soak
+from syncsim.lab.grading.reachable_size import reachable_bytes
 
 OPEN = Path("/proc/self/fd")
 LIGHT = """

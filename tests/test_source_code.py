@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from syncsim.lab.loading import load
-from syncsim.lab.simulation.fresh_solution import FreshSolution
+from syncsim.lab.simulation.isolated_solution import FreshSolution
+from syncsim.lab.solutions.loading import load
 
 WARNED_OF = {
     "escape": 'PATH = "\\d"',

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from syncsim.events.kinds import Event
+from syncsim.runtime.wiring import connect
 from syncsim.template.samples import sample
 from syncsim.ui.standing import Standing
-from syncsim.wiring import connect
 
 
 def event(kind: str, user: str | None = "ann", update_id: str = "u", **facts: Any) -> Event:

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from syncsim.errors import LockTimeoutError, UsageError
-from syncsim.lab import broken
-from syncsim.lab.findings import INCONCLUSIVE
-from syncsim.lab.runner import Run, run
-from syncsim.lab.stopping import Stop, StoppableEnvironment, Stopped
-from syncsim.wiring import open_environment
+from syncsim.lab.acting.stopping import Stop, StoppableEnvironment, Stopped
+from syncsim.lab.engines.runner import Run, run
+from syncsim.lab.history.findings import INCONCLUSIVE
+from syncsim.lab.solutions import broken
+from syncsim.runtime.wiring import open_environment
 from tests.room_parts import solution
 
 BROKEN = Path(broken.__file__).parent

@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 import pytest
 
 from syncsim import build
-from syncsim.commit_queue import CommitQueue
 from syncsim.contract import (
     CandidateStore,
     Document,
@@ -24,7 +23,13 @@ from syncsim.contract import (
     supports_batches,
     supports_lookup,
 )
-from syncsim.lab.intercepted_store import ABILITIES, FullStore, InterceptedStore, StoreCall
+from syncsim.lab.recording.intercepted_store import (
+    ABILITIES,
+    FullStore,
+    InterceptedStore,
+    StoreCall,
+)
+from syncsim.service.commit_queue import CommitQueue
 from syncsim.store.memory import MemoryStore
 from syncsim.template.samples import sample
 from tests.parts import ManualClock, environment

@@ -531,7 +531,7 @@ def test_a_folder_that_may_not_be_entered_or_not_listed(
         """
 from pathlib import Path
 from syncsim.store.copies import verify_file
-import syncsim.interrupts, syncsim.whole_files
+import syncsim.system.interrupts, syncsim.system.whole_files
 folder = Path(url).parent.parent
 opened(url + "-imports-everything").close()
 content = document()  # of files of the package, which may lie where only root may read

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from syncsim import connect, run, sample
-from syncsim.environment import SystemClock
 from syncsim.errors import UsageError
+from syncsim.runtime.environment import SystemClock
 from syncsim.store.engines import ENGINES, Engine, locate, locate_by_name
 
 

@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 
 from syncsim.contract import Document
-from syncsim.lab.broken.blind_write import BlindWrite
-from syncsim.lab.broken.last_write_wins import LastWriteWins
-from syncsim.lab.broken.no_invalidation import NoInvalidation
-from syncsim.lab.broken.swallowed_failure import SwallowedFailure
 from syncsim.lab.checkers import check
 from syncsim.lab.checkers.streaming import StreamingJudge
-from syncsim.lab.history import Commit, History, digest
-from syncsim.lab.loading import Solution
+from syncsim.lab.history.records import Commit, History, digest
 from syncsim.lab.simulation.choices import Seeded
-from syncsim.lab.simulation.playground import Playground
+from syncsim.lab.simulation.run_resources import Playground
 from syncsim.lab.simulation.simulated_run import Parameters, Simulation
+from syncsim.lab.solutions.broken.blind_write import BlindWrite
+from syncsim.lab.solutions.broken.last_write_wins import LastWriteWins
+from syncsim.lab.solutions.broken.no_invalidation import NoInvalidation
+from syncsim.lab.solutions.broken.swallowed_failure import SwallowedFailure
+from syncsim.lab.solutions.loading import Solution
 
 
 class SwallowingSoon(SwallowedFailure):

@@ -8,16 +8,16 @@ import pytest
 
 from syncsim.contract import Document, Environment, Row
 from syncsim.errors import UsageError
-from syncsim.lab import textbook
-from syncsim.lab.correct.no_cache import NoCache
-from syncsim.lab.history import Operation
-from syncsim.lab.loading import Solution
+from syncsim.lab.history.records import Operation
 from syncsim.lab.scenarios import SCENARIOS, Read, scenario
 from syncsim.lab.scenarios.catalogue import PROBES
 from syncsim.lab.simulation.faults import Faults
 from syncsim.lab.simulation.search import Share, Tally, search
 from syncsim.lab.simulation.simulated_run import Parameters, simulate
-from syncsim.lab.textbook import Textbook
+from syncsim.lab.solutions import textbook
+from syncsim.lab.solutions.correct.no_cache import NoCache
+from syncsim.lab.solutions.loading import Solution
+from syncsim.lab.solutions.textbook import Textbook
 from syncsim.merging import Merge
 
 TEXTBOOK = Path(str(textbook.__file__))

@@ -12,13 +12,13 @@ from syncsim.errors import SyncError
 from syncsim.lab.simulation.choices import Seeded
 from syncsim.lab.simulation.environment import SimulatedEnvironment
 from syncsim.lab.simulation.explore import explore
-from syncsim.lab.simulation.playground import Playground
+from syncsim.lab.simulation.run_resources import Playground
 from syncsim.lab.simulation.search import MAX_STUCK
 from syncsim.lab.simulation.simulated_run import Parameters, SimulatedRun, Simulation
-from syncsim.lab.simulation.workers import Worker
+from syncsim.lab.simulation.thread_pool import Worker
 from tests.simulation_parts import Bench, Job
 
-BROKEN = Path(__file__).parents[1] / "syncsim" / "lab" / "broken"
+BROKEN = Path(__file__).parents[1] / "syncsim" / "lab" / "solutions" / "broken"
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def played(playground: Playground, folder: Path, body: str, name: str) -> Simula
     path = folder / "candidate.py"
     path.write_text(
         "import threading\n"
-        "from syncsim.lab.textbook import Textbook\n"
+        "from syncsim.lab.solutions.textbook import Textbook\n"
         "class Candidate(Textbook):\n"
         + "".join(f"    {line}\n" for line in body.strip().splitlines())
         + "build = Candidate\n"

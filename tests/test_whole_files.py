@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
-from syncsim import connect, replay, run, sample, whole_files
+from syncsim import connect, replay, run, sample
 from syncsim.cli import main
+from syncsim.lab.solutions import broken
+from syncsim.system import whole_files
+from syncsim.system.whole_files import write_whole
 from syncsim.ui import write_page
-from syncsim.whole_files import write_whole
 
 
 @pytest.fixture
@@ -158,7 +160,7 @@ def writers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Callab
 
     call("run", "single-update", "--on", "simulation", "--save", saved)
     token = run("single-update").token
-    lost = str(Path(whole_files.__file__).parent / "lab" / "broken" / "last_write_wins.py")
+    lost = str(Path(broken.__file__).parent / "last_write_wins.py")
     return {
         "export": lambda file: call("export", "t", file, "--force", "--store", url),
         "save": lambda file: call("run", "single-update", "--on", "simulation", "--save", file),

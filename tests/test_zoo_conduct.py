@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-import syncsim.lab
-from syncsim.lab import confirming
-from syncsim.lab.examination import examine
+from syncsim.lab import solutions
+from syncsim.lab.grading import confirm_hang
+from syncsim.lab.grading.suite import examine
 from syncsim.lab.scenarios import SCENARIOS
 from syncsim.lab.simulation.explore import explore
 
-LAB = Path(syncsim.lab.__file__).parent
+ZOO = Path(solutions.__file__).parent
 
 BROKEN = (
     *("rude_job", "job_retries_blindly", "cooldown_in_memory", "cooldown_since_anyone"),
@@ -45,8 +45,8 @@ def must_lose(path: Path) -> tuple[str, ...]:
 def test_a_mistake_loses_exactly_what_its_first_line_says(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(confirming, "REAL_PATIENCE_S", 2.0)  # who never ends is known by then, too
-    path = LAB / "broken" / f"{name}.py"
+    monkeypatch.setattr(confirm_hang, "REAL_PATIENCE_S", 2.0)  # an endless one is known by then
+    path = ZOO / "broken" / f"{name}.py"
     found = examine(path, schedules=20)
     assert found.codes == must_lose(path)
     assert set(found.failing) == set(found.codes)
@@ -54,13 +54,13 @@ def test_a_mistake_loses_exactly_what_its_first_line_says(
 
 @pytest.mark.parametrize("name", NOTED)
 def test_what_costs_no_points_is_told_all_the_same(name: str) -> None:
-    notes = examine(LAB / "broken" / f"{name}.py", schedules=1).notes
+    notes = examine(ZOO / "broken" / f"{name}.py", schedules=1).notes
     assert any(NOTED[name] in note for note in notes)
 
 
 @pytest.mark.parametrize("name", CORRECT)
 def test_what_is_right_loses_nothing(name: str) -> None:
-    path = LAB / "correct" / f"{name}.py"
+    path = ZOO / "correct" / f"{name}.py"
     assert must_lose(path) == ()
     found = examine(path, schedules=20)
     assert (found.codes, found.failing) == ((), {})
@@ -74,7 +74,7 @@ def test_what_is_right_loses_nothing(name: str) -> None:
 @pytest.mark.parametrize("scenario", SCENARIOS)
 @pytest.mark.parametrize("name", CORRECT)
 def test_what_is_right_loses_nothing_in_a_thousand_schedules(name: str, scenario: str) -> None:
-    found = explore(scenario, solution=LAB / "correct" / f"{name}.py", schedules=1000)
+    found = explore(scenario, solution=ZOO / "correct" / f"{name}.py", schedules=1000)
     assert (found.failing, found.stuck) == ({}, 0)
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from syncsim.lab import broken, correct
-from syncsim.lab.examination import examine
+from syncsim.lab.grading.suite import examine
 from syncsim.lab.scenarios import SCENARIOS
 from syncsim.lab.simulation.explore import explore
+from syncsim.lab.solutions import broken, correct
 
 SCHEDULES = 20
 ALL_OF_THE_RARE = 200

@@ -9,20 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from syncsim.lab import textbook
 from syncsim.lab.checkers.errors import judge_errors
-from syncsim.lab.checkers.ledger import Ledger
+from syncsim.lab.checkers.history_index import Ledger
 from syncsim.lab.checkers.logging_facts import judge_logging
-from syncsim.lab.examination import examine
-from syncsim.lab.findings import NOTE, Finding
+from syncsim.lab.grading.suite import examine
+from syncsim.lab.history.findings import NOTE, Finding
 from syncsim.lab.scenarios import SCENARIOS
 from syncsim.lab.scenarios.probes_errors import LEAST_LOGGED
 from syncsim.lab.simulation.choices import Seeded
 from syncsim.lab.simulation.faults import Faults
-from syncsim.lab.simulation.playground import Playground
+from syncsim.lab.simulation.run_resources import Playground
 from syncsim.lab.simulation.simulated_run import Parameters, SimulatedRun, Simulation, simulate
+from syncsim.lab.solutions import textbook
 
-LAB = Path(textbook.__file__).parent
+ZOO = Path(textbook.__file__).parent
 BROKEN = (
     "keeps_every_operation",
     "keeps_every_update_id",
@@ -38,7 +38,7 @@ BROKEN = (
     "rude_job_and_quiet_log",
 )
 CORRECT = ("stdlib_logging", "recent_operations", "lock_after_conflict")
-RIGHT = [None, LAB / "textbook.py", *(LAB / "correct" / f"{name}.py" for name in CORRECT)]
+RIGHT = [None, ZOO / "textbook.py", *(ZOO / "correct" / f"{name}.py" for name in CORRECT)]
 SCHEDULES = 20
 
 
@@ -54,14 +54,14 @@ def names(path: Path | None) -> str:
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_solution_loses_what_its_first_line_says(name: str) -> None:
-    path = LAB / "broken" / f"{name}.py"
+    path = ZOO / "broken" / f"{name}.py"
     assert expected(path)
     assert examine(path, schedules=SCHEDULES).codes == expected(path)
 
 
 @pytest.mark.parametrize("name", CORRECT)
 def test_a_right_solution_loses_nothing(name: str) -> None:
-    path = LAB / "correct" / f"{name}.py"
+    path = ZOO / "correct" / f"{name}.py"
     assert expected(path) == ()
     assert examine(path, schedules=SCHEDULES).findings == ()
 
@@ -69,7 +69,7 @@ def test_a_right_solution_loses_nothing(name: str) -> None:
 @pytest.mark.parametrize("name", [*BROKEN, *CORRECT])
 def test_a_file_defines_the_class_that_its_name_says(name: str) -> None:
     room = "broken" if name in BROKEN else "correct"
-    text = (LAB / room / f"{name}.py").read_text("utf-8")
+    text = (ZOO / room / f"{name}.py").read_text("utf-8")
     assert f"class {name.title().replace('_', '')}(Textbook):" in text
 
 
@@ -117,7 +117,7 @@ def found_in(solution: Path | None, scenario: str, latency: bool, seeds: int) ->
 def test_five_failures_are_induced_and_each_for_its_reason() -> None:
     from syncsim.lab.checkers.errors import refusal_of
 
-    run = simulate(Parameters("induced-failures"), solution=LAB / "textbook.py")
+    run = simulate(Parameters("induced-failures"), solution=ZOO / "textbook.py")
     ledger = Ledger(run.history)
     refusals = [refusal_of(ledger, operation) for operation in run.history.operations]
     assert [refusal for refusal in refusals if refusal is not None] == [
@@ -132,7 +132,7 @@ def test_five_failures_are_induced_and_each_for_its_reason() -> None:
 
 def test_who_survives_fifty_conflicts_is_right() -> None:
     run = simulate(
-        Parameters("induced-failures"), solution=LAB / "correct" / "lock_after_conflict.py"
+        Parameters("induced-failures"), solution=ZOO / "correct" / "lock_after_conflict.py"
     )
     assert run.findings == ()
     (update,) = [o for o in run.history.operations if o.id == "contended/ann-2"]
@@ -140,12 +140,12 @@ def test_who_survives_fifty_conflicts_is_right() -> None:
 
 
 def test_a_bare_exception_is_a_poor_error_and_no_crash() -> None:
-    run = simulate(Parameters("induced-failures"), solution=LAB / "broken" / "bare_exception.py")
+    run = simulate(Parameters("induced-failures"), solution=ZOO / "broken" / "bare_exception.py")
     assert {finding.code for finding in run.findings} == {"M4", NOTE}
 
 
 def test_the_probe_of_the_log_has_conflicts() -> None:
     """Without them a log that tells of successes only would be complete."""
-    run = simulate(Parameters("told-to-the-log"), solution=LAB / "textbook.py")
+    run = simulate(Parameters("told-to-the-log"), solution=ZOO / "textbook.py")
     lost = [attempt.operation for attempt in run.history.attempts if attempt.fate == "lost"]
     assert lost.count("contended/ann-2") == 2

@@ -1,7 +1,7 @@
 """Solutions that do not keep to the frame: they crash, leave, hang, die, or are none at all.
 
 The laboratory has to end and report each of them. Mistakes in what a solution does are in
-`syncsim/lab/broken/`.
+`syncsim/lab/solutions/broken/`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import threading
 from typing import Any
 
 from syncsim.contract import Document, Outcome, Row, Snapshot
-from syncsim.lab.correct.no_cache import NoCache
+from syncsim.lab.solutions.correct.no_cache import NoCache
 
 
 class Crashing(NoCache):

@@ -11,9 +11,9 @@ from weakref import WeakValueDictionary
 
 from syncsim.cache.user_cache import USER, UserCache
 from syncsim.errors import CacheError, SyncError, UsageError
-from syncsim.forks import ProcessBound
-from syncsim.interrupts import under_own_lock
-from syncsim.paths import settled_path
+from syncsim.system.forks import ProcessBound
+from syncsim.system.interrupts import under_own_lock
+from syncsim.system.paths import settled_path
 
 MAX_OPEN: Final = 32
 """How many caches of a folder stay open, at three files each."""

@@ -22,9 +22,9 @@ from syncsim.cache.private_files import make_private_file, make_private_folder
 from syncsim.cache.safe_disk import SafeDiskCache, UnsafeRowError
 from syncsim.contract import JSON
 from syncsim.errors import CacheError, SyncError, UsageError, excerpt
-from syncsim.forks import ProcessBound, seconds_to
-from syncsim.interrupts import within
-from syncsim.locks import FairLock, ProcessLock, pauses
+from syncsim.system.forks import ProcessBound, seconds_to
+from syncsim.system.interrupts import within
+from syncsim.system.locks import FairLock, ProcessLock, pauses
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from syncsim.cli.application import app
 from syncsim.cli.options import AsJson, BackupFile, Force, StoreUrl, Verbose
 from syncsim.contract import JSON
 from syncsim.errors import StoreUnavailableError, UsageError
-from syncsim.paths import settled_path
+from syncsim.system.paths import settled_path
 
 if TYPE_CHECKING:
     from syncsim.store.verifying import Verification
@@ -30,8 +30,8 @@ def backup(
     The copy holds every version up to the moment at which the command began to read.
     """
     from syncsim.cli import terminal
+    from syncsim.runtime.wiring import connect
     from syncsim.store.beside import check_is_beside_no_database
-    from syncsim.wiring import connect
 
     named_store.check_is_there(store)
     target = settled_path(str(path), "PATH")
@@ -59,8 +59,8 @@ def restore(
     the log of one whose file is gone.
     """
     from syncsim.cli import terminal
+    from syncsim.runtime.wiring import connect
     from syncsim.store.copies import is_gone, restore_damaged
-    from syncsim.wiring import connect
 
     source = settled_path(str(path), "PATH")
     if named_store.is_missing(store) and not source.is_file():

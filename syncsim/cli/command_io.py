@@ -31,7 +31,7 @@ from syncsim.errors import (
     VersionNotFoundError,
 )
 from syncsim.masking import masked_within
-from syncsim.whole_files import write_whole
+from syncsim.system.whole_files import write_whole
 
 FAILED: Final = 1
 USAGE: Final = 2

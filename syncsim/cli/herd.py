@@ -50,7 +50,7 @@ def herd(
     judges found something. 10,000 users for 60 minutes take some ten minutes.
     """
     from syncsim.cli import terminal
-    from syncsim.lab import herd as herds
+    from syncsim.lab.engines import load_test
 
     if html is not None:
         command_io.check_target(html)
@@ -62,12 +62,16 @@ def herd(
             bar(ended, total)
 
         if released:
-            rows = herds.released(
-                numbers or herds.RELEASED, policies or herds.EVERY, progress, seed=seed
+            rows = load_test.released(
+                numbers or load_test.RELEASED, policies or load_test.EVERY, progress, seed=seed
             )
         else:
-            rows = herds.herd(
-                numbers or herds.USERS, minutes, policies or herds.SUSTAINED, progress, seed=seed
+            rows = load_test.herd(
+                numbers or load_test.USERS,
+                minutes,
+                policies or load_test.SUSTAINED,
+                progress,
+                seed=seed,
             )
     if html is not None:
         from syncsim.ui.herd_chart import herd_chart
@@ -78,7 +82,7 @@ def herd(
     if as_json:
         command_io.print_json({"rows": [row.to_json() for row in rows]})
     else:
-        print(herds.table(rows))
+        print(load_test.table(rows))
     return FAILED if any(row.findings for row in rows) else 0
 
 

@@ -36,7 +36,7 @@ from syncsim.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from syncsim.lab.result import Run
+    from syncsim.lab.results.run import Run
     from syncsim.lab.simulation.simulated_run import SimulatedRun
 
 
@@ -50,8 +50,8 @@ def demo(seed: Seed = 7, as_json: AsJson = False, verbose: Verbose = False) -> i
     from tempfile import TemporaryDirectory
 
     from syncsim.cli import terminal
-    from syncsim.lab.demo import walk
-    from syncsim.lab.runner import run as run_scenario
+    from syncsim.lab.engines.demo import walk
+    from syncsim.lab.engines.runner import run as run_scenario
 
     def play(name: str) -> Run:
         with terminal.progress_bar() as progress:
@@ -95,7 +95,7 @@ def run(
     Exit code 0 if it passed, 1 if it failed.
     """
     from syncsim.cli import terminal
-    from syncsim.lab.runner import run as run_scenario
+    from syncsim.lab.engines.runner import run as run_scenario
 
     if save is not None:
         _check_save(save, on, store)

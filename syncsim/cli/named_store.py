@@ -15,7 +15,7 @@ from syncsim.template import check_template_id
 
 def url_of(store: str | None) -> str:
     """Its URL, as it was typed, or that of the default store."""
-    from syncsim.wiring import default_url
+    from syncsim.runtime.wiring import default_url
 
     return default_url() if store is None else store
 

@@ -26,7 +26,7 @@ def report(run_file: RunFile, html: Page, verbose: Verbose = False) -> int:
     The page needs no network and no other file; a file that is there is written over. Exit code 0
     if it was written, whatever the verdict on the run is.
     """
-    from syncsim.lab.saved_run import MAX_BYTES, read_run
+    from syncsim.lab.results.saved_run import MAX_BYTES, read_run
 
     command_io.check_target(html)
     body = command_io.read_file(run_file, MAX_BYTES)

@@ -34,7 +34,7 @@ from syncsim.errors import UsageError, VersionNotFoundError, excerpt
 from syncsim.masking import masked
 
 if TYPE_CHECKING:
-    from syncsim.connection import Connection
+    from syncsim.runtime.connection import Connection
 
 READER: Final = "syncsim"
 """Under whose name the command line itself reads."""
@@ -251,7 +251,7 @@ def export(
 
 
 def _connect(store: str | None) -> Connection:
-    from syncsim.wiring import connect
+    from syncsim.runtime.wiring import connect
 
     return connect(store)
 

@@ -19,8 +19,8 @@ from typing import Final, TypeAlias
 from syncsim.contract import JSON, Clock
 from syncsim.errors import UsageError
 from syncsim.events.kinds import Event, is_finite
-from syncsim.forks import ProcessBound
-from syncsim.interrupts import give_up, under_own_lock
+from syncsim.system.forks import ProcessBound
+from syncsim.system.interrupts import give_up, under_own_lock
 
 OTHER: Final = "other"
 """The name under which kinds outside the vocabulary are counted together."""

@@ -15,7 +15,7 @@ from typing import Final
 from syncsim.contract import JSON
 from syncsim.events import BoundedEventLog
 from syncsim.events.kinds import is_finite
-from syncsim.interrupts import under_own_lock
+from syncsim.system.interrupts import under_own_lock
 
 WINDOWS_S: Final = (1, 10, 60)
 """The spans, in seconds back from now, over which throughput is given."""

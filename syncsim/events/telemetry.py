@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from syncsim.events import BoundedEventLog
 from syncsim.events.kinds import Event, Failed
-from syncsim.interrupts import under_own_lock
+from syncsim.system.interrupts import under_own_lock
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer, TracerProvider

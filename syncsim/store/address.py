@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 from syncsim import exact
 from syncsim.errors import UsageError
 from syncsim.masking import DATABASES, masked
-from syncsim.paths import is_path, settled_path
+from syncsim.system.paths import is_path, settled_path
 
 Synchronous = Literal["FULL", "NORMAL"]
 

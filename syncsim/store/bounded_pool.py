@@ -7,8 +7,8 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Generic, TypeVar
 
-from syncsim.interrupts import give_up
-from syncsim.locks import FairLock, pauses
+from syncsim.system.interrupts import give_up
+from syncsim.system.locks import FairLock, pauses
 
 T = TypeVar("T")
 

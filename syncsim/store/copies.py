@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Final
 
 from syncsim.errors import StoreUnavailableError, SyncError, UsageError
-from syncsim.interrupts import within
 from syncsim.store.beside import check_is_no_part_of
 from syncsim.store.freshness_marks import Reader
 from syncsim.store.open_files import is_open_here
@@ -31,7 +30,8 @@ from syncsim.store.sqlite_file import SQLiteFile
 from syncsim.store.statements import ATTACH, GONE, MARKED, PUT_BACK
 from syncsim.store.verifying import Progress, Verification, verify
 from syncsim.store.write_transaction import WriteTransaction
-from syncsim.whole_files import Draft, led_to, make_like, new_private_file
+from syncsim.system.interrupts import within
+from syncsim.system.whole_files import Draft, led_to, make_like, new_private_file
 
 PAGES: Final = 1024
 """Pages copied between two reports of progress."""

@@ -15,8 +15,8 @@ from typing import Any, Final, Protocol, TypeAlias
 from syncsim import exact
 from syncsim.contract import CandidateStore, Clock, SupportsBatches, SupportsLookup
 from syncsim.errors import UsageError
-from syncsim.locks import NamedLocks
 from syncsim.store.address import ARGUMENT, parse_address
+from syncsim.system.locks import NamedLocks
 
 
 class FullStore(CandidateStore, SupportsBatches, SupportsLookup, Protocol):

@@ -27,8 +27,6 @@ from time import time_ns
 from typing import Final, NamedTuple
 
 from syncsim.errors import StoreUnavailableError
-from syncsim.forks import close_lock_file, open_lock_file
-from syncsim.locks import ProcessLock
 from syncsim.store.held_log import HeldLog, set_aside
 from syncsim.store.log_format import (
     first_page,
@@ -39,6 +37,8 @@ from syncsim.store.log_format import (
 from syncsim.store.log_note import Note, leave_note, read_note
 from syncsim.store.sqlite_errors import refused
 from syncsim.store.writes import WRITE_TIMEOUT_S, busy
+from syncsim.system.forks import close_lock_file, open_lock_file
+from syncsim.system.locks import ProcessLock
 
 SHARED_FIRST: Final = 0x40000000 + 2
 SHARED_BYTES: Final = 510

@@ -13,8 +13,6 @@ from io import FileIO
 from pathlib import Path
 from typing import Final
 
-from syncsim.forks import close_lock_file, open_lock_file
-from syncsim.interrupts import within
 from syncsim.store.log_format import (
     HEADER_BYTES,
     INDEX_HEADER_BYTES,
@@ -23,7 +21,9 @@ from syncsim.store.log_format import (
     salts_of,
 )
 from syncsim.store.sqlite_errors import refused
-from syncsim.whole_files import Draft
+from syncsim.system.forks import close_lock_file, open_lock_file
+from syncsim.system.interrupts import within
+from syncsim.system.whole_files import Draft
 
 SET_ASIDE: Final = ".replaced"
 """What is appended to the name of a log that belongs to no file any more."""

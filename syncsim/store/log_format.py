@@ -14,9 +14,9 @@ from pathlib import Path
 from struct import unpack
 from typing import Final
 
-from syncsim.forks import guard
-from syncsim.interrupts import under
 from syncsim.store.sqlite_errors import refused
+from syncsim.system.forks import guard
+from syncsim.system.interrupts import under
 
 HEADER_BYTES: Final = 32
 FRAME_HEADER_BYTES: Final = 24

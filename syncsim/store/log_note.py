@@ -11,9 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from syncsim.forks import guard
-from syncsim.interrupts import under
-from syncsim.locks import share_like
+from syncsim.system.forks import guard
+from syncsim.system.interrupts import under
+from syncsim.system.locks import share_like
 
 NAME: Final = "log"
 

@@ -12,7 +12,6 @@ from typing import Self
 
 from syncsim.contract import Clock, Head, Revision, Row
 from syncsim.errors import StoreUnavailableError
-from syncsim.locks import FairLock
 from syncsim.store.records import AuditEntry, Record, Tip
 from syncsim.store.writes import (
     CLOSED,
@@ -23,6 +22,7 @@ from syncsim.store.writes import (
     is_text,
     unknown,
 )
+from syncsim.system.locks import FairLock
 
 
 class _Staged:

@@ -9,12 +9,12 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Final
 from weakref import WeakSet, WeakValueDictionary
 
-from syncsim.forks import guard
-from syncsim.interrupts import give_up, under
-from syncsim.locks import FairLock
 from syncsim.store.file_watch import FileWatch, Happened
 from syncsim.store.records import Tip
 from syncsim.store.sqlite_errors import refused
+from syncsim.system.forks import guard
+from syncsim.system.interrupts import give_up, under
+from syncsim.system.locks import FairLock
 
 if TYPE_CHECKING:
     from syncsim.store.sqlite_file import SQLiteFile

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from syncsim.errors import StoreUnavailableError
-from syncsim.locks import pauses
 from syncsim.store.records import Record
+from syncsim.system.locks import pauses
 
 BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL})
 """Somebody else has the lock: try again."""

@@ -20,8 +20,6 @@ from sqlalchemy import Engine, NullPool, create_engine, event
 
 from syncsim.contract import Head
 from syncsim.errors import StoreUnavailableError, SyncError
-from syncsim.forks import ProcessBound, seconds_to
-from syncsim.interrupts import give_up
 from syncsim.store.address import Address, Synchronous
 from syncsim.store.bounded_pool import BoundedPool
 from syncsim.store.file_watch import Happened
@@ -32,6 +30,8 @@ from syncsim.store.schema import prepare
 from syncsim.store.sqlite_errors import check_place, refused, unavailable, until_free
 from syncsim.store.statements import REVISION
 from syncsim.store.writes import CLOSED, WRITE_TIMEOUT_S, busy
+from syncsim.system.forks import ProcessBound, seconds_to
+from syncsim.system.interrupts import give_up
 from syncsim.template import check_template_id
 
 MAX_READERS: Final = 8

@@ -22,9 +22,9 @@ from syncsim.errors import (
     UsageError,
     VersionConflictError,
 )
-from syncsim.locks import FairLock
 from syncsim.store.records import Record, Swap
 from syncsim.store.writes import Transaction, busy, swapped
+from syncsim.system.locks import FairLock
 
 TOGETHER = 64
 """Swaps in one transaction; more gains nothing and keeps other processes waiting."""

@@ -21,8 +21,8 @@ from syncsim.errors import (
     UsageError,
     VersionConflictError,
 )
-from syncsim.forks import ProcessBound
 from syncsim.store.records import ROOT, Record, Swap, Tip, successor
+from syncsim.system.forks import ProcessBound
 from syncsim.template import check_template_id, check_update_id, check_user, encode
 
 WRITE_TIMEOUT_S: Final = 2.0

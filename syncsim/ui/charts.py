@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from syncsim.contract import BACKGROUND, JSON, Revision
 from syncsim.events.live_log import clock_time
-from syncsim.freshness import CacheState
-from syncsim.lab.history import Commit, History
-from syncsim.lab.result import Run
+from syncsim.lab.history.records import Commit, History
+from syncsim.lab.results.run import Run
+from syncsim.service.reads import CacheState
 from syncsim.ui.drawing import (
     INK,
     LOOKS,

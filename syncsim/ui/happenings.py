@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
 from syncsim.events.live_log import printable
-from syncsim.lab.checkers.folding import differences, mine, pointer
-from syncsim.lab.history import Attempt, History, Operation
+from syncsim.lab.history.expected_state import differences, mine, pointer
+from syncsim.lab.history.records import Attempt, History, Operation
 from syncsim.ui.drawing import person
 
 Kind: TypeAlias = Literal[

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from syncsim.lab.herd import HerdRow
-from syncsim.retry import POLICIES
+from syncsim.lab.engines.load_test import HerdRow
+from syncsim.service.retry import POLICIES
 from syncsim.ui.drawing import INK, new_figure
 
 if TYPE_CHECKING:

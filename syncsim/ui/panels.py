@@ -13,7 +13,7 @@ from typing import Final
 from syncsim.events import kinds
 from syncsim.events.kinds import Event
 from syncsim.events.live_log import clock_time, printable
-from syncsim.lab.result import Run
+from syncsim.lab.results.run import Run
 from syncsim.ui.drawing import INK, LOOKS, Look
 from syncsim.ui.standing import Standing
 

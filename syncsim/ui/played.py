@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from syncsim.contract import JSON
-from syncsim.lab.result import Run
+from syncsim.lab.results.run import Run
 
 if TYPE_CHECKING:
     import pandas

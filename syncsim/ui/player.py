@@ -13,9 +13,9 @@ from queue import Empty, SimpleQueue
 from typing import TypeAlias, TypeVar
 
 from syncsim.events.kinds import Event
-from syncsim.lab.result import Run
-from syncsim.lab.runner import run
-from syncsim.lab.stopping import Stop
+from syncsim.lab.acting.stopping import Stop
+from syncsim.lab.engines.runner import run
+from syncsim.lab.results.run import Run
 from syncsim.ui.plays import Order
 
 T = TypeVar("T")

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from syncsim.lab import scenarios
-from syncsim.lab.loading import Solution
 from syncsim.lab.scenarios import DEFAULT_TEMPLATE, ENTRIES, Scenario
 from syncsim.lab.scenarios.entry import Button, CatalogueEntry
+from syncsim.lab.solutions.loading import Solution
 
 
 @dataclass(frozen=True, slots=True)

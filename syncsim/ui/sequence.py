@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from syncsim.contract import JSON
 from syncsim.events.live_log import printable
-from syncsim.lab.findings import INCONCLUSIVE, NOTE, TITLES, Finding
-from syncsim.lab.history import History
-from syncsim.lab.result import Run, Setting
+from syncsim.lab.history.findings import INCONCLUSIVE, NOTE, TITLES, Finding
+from syncsim.lab.history.records import History
+from syncsim.lab.results.run import Run, Setting
 from syncsim.lab.simulation.explore import Failure
 from syncsim.lab.simulation.simulated_run import SimulatedRun
 from syncsim.ui.drawing import counted, frame_of, person

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from syncsim.lab.findings import Finding
+from syncsim.lab.history.findings import Finding
+from syncsim.system.whole_files import write_whole
 from syncsim.ui.drawing import counted
 from syncsim.ui.sequence import Diagram, Source, sequence
 from syncsim.ui.sequence_svg import DARK, LEGEND, SIGNS, STYLE, WIDTH, escape, svg
 from syncsim.ui.violation import Leaf
-from syncsim.whole_files import write_whole
 
 CELL: Final = 920
 """Pixels that a notebook cell has in a window of 1280, beside the file browser."""

@@ -15,7 +15,7 @@ from typing import Final
 from syncsim.contract import BACKGROUND
 from syncsim.events import kinds
 from syncsim.events.kinds import Event
-from syncsim.freshness import CacheState
+from syncsim.service.reads import CacheState
 
 THROUGHPUT_S: Final = 120
 """For how many seconds back it is remembered how many updates succeeded in each."""

@@ -13,9 +13,9 @@ from typing import Final, TypeAlias
 import orjson
 
 from syncsim.contract import ABSENT, BACKGROUND, JSON, Document
-from syncsim.lab.checkers.folding import Path, differences, mine, pointer, same, value_at
-from syncsim.lab.findings import Finding
-from syncsim.lab.history import Commit, History, Operation
+from syncsim.lab.history.expected_state import Path, differences, mine, pointer, same, value_at
+from syncsim.lab.history.findings import Finding
+from syncsim.lab.history.records import Commit, History, Operation
 from syncsim.ui.happenings import Happening, cut, name
 
 MOST_LEAVES: Final = 6

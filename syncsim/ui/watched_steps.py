@@ -12,8 +12,8 @@ from dataclasses import replace
 from typing import Final
 
 from syncsim.contract import JSON
-from syncsim.lab.simulation.sights import Sight
 from syncsim.lab.simulation.simulated_run import SimulatedRun
+from syncsim.lab.simulation.step_results import Sight
 from syncsim.ui.happenings import Happening, Kind, Narrator, cut, lost, name, wait, written
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from syncsim.lab.runner import run
-from syncsim.lab.saved_run import read_run
+from syncsim.lab.engines.runner import run
+from syncsim.lab.results.saved_run import read_run
 from syncsim.ui.room.report.page import SECTIONS, report_page
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]

@@ -18,8 +18,8 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 SETUP = f"""
 from dataclasses import replace
 import ipywidgets
-from syncsim.lab.broken.rude_job import build
-from syncsim.lab.runner import run
+from syncsim.lab.solutions.broken.rude_job import build
+from syncsim.lab.engines.runner import run
 from syncsim.ui.room.figures import FiguresPanel
 from syncsim.ui.room.record import Record
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from statistics import mean
 from typing import Final
 
-from syncsim.lab.checkers.ledger import Ledger
-from syncsim.lab.findings import NOTE, Finding
+from syncsim.lab.checkers.history_index import Ledger
+from syncsim.lab.history.findings import NOTE, Finding
 
 _ENOUGH: Final = 3
 """So many equal delays before the same retry are no chance, nor is not growing over so many."""

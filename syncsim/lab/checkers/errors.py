@@ -12,10 +12,10 @@ from typing import Final, Literal, TypeAlias
 
 from syncsim.contract import JSON
 from syncsim.errors import InvalidTemplateError, excerpt
-from syncsim.lab.checkers.folding import mine
-from syncsim.lab.checkers.ledger import NEVER, Ledger, Timeline
-from syncsim.lab.findings import NOTE, Finding
-from syncsim.lab.history import Attempt, Failure, Operation
+from syncsim.lab.checkers.history_index import NEVER, Ledger, Timeline
+from syncsim.lab.history.expected_state import mine
+from syncsim.lab.history.findings import NOTE, Finding
+from syncsim.lab.history.records import Attempt, Failure, Operation
 from syncsim.template import validate
 
 Refusal: TypeAlias = Literal[

@@ -7,14 +7,14 @@ and simulation.
 
 from __future__ import annotations
 
-from syncsim.lab.checkers.conduct import COOLDOWN_S, judge_conduct
 from syncsim.lab.checkers.delays import judge_delays
-from syncsim.lab.checkers.ledger import Ledger
+from syncsim.lab.checkers.history_index import Ledger
 from syncsim.lab.checkers.linearizability import judge_order
+from syncsim.lab.checkers.policy import COOLDOWN_S, judge_conduct
 from syncsim.lab.checkers.reads import judge_reads
 from syncsim.lab.checkers.writes import judge_writes
-from syncsim.lab.findings import Finding, settle
-from syncsim.lab.history import History
+from syncsim.lab.history.findings import Finding, settle
+from syncsim.lab.history.records import History
 
 
 def check(history: History, *, cooldown_s: float = COOLDOWN_S) -> list[Finding]:

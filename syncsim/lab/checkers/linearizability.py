@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from syncsim.lab.checkers.ledger import Ledger, in_order
-from syncsim.lab.findings import NOTE, Finding
-from syncsim.lab.history import Operation
+from syncsim.lab.checkers.history_index import Ledger, in_order
+from syncsim.lab.history.findings import NOTE, Finding
+from syncsim.lab.history.records import Operation
 
 
 def judge_order(ledger: Ledger) -> Iterator[Finding]:

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from syncsim.events.kinds import Event, is_finite
-from syncsim.lab.checkers.ledger import Ledger
-from syncsim.lab.findings import Finding
-from syncsim.lab.history import Attempt, Operation
-from syncsim.lab.tape import DrawnIds
+from syncsim.lab.checkers.history_index import Ledger
+from syncsim.lab.history.drawn_ids import DrawnIds
+from syncsim.lab.history.findings import Finding
+from syncsim.lab.history.records import Attempt, Operation
 
 Topic: TypeAlias = Literal[
     "start", "conflict", "retry", "committed", "unchanged", "skipped", "failed", "invalidation"

@@ -11,9 +11,9 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from syncsim.lab.checkers.ledger import Ledger, in_order
-from syncsim.lab.findings import Finding
-from syncsim.lab.history import Operation
+from syncsim.lab.checkers.history_index import Ledger, in_order
+from syncsim.lab.history.findings import Finding
+from syncsim.lab.history.records import Operation
 
 CODE: Final = "M1"
 K = TypeVar("K", bound=Hashable)

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from syncsim.contract import Document
-from syncsim.lab.checkers.folding import Deviation, deviations, mine, pointer, same, value_at
-from syncsim.lab.findings import Finding
-from syncsim.lab.history import Commit, Ended
+from syncsim.lab.history.expected_state import Deviation, deviations, mine, pointer, same, value_at
+from syncsim.lab.history.findings import Finding
+from syncsim.lab.history.records import Commit, Ended
 
 WINDOW: Final = 1_000
 """Commits, and operations that have ended, that are remembered."""

@@ -13,7 +13,8 @@ from typing import Final
 
 from syncsim.contract import ABSENT, JSON, Document
 from syncsim.errors import excerpt
-from syncsim.lab.checkers.folding import (
+from syncsim.lab.checkers.history_index import NEVER, Ledger, Timeline
+from syncsim.lab.history.expected_state import (
     Deviation,
     deviations,
     is_plain_list,
@@ -22,9 +23,8 @@ from syncsim.lab.checkers.folding import (
     same,
     value_at,
 )
-from syncsim.lab.checkers.ledger import NEVER, Ledger, Timeline
-from syncsim.lab.findings import Finding
-from syncsim.lab.history import Commit, Operation
+from syncsim.lab.history.findings import Finding
+from syncsim.lab.history.records import Commit, Operation
 
 CODE: Final = "D1"
 _SHOWN: Final = 3  # leaves that one message names

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from syncsim.lab.scenarios.catalogue import ENTRIES, expectations, scenario
-from syncsim.lab.scenarios.six import READS_PER_COMMIT, SCENARIOS, user_names
+from syncsim.lab.scenarios.mission import READS_PER_COMMIT, SCENARIOS, user_names
 from syncsim.lab.scenarios.steps import (
     DEFAULT_TEMPLATE,
     UNKNOWN_TEMPLATE,

@@ -7,15 +7,15 @@ from dataclasses import replace
 from typing import Final
 
 from syncsim import exact
-from syncsim.arguments import check_text
 from syncsim.errors import UsageError
 from syncsim.lab.scenarios.entry import CatalogueEntry
+from syncsim.lab.scenarios.mission import SCENARIOS, user_names
 from syncsim.lab.scenarios.plain import PLAIN
 from syncsim.lab.scenarios.probes_conflicts import CONFLICT_PROBES
 from syncsim.lab.scenarios.probes_errors import ERROR_PROBES
 from syncsim.lab.scenarios.probes_versions import VERSIONS_PROBES
-from syncsim.lab.scenarios.six import SCENARIOS, user_names
 from syncsim.lab.scenarios.steps import DEFAULT_TEMPLATE, Expectations, Scenario
+from syncsim.service.arguments import check_text
 
 MOST_USERS: Final = 2_000
 """Each has a thread of its own; thousands of virtual users are a herd's (`lab.herd`)."""

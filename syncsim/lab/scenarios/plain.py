@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from syncsim.lab.edits import Edit
+from syncsim.lab.scenarios.edits import Edit
 from syncsim.lab.scenarios.entry import Button, CatalogueEntry
-from syncsim.lab.scenarios.six import user_names
+from syncsim.lab.scenarios.mission import user_names
 from syncsim.lab.scenarios.steps import (
     Actor,
     Barrier,

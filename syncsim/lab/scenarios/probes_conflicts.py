@@ -11,9 +11,9 @@ from functools import partial
 from typing import Final
 
 from syncsim.contract import BACKGROUND
-from syncsim.lab.edits import Edit
+from syncsim.lab.scenarios.edits import Edit
 from syncsim.lab.scenarios.entry import ONCE, Asked, CatalogueEntry, Plan
-from syncsim.lab.scenarios.six import COOLED_DOWN_S
+from syncsim.lab.scenarios.mission import COOLED_DOWN_S
 from syncsim.lab.scenarios.steps import (
     Actor,
     Barrier,

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from syncsim.contract import BACKGROUND
-from syncsim.lab.edits import Edit
+from syncsim.lab.scenarios.edits import Edit
 from syncsim.lab.scenarios.entry import Asked, CatalogueEntry, Plan
-from syncsim.lab.scenarios.six import START
+from syncsim.lab.scenarios.mission import START
 from syncsim.lab.scenarios.steps import (
     Actor,
     Barrier,

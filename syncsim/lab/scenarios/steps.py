@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from syncsim.contract import BACKGROUND
-from syncsim.lab.edits import Edit
+from syncsim.lab.scenarios.edits import Edit
 
 DEFAULT_TEMPLATE: Final = "event_registration"
 UNKNOWN_TEMPLATE: Final = "no_such_template"

@@ -8,20 +8,20 @@ from typing import Any, cast
 
 from syncsim.contract import Clock, TemplateSync
 from syncsim.errors import UsageError
-from syncsim.lab.culprit import line_of_error
-from syncsim.lab.failures import described, is_from_outside
-from syncsim.lab.findings import Finding
-from syncsim.lab.loading import checked
-from syncsim.lab.playing import play
-from syncsim.lab.recording import ObservedLog, RecordedSync, Recorder
+from syncsim.lab.acting.actor import play
+from syncsim.lab.history.findings import Finding
+from syncsim.lab.history.recorded_failure import described, is_from_outside
+from syncsim.lab.history.source_line import line_of_error
+from syncsim.lab.recording.call_log import Records
+from syncsim.lab.recording.recorder import ObservedLog, RecordedSync, Recorder
 from syncsim.lab.scenarios import Actor, Part, parties
 from syncsim.lab.simulation.actors import Abandoned, Crashed, WaitingLine
 from syncsim.lab.simulation.environment import SimulatedEnvironment
-from syncsim.lab.simulation.fresh_solution import FreshSolution
-from syncsim.lab.simulation.replaced_names import ReplacedNames
+from syncsim.lab.simulation.isolated_solution import FreshSolution
+from syncsim.lab.simulation.patched_modules import ReplacedNames
 from syncsim.lab.simulation.scheduler import Scheduler
-from syncsim.lab.tape import Records
-from syncsim.retry import RetryPolicy
+from syncsim.lab.solutions.loading import checked
+from syncsim.service.retry import RetryPolicy
 
 
 class Act:

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from types import FrameType
 from typing import Any, Final, NoReturn
 
-from syncsim.lab.culprit import is_machinery, line_of_thread
-from syncsim.lab.failures import CutOff
-from syncsim.lab.simulation.endings import Ending, Wait, at_line, deadlock
-from syncsim.lab.simulation.workers import Worker
+from syncsim.lab.history.recorded_failure import CutOff
+from syncsim.lab.history.source_line import is_machinery, line_of_thread
+from syncsim.lab.simulation.termination import Ending, Wait, at_line, deadlock
+from syncsim.lab.simulation.thread_pool import Worker
 
 MAX_STEPS: Final = 4_000
 """Steps after which an operation counts as endless."""

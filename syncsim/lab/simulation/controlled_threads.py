@@ -10,12 +10,12 @@ from _thread import get_ident
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, TypeVar
 
-from syncsim.lab.culprit import line_of_thread
+from syncsim.lab.history.source_line import line_of_thread
 from syncsim.lab.simulation.actors import Actor, WaitingLine
-from syncsim.lab.simulation.endings import at_line
-from syncsim.lab.simulation.gate_locks import GateLock
-from syncsim.lab.simulation.polling import Polling
 from syncsim.lab.simulation.scheduler import Scheduler
+from syncsim.lab.simulation.scheduler_locks import GateLock
+from syncsim.lab.simulation.spin_detection import Polling
+from syncsim.lab.simulation.termination import at_line
 
 T = TypeVar("T")
 

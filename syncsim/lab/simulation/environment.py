@@ -14,14 +14,14 @@ from typing import Final, TypeVar
 
 from syncsim.contract import JSON, Cache, EventLog, QueuedWrite, Row
 from syncsim.errors import LockTimeoutError, OutcomeUnknownError
-from syncsim.lab.intercepted_store import InterceptedStore, StoreCall
+from syncsim.lab.recording.intercepted_store import InterceptedStore, StoreCall
 from syncsim.lab.simulation.faults import Faults, Mishaps
-from syncsim.lab.simulation.gate_locks import GateLock
-from syncsim.lab.simulation.polling import Polling
 from syncsim.lab.simulation.scheduler import Scheduler
-from syncsim.locks import check_lock
+from syncsim.lab.simulation.scheduler_locks import GateLock
+from syncsim.lab.simulation.spin_detection import Polling
 from syncsim.store.engines import FullStore
 from syncsim.store.writes import busy
+from syncsim.system.locks import check_lock
 
 T = TypeVar("T")
 

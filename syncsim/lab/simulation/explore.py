@@ -11,19 +11,19 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from syncsim import exact
-from syncsim.arguments import check_text
 from syncsim.contract import JSON
 from syncsim.errors import UsageError
-from syncsim.lab.findings import Finding
-from syncsim.lab.loading import Solution, name_of
+from syncsim.lab.history.findings import Finding
 from syncsim.lab.simulation.choices import Choice, Guided, MisalignedReplayError, Replayed
 from syncsim.lab.simulation.faults import Faults
-from syncsim.lab.simulation.playground import STORES, Playground
+from syncsim.lab.simulation.run_resources import STORES, Playground
 from syncsim.lab.simulation.search import STRATEGIES, Share, Sighting, Tally, search
 from syncsim.lab.simulation.shrinking import shrink
 from syncsim.lab.simulation.simulated_run import Parameters, SimulatedRun, Simulation
 from syncsim.lab.simulation.tokens import Token
-from syncsim.lab.spawning import check_spawning, not_started, spawn_context
+from syncsim.lab.solutions.loading import Solution, name_of
+from syncsim.service.arguments import check_text
+from syncsim.system.spawning import check_spawning, not_started, spawn_context
 
 Progress: TypeAlias = Callable[[int, int], object]
 """Told now and then how many schedules have been run, of how many at most."""

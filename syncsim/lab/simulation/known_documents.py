@@ -12,7 +12,7 @@ from typing import Final
 import orjson
 
 from syncsim.contract import JSON, Document
-from syncsim.lab.history import digest
+from syncsim.lab.history.records import digest
 
 MOST: Final = 2_000
 """Documents, and parts, after which memory is emptied; what was handed out stays as it is."""

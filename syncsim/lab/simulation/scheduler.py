@@ -31,8 +31,8 @@ from syncsim.lab.simulation.actors import (
     unwind,
 )
 from syncsim.lab.simulation.choices import CUT, GO_ON_OR_SWITCH, NEXT, WRITE, Choices, Touches
-from syncsim.lab.simulation.endings import CUT_SHORT, DONE, Ending
-from syncsim.lab.simulation.workers import Workers, dismiss
+from syncsim.lab.simulation.termination import CUT_SHORT, DONE, Ending
+from syncsim.lab.simulation.thread_pool import Workers, dismiss
 
 START_S: Final = 1_700_000_000.0
 """What the virtual clock shows when a run begins, in seconds since the epoch."""

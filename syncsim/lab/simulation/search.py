@@ -8,11 +8,9 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Final, TypeAlias
 
-from syncsim.lab.findings import NOTE, Finding
-from syncsim.lab.loading import Solution
+from syncsim.lab.history.findings import NOTE, Finding
 from syncsim.lab.simulation.choices import Choice
-from syncsim.lab.simulation.endings import Ending
-from syncsim.lab.simulation.playground import Playground
+from syncsim.lab.simulation.run_resources import Playground
 from syncsim.lab.simulation.scheduler import PATIENCE_S
 from syncsim.lab.simulation.simulated_run import Parameters, SimulatedRun, Simulation
 from syncsim.lab.simulation.sleep_sets import Commuting
@@ -23,6 +21,8 @@ from syncsim.lab.simulation.strategies import (
     RandomWalk,
     Strategy,
 )
+from syncsim.lab.simulation.termination import Ending
+from syncsim.lab.solutions.loading import Solution
 
 STRATEGIES: Final[dict[str, Callable[[int | str], Strategy]]] = {
     "portfolio": lambda seed: Portfolio(seed),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from syncsim.contract import Document, QueuedWrite, Row, Write
-from syncsim.lab.intercepted_store import StoreCall
+from syncsim.lab.recording.intercepted_store import StoreCall
 from syncsim.lab.simulation.environment import SimulatedStore
 from syncsim.lab.simulation.faults import Faults, Mishaps
 from syncsim.lab.simulation.scheduler import Scheduler

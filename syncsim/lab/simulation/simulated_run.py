@@ -10,35 +10,36 @@ from itertools import count
 
 import orjson
 
-from syncsim.arguments import check_retry, check_text
 from syncsim.contract import BACKGROUND, JSON
 from syncsim.errors import UsageError
 from syncsim.events import BoundedEventLog
 from syncsim.lab import scenarios
-from syncsim.lab.assembly import assemble, final
+from syncsim.lab.acting.expectations import judge_expectations
+from syncsim.lab.acting.policies import policies
+from syncsim.lab.acting.stopping import Stop, stopped
 from syncsim.lab.checkers import check_ledger
-from syncsim.lab.checkers.ledger import Ledger
-from syncsim.lab.expectations import judge_expectations
-from syncsim.lab.failures import described
-from syncsim.lab.findings import INCONCLUSIVE, NOTE, Finding, settle
-from syncsim.lab.history import History
-from syncsim.lab.loading import Solution
-from syncsim.lab.policies import policies
-from syncsim.lab.recording import ObservedLog
-from syncsim.lab.result import Run, Setting
+from syncsim.lab.checkers.history_index import Ledger
+from syncsim.lab.history.findings import INCONCLUSIVE, NOTE, Finding, settle
+from syncsim.lab.history.recorded_failure import described
+from syncsim.lab.history.records import History
+from syncsim.lab.recording.history_builder import assemble, final
+from syncsim.lab.recording.recorder import ObservedLog
+from syncsim.lab.results.run import Run, Setting
 from syncsim.lab.scenarios import DEFAULT_TEMPLATE, Part, Scenario
 from syncsim.lab.simulation.acting import Act
 from syncsim.lab.simulation.choices import Choice, Choices, Replayed, Seeded
-from syncsim.lab.simulation.endings import CUT_SHORT, Ending
 from syncsim.lab.simulation.environment import SimulatedEnvironment
 from syncsim.lab.simulation.faults import Faults
-from syncsim.lab.simulation.fresh_solution import FreshSolution
+from syncsim.lab.simulation.isolated_solution import FreshSolution
 from syncsim.lab.simulation.known_documents import KnownDocuments
-from syncsim.lab.simulation.playground import Playground, VirtualClock
+from syncsim.lab.simulation.run_resources import Playground, VirtualClock
 from syncsim.lab.simulation.scheduler import PATIENCE_S, START_S, Scheduler
-from syncsim.lab.simulation.sights import Sight, Sights, WatchedEnvironment, WatchedLog
+from syncsim.lab.simulation.step_results import Sight, Sights, WatchedEnvironment, WatchedLog
+from syncsim.lab.simulation.stoppable_draws import StoppableDraws
+from syncsim.lab.simulation.termination import CUT_SHORT, Ending
 from syncsim.lab.simulation.tokens import Token
-from syncsim.lab.stopping import Stop, StoppableDraws, stopped
+from syncsim.lab.solutions.loading import Solution
+from syncsim.service.arguments import check_retry, check_text
 from syncsim.store.engines import FullStore
 from syncsim.template.samples import sample
 

@@ -16,12 +16,12 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
-from syncsim.environment import SystemClock
 from syncsim.errors import MissingExtraError, StoreUnavailableError, UsageError
 from syncsim.events.kinds import Event
 from syncsim.events.live_log import clock_zone
-from syncsim.lab.findings import Finding
-from syncsim.lab.result import Run
+from syncsim.lab.history.findings import Finding
+from syncsim.lab.results.run import Run
+from syncsim.runtime.environment import SystemClock
 from syncsim.ui import panels
 from syncsim.ui.played import played_frame
 from syncsim.ui.player import Began, Ended, Player, drained

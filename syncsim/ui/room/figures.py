@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from syncsim.contract import JSON, Clock
-from syncsim.environment import SystemClock
 from syncsim.errors import MissingExtraError, UsageError
+from syncsim.runtime.environment import SystemClock
 from syncsim.ui import charts, panels
 from syncsim.ui.room.record import Record
 from syncsim.ui.room.timing import chart_table

@@ -11,9 +11,9 @@ from contextlib import suppress
 from typing import Any, Final
 
 from syncsim.contract import Revision
-from syncsim.environment import SystemClock
 from syncsim.errors import SyncError
 from syncsim.events.kinds import Event
+from syncsim.runtime.environment import SystemClock
 from syncsim.store.engines import locate
 
 READ_S: Final = 1.0

@@ -12,9 +12,9 @@ from typing import TypeAlias
 
 from syncsim.contract import Revision
 from syncsim.events.kinds import Event
-from syncsim.lab.checkers.conduct import COOLDOWN_S
-from syncsim.lab.history import Commit
-from syncsim.lab.result import Run
+from syncsim.lab.checkers.policy import COOLDOWN_S
+from syncsim.lab.history.records import Commit
+from syncsim.lab.results.run import Run
 
 Version: TypeAlias = Revision | Commit
 

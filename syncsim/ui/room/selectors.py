@@ -10,9 +10,9 @@ from typing import Any, Final
 import ipywidgets  # type: ignore[import-untyped]
 
 from syncsim.errors import UsageError
-from syncsim.lab import broken
 from syncsim.lab.scenarios import DEFAULT_TEMPLATE
-from syncsim.retry import POLICIES
+from syncsim.lab.solutions import broken
+from syncsim.service.retry import POLICIES
 from syncsim.template.samples import sample_names
 from syncsim.ui.plays import Order
 

@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 
 import ipywidgets  # type: ignore[import-untyped]
 
-from syncsim.lab.result import Run
+from syncsim.lab.results.run import Run
 from syncsim.ui.room.record import Record
 from syncsim.ui.room.verdicts import STYLE, verdict_card, verdict_cards
 

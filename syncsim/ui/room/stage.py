@@ -15,9 +15,9 @@ from typing import Final
 
 from syncsim.errors import UsageError
 from syncsim.events.kinds import Event
-from syncsim.lab.findings import Finding
-from syncsim.lab.result import Run
-from syncsim.lab.saved_run import read_run
+from syncsim.lab.history.findings import Finding
+from syncsim.lab.results.run import Run
+from syncsim.lab.results.saved_run import read_run
 from syncsim.ui.plays import Order
 from syncsim.ui.room.record import Record, Version
 

@@ -11,8 +11,8 @@ from html import escape
 from typing import Final
 
 from syncsim.events.live_log import printable
-from syncsim.lab.findings import INCONCLUSIVE, NOTE, TITLES, Finding
-from syncsim.lab.result import Run
+from syncsim.lab.history.findings import INCONCLUSIVE, NOTE, TITLES, Finding
+from syncsim.lab.results.run import Run
 from syncsim.ui.drawing import counted
 from syncsim.ui.panels import verdict_of
 from syncsim.ui.room.past.look import STYLE as LOOK_STYLE

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Self
 from syncsim.contract import Outcome
 from syncsim.errors import UsageError
 from syncsim.masking import masked
+from syncsim.runtime.wiring import connect, default_url
 from syncsim.store.engines import locate
 from syncsim.template import check_user
 from syncsim.ui.room.past.restoring import Lost, changes_to_restore
 from syncsim.ui.room.record import Record
-from syncsim.wiring import connect, default_url
 
 if TYPE_CHECKING:
-    from syncsim.connection import Connection
+    from syncsim.runtime.connection import Connection
 
 USER = "room"
 

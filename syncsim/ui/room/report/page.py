@@ -16,8 +16,8 @@ from typing import Final
 from syncsim import __version__
 from syncsim.contract import JSON
 from syncsim.events.live_log import printable
-from syncsim.lab.findings import TITLES
-from syncsim.lab.result import Run
+from syncsim.lab.history.findings import TITLES
+from syncsim.lab.results.run import Run
 from syncsim.lab.scenarios import expectations
 from syncsim.ui.drawing import counted
 from syncsim.ui.panels import verdict_of

@@ -12,7 +12,7 @@ from typing import Final
 
 from syncsim.contract import JSON
 from syncsim.events.live_log import printable
-from syncsim.lab.figures import percentile
+from syncsim.lab.results.figures import percentile
 from syncsim.ui.charts import SLOWEST_MS
 from syncsim.ui.drawing import LOOKS, counted, person
 from syncsim.ui.happenings import cut

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from syncsim.contract import JSON
-from syncsim.lab.checkers.conduct import COOLDOWN_S
+from syncsim.lab.checkers.policy import COOLDOWN_S
 from syncsim.ui.drawing import INK, LOOKS, Look, counted, lanes, new_figure, person, typed
 from syncsim.ui.room.record import Record
 from syncsim.ui.room.timing.moments import Moment, What, cooldowns, moments

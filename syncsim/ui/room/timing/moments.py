@@ -14,7 +14,7 @@ from typing import Final, Literal, TypeAlias
 from syncsim.contract import BACKGROUND
 from syncsim.events import kinds
 from syncsim.events.kinds import Event
-from syncsim.lab.checkers.conduct import COOLDOWN_S
+from syncsim.lab.checkers.policy import COOLDOWN_S
 from syncsim.ui.room.record import Record, Version, number_of
 
 What: TypeAlias = Literal[

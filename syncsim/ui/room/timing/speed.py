@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from syncsim.contract import BACKGROUND, JSON
 from syncsim.events import kinds
 from syncsim.events.kinds import Event
-from syncsim.lab.figures import percentile
+from syncsim.lab.results.figures import percentile
 from syncsim.ui.charts import SLOWEST_MS
 from syncsim.ui.drawing import INK, LOOKS, Look, counted, new_figure, person, typed
 from syncsim.ui.room.record import Record

@@ -1,0 +1,1 @@
+"""Scenarios and loads are run: on threads, on processes, simulated."""

@@ -1,0 +1,1 @@
+"""A solution is examined: every probe, hang and leak, and what each shows."""

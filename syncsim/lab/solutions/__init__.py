@@ -1,0 +1,1 @@
+"""The programs that are examined: the textbook, broken and correct ones, and how one is loaded."""
