@@ -15,7 +15,7 @@ from syncsim.contract import BACKGROUND, Document
 from syncsim.lab.checkers import check
 from syncsim.lab.history.records import Attempt, Commit, Final, History, Operation, digest
 from syncsim.lab.scenarios import user_names
-from syncsim.lab.scenarios.edits import EDITS, Edit
+from syncsim.lab.scenarios.edits import EDITS, NumberedEdit
 
 WANTED_PER_S = 50_000
 TEMPLATES = ("event_registration", "bug_report", "contact_card", "patient_intake")
@@ -59,7 +59,7 @@ def recorded(operations: int, seed: int = 7) -> History:
             calls.append(_read(template, call, users[user], called, returned))
             continue
         edits[user] += 1
-        edit = Edit(EDITS[edits[user] % len(EDITS)], users[user], edits[user], user)
+        edit = NumberedEdit(EDITS[edits[user] % len(EDITS)], users[user], edits[user], user)
         calls.append(_update(template, call, edit, called, returned, attempts, random))
     commits = [commit for template in templates for commit in template.commits]
     return History(tuple(calls), tuple(attempts), tuple(commits), _finals(templates))
@@ -90,7 +90,7 @@ def _read(template: _Template, call: str, user: str, called: int, returned: int)
 def _update(
     template: _Template,
     call: str,
-    edit: Edit,
+    edit: NumberedEdit,
     called: int,
     returned: int,
     attempts: list[Attempt],

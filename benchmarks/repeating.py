@@ -24,7 +24,7 @@ from syncsim.contract import Document, Snapshot
 from syncsim.lab.simulation.choices import Choice, Guided, Replayed, Seeded
 from syncsim.lab.simulation.explore import explore
 from syncsim.lab.simulation.faults import Faults
-from syncsim.lab.simulation.run_resources import Playground
+from syncsim.lab.simulation.run_resources import RunResources
 from syncsim.lab.simulation.shrinking import shrink
 from syncsim.lab.simulation.simulated_run import Parameters, SimulatedRun, Simulation
 from syncsim.lab.simulation.tokens import Token
@@ -102,8 +102,8 @@ class Shrinking(NamedTuple):
 def shrink_failures(name: str, parameters: Parameters, failures: int) -> list[Shrinking]:
     """So many failing runs of a broken solution, each shrunk; in the order of their seeds."""
     found: list[Shrinking] = []
-    with Playground() as playground:
-        simulation = Simulation(parameters, playground, solution=_solution(name))
+    with RunResources() as resources:
+        simulation = Simulation(parameters, resources, solution=_solution(name))
         for seed in count():
             run = simulation.run(Seeded(seed))
             if run.faults:
@@ -166,9 +166,9 @@ def _replayed(tokens: int, python: str = sys.executable) -> Row:
     asked_of = (("", STORM), ("", LOST_ANSWERS), *BROKEN)
     asked: list[tuple[str, str]] = []
     digests: list[str] = []
-    with Playground() as playground:
+    with RunResources() as resources:
         for name, parameters in asked_of:
-            simulation = Simulation(parameters, playground, solution=_solution(name))
+            simulation = Simulation(parameters, resources, solution=_solution(name))
             for seed in range(-(-tokens // len(asked_of))):
                 run = simulation.run(Seeded(seed))
                 asked.append((name, simulation.token(run.choices)))
@@ -204,11 +204,11 @@ def _solution(name: str) -> Solution:
 def digests_of(asked: list[tuple[str, str]]) -> list[str]:
     """Of the runs of these tokens, each with the name of its solution, one after another."""
     digests = []
-    with Playground() as playground:
+    with RunResources() as resources:
         for name, text in asked:
             token = Token.parse(text)
             parameters = Parameters.from_json(token.scenario, token.parameters)
-            simulation = Simulation(parameters, playground, solution=_solution(name))
+            simulation = Simulation(parameters, resources, solution=_solution(name))
             digests.append(simulation.replay(token).digest)
     return digests
 
@@ -235,7 +235,7 @@ def made_again_on_sqlite(
 ) -> Iterator[tuple[bool, bool]]:
     """Whether each run on the memory store failed, and whether it is the same on SQLite."""
     solution = _solution(name)
-    with Playground() as memory, Playground("sqlite") as files:
+    with RunResources() as memory, RunResources("sqlite") as files:
         in_memory = Simulation(parameters, memory, solution=solution)
         in_files = Simulation(parameters, files, solution=solution)
         for seed in range(runs):

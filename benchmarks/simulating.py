@@ -22,7 +22,7 @@ from syncsim.events import BoundedEventLog
 from syncsim.lab.acting.actor import play
 from syncsim.lab.simulation.choices import Seeded
 from syncsim.lab.simulation.explore import explore
-from syncsim.lab.simulation.run_resources import Playground, VirtualClock
+from syncsim.lab.simulation.run_resources import RunResources, VirtualClock
 from syncsim.lab.simulation.scheduler import Scheduler
 from syncsim.lab.simulation.simulated_run import Parameters, Simulation
 from syncsim.service.service import build
@@ -56,9 +56,9 @@ def simulations(schedules: int, rounds: int) -> Iterator[Row]:
 def _beside_the_bare_workload(store: str, rounds: int) -> tuple[float, float]:
     """Milliseconds of CPU that a run takes, and how many times that of the bare workload it is."""
     seeds = count(1)
-    with Playground(store) as playground:
-        simulation = Simulation(STORM, playground)
-        bare = _bare(playground)
+    with RunResources(store) as resources:
+        simulation = Simulation(STORM, resources)
+        bare = _bare(resources)
         pairs = [
             (_cpu_ms(bare), _cpu_ms(lambda: simulation.run(Seeded(next(seeds)))))
             for _ in range(rounds)
@@ -91,12 +91,12 @@ class _BareEnvironment:
         self.new_id = lambda: f"{next(ids):016x}"
 
 
-def _bare(playground: Playground) -> Callable[[], object]:
+def _bare(resources: RunResources) -> Callable[[], object]:
     plan = STORM.plan()
     document = sample(plan.template)
 
     def workload() -> None:
-        store, cache_of = playground.parts(Scheduler(Seeded(1), playground.workers))
+        store, cache_of = resources.parts(Scheduler(Seeded(1), resources.workers))
         sync = build(_BareEnvironment(store, plan.users, cache_of))
         store.create(plan.template, document, by=BACKGROUND)
         for actor in plan.parts[0].actors:

@@ -11,7 +11,7 @@ from typing import Any
 from syncsim import connect
 from syncsim.contract import Outcome
 from syncsim.runtime.connection import Connection
-from syncsim.ui.room.record import Record
+from syncsim.ui.room.record import RunView
 from tests.template_examples import good
 
 HOSTILE = (
@@ -102,5 +102,5 @@ class Story:
         return self.sync.get_template("form", user="reader").document
 
     @property
-    def record(self) -> Record:
-        return Record(self.sync.events.read(), list(self.sync.history("form"))[::-1])
+    def record(self) -> RunView:
+        return RunView(self.sync.events.read(), list(self.sync.history("form"))[::-1])

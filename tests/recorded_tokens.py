@@ -13,7 +13,7 @@ from pathlib import Path
 
 from syncsim.lab.simulation.choices import Seeded
 from syncsim.lab.simulation.faults import Faults
-from syncsim.lab.simulation.run_resources import Playground
+from syncsim.lab.simulation.run_resources import RunResources
 from syncsim.lab.simulation.simulated_run import Parameters, Simulation
 from syncsim.lab.simulation.tokens import Token
 from syncsim.lab.solutions.loading import Solution
@@ -35,7 +35,7 @@ PARAMETERS = (
 
 def build_of(solution: str) -> Solution:
     """The `build` of a module of the zoo, named without its package."""
-    build: Solution = import_module(f"syncsim.lab.{solution}").build
+    build: Solution = import_module(f"syncsim.lab.solutions.{solution}").build
     return build
 
 
@@ -44,17 +44,17 @@ def recorded() -> list[tuple[str, str, str]]:
     return [tuple(run) for run in json.loads(FILE.read_text("utf-8"))]
 
 
-def replayed(playground: Playground, solution: str, text: str) -> str:
+def replayed(resources: RunResources, solution: str, text: str) -> str:
     """The digest that the token's run has here."""
     token = Token.parse(text)
     parameters = Parameters.from_json(token.scenario, token.parameters)
-    return Simulation(parameters, playground, solution=build_of(solution)).replay(token).digest
+    return Simulation(parameters, resources, solution=build_of(solution)).replay(token).digest
 
 
 def _made() -> Iterator[tuple[str, str, str]]:
-    with Playground() as playground:
+    with RunResources() as resources:
         for seed, (solution, parameters) in enumerate(product(SOLUTIONS, PARAMETERS)):
-            simulation = Simulation(parameters, playground, solution=build_of(solution))
+            simulation = Simulation(parameters, resources, solution=build_of(solution))
             run = simulation.run(Seeded(seed))
             yield solution, simulation.token(run.choices), run.digest
 

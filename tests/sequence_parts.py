@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from syncsim.lab.simulation.explore import Failure, explore
+from syncsim.lab.simulation.explore import FailingSchedule, explore
 from syncsim.lab.simulation.simulated_run import Parameters, SimulatedRun, simulate
 from syncsim.lab.solutions.broken.blind_write import BlindWrite
 from syncsim.lab.solutions.broken.rude_job import RudeJob
@@ -33,7 +33,7 @@ class TwoLocks(Textbook):
 
 
 @cache
-def failure(solution: Callable[..., Any], scenario: str, users: int = 2) -> Failure:
+def failure(solution: Callable[..., Any], scenario: str, users: int = 2) -> FailingSchedule:
     with_job = scenario != "perfect-storm" or solution is RudeJob
     schedules = 40 if scenario == "perfect-storm" else 4  # the others fail in every schedule
     found = explore(
@@ -48,5 +48,5 @@ def played(scenario: str, users: int | None = None, seed: int = 3) -> SimulatedR
     return simulate(Parameters(scenario, users=users), seed=seed)
 
 
-def lost_update() -> Failure:
+def lost_update() -> FailingSchedule:
     return failure(BlindWrite, "perfect-storm")

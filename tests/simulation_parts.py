@@ -18,7 +18,7 @@ from syncsim.lab.simulation.run_resources import VirtualClock
 from syncsim.lab.simulation.scheduler import Scheduler
 from syncsim.lab.simulation.strategies import Strategy
 from syncsim.lab.simulation.termination import Ending
-from syncsim.lab.simulation.thread_pool import Workers
+from syncsim.lab.simulation.thread_pool import ThreadPool
 from syncsim.store.memory import MemoryStore
 
 DOCUMENT = {
@@ -40,7 +40,7 @@ Jobs = Callable[[SimulatedEnvironment], Mapping[str, Job]]
 class World:
     """One run that is over."""
 
-    gate: Scheduler
+    scheduler: Scheduler
     store: MemoryStore
     ending: Ending
     answers: dict[str, object]
@@ -53,14 +53,14 @@ class World:
 
     @property
     def trace(self) -> list[tuple[str, str]]:
-        return [(actor, call) for actor, call, _ in self.gate.trace]
+        return [(actor, call) for actor, call, _ in self.scheduler.trace]
 
 
 @dataclass
 class Bench:
     """Runs jobs under given choices, on reused worker threads."""
 
-    workers: Workers = field(default_factory=Workers)
+    workers: ThreadPool = field(default_factory=ThreadPool)
 
     def run(
         self,
@@ -70,8 +70,8 @@ class Bench:
         faults: Faults | None = None,
         patience_s: float = 2.0,
     ) -> World:
-        gate = Scheduler(choices or Guided(()), self.workers, patience_s=patience_s)
-        clock = VirtualClock(gate)
+        scheduler = Scheduler(choices or Guided(()), self.workers, patience_s=patience_s)
+        clock = VirtualClock(scheduler)
         store = MemoryStore(clock=clock)
         store.create("t", DOCUMENT, by="background")
         caches: dict[str, MemoryCache] = {}
@@ -79,7 +79,7 @@ class Bench:
 
         def main() -> None:
             env = SimulatedEnvironment(
-                gate,
+                scheduler,
                 store,
                 users=("ann", "ben", "cleo"),
                 events=BoundedEventLog(clock),
@@ -89,15 +89,17 @@ class Bench:
 
             def performing(name: str, job: Job) -> Job:
                 def perform() -> None:
-                    gate.begin_operation("update")
+                    scheduler.begin_operation("update")
                     answers[name] = job()
 
                 return perform
 
-            gate.join([gate.spawn(name, performing(name, job)) for name, job in jobs(env).items()])
+            scheduler.join(
+                [scheduler.spawn(name, performing(name, job)) for name, job in jobs(env).items()]
+            )
 
-        ending = gate.run(main)
-        return World(gate, store, ending, answers, dict(gate.errors))
+        ending = scheduler.run(main)
+        return World(scheduler, store, ending, answers, dict(scheduler.errors))
 
     def sweep(self, jobs: Jobs, strategy: Strategy, at_most: int = 100_000) -> Iterator[World]:
         """A run for each of the strategy's choices; those it cut are left out."""

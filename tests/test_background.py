@@ -11,7 +11,7 @@ from syncsim.lab.simulation.choices import Seeded
 from syncsim.lab.simulation.environment import SimulatedEnvironment
 from syncsim.service.background import (
     CLOCK_GRAIN_S,
-    FirstSights,
+    ClockSkewGuard,
     MaintenanceRun,
     derive,
     reading_level,
@@ -108,7 +108,7 @@ def test_a_second_look_forgets_the_first() -> None:
 
 def test_a_stamp_within_the_grain_of_the_clock_is_a_plain_age() -> None:
     """Two processes of one host may read the clock in either order; that is no step."""
-    sights = FirstSights()
+    sights = ClockSkewGuard()
     ahead = row(NOW + CLOCK_GRAIN_S)
     run = MaintenanceRun(5.0, lambda: NOW, sights)
     assert run.too_recent(ahead) == "Skipped - recent user update (ann, 0.0 s ago, cooldown 5.0 s)"
@@ -118,7 +118,7 @@ def test_a_stamp_within_the_grain_of_the_clock_is_a_plain_age() -> None:
 
 
 def test_first_sights_are_kept_one_a_template() -> None:
-    sights = FirstSights()
+    sights = ClockSkewGuard()
     for second in range(3):
         MaintenanceRun(5.0, lambda: NOW + second, sights).too_recent(row(NOW + 100))  # noqa: B023
     assert sights._seen.keys() == {"t"}

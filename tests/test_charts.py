@@ -22,7 +22,7 @@ from syncsim.runtime.wiring import connect
 from syncsim.service.reads import CacheState
 from syncsim.template.samples import sample
 from syncsim.ui import charts
-from syncsim.ui.drawing import LOOKS, escaped, typed
+from syncsim.ui.drawing import STYLES, escaped, typed
 from syncsim.ui.timeline import MOST_LANES
 from syncsim.ui.updates import updates
 
@@ -156,7 +156,7 @@ def test_text_for_a_chart_stays_on_one_short_line() -> None:
     assert typed("a\nb") == "a\\nb"
 
 
-@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+@pytest.mark.parametrize("look", STYLES.values(), ids=STYLES)
 def test_words_can_be_read_on_white(look: Any) -> None:
     """Contrast of at least 4.5:1 by WCAG 2.2, success criterion 1.4.3; and never colour alone."""
     channels = [int(look.ink[i : i + 2], 16) / 255 for i in (1, 3, 5)]
@@ -165,7 +165,7 @@ def test_words_can_be_read_on_white(look: Any) -> None:
     )
     luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
     assert 1.05 / (luminance + 0.05) >= 4.5
-    assert len({each.sign for each in LOOKS.values()}) == len(LOOKS)
+    assert len({each.sign for each in STYLES.values()}) == len(STYLES)
 
 
 # -- every chart -----------------------------------------------------------------------------------

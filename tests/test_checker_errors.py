@@ -9,7 +9,7 @@ import pytest
 
 from syncsim.lab.checkers import check
 from syncsim.lab.checkers.errors import judge_errors, refusal_of
-from syncsim.lab.checkers.history_index import Ledger
+from syncsim.lab.checkers.history_index import HistoryIndex
 from syncsim.lab.history.findings import NOTE, Finding
 from syncsim.lab.history.records import Attempt, Commit, Failure, History, Operation
 from syncsim.template.samples import sample
@@ -82,17 +82,17 @@ BARE = error("SyncError", "could not be saved")
 
 
 def judged(*operations: Operation) -> list[Finding]:
-    return list(judge_errors(ledger(*operations)))
+    return list(judge_errors(index(*operations)))
 
 
-def ledger(*operations: Operation) -> Ledger:
+def index(*operations: Operation) -> HistoryIndex:
     attempts = list(RIVALS)
     for operation in operations:
         if operation.id == LOST.id:
             attempts += tried(operation, "lost", "lost", "lost")
         if operation.id == OUTAGE.id:
             attempts += tried(operation, "failed", "failed")
-    return Ledger(History(operations, tuple(attempts), COMMITS))
+    return HistoryIndex(History(operations, tuple(attempts), COMMITS))
 
 
 def said(operation: Operation, failure: Failure) -> Operation:
@@ -104,7 +104,7 @@ def test_an_empty_history_has_no_poor_errors() -> None:
 
 
 def test_each_of_the_five_refusals_is_told_from_the_stores_record() -> None:
-    found = ledger(*FIVE)
+    found = index(*FIVE)
     assert [refusal_of(found, operation) for operation in FIVE] == [
         "unknown template",
         "stale version",
@@ -179,7 +179,7 @@ def test_a_message_about_another_template_of_the_run_is_false() -> None:
     """The attribute is right, and the reader of the message is sent to the wrong template."""
     other = replace(COMMITS[0], template_id="u")
     wrong = said(OUTAGE, error("StoreUnavailableError", "u cannot be saved", template_id="t"))
-    found = Ledger(History((wrong,), (*RIVALS, *tried(wrong, "failed")), (*COMMITS, other)))
+    found = HistoryIndex(History((wrong,), (*RIVALS, *tried(wrong, "failed")), (*COMMITS, other)))
     (finding,) = judge_errors(found)
     assert "it speaks of 'u'" in finding.message
 
@@ -201,11 +201,11 @@ def test_a_solution_may_speak_of_its_own_tokens() -> None:
     reader = Operation("ben-1", "update", "ben", "t", 5, 8, "committed", version="mine")
     commits = (*COMMITS[:2], replace(COMMITS[2], operation="ben-1"))
     stale = said(STALE, error("SyncError", "t is at mine, not at v1"))
-    assert list(judge_errors(Ledger(History((reader, stale), (), commits)))) == []
+    assert list(judge_errors(HistoryIndex(History((reader, stale), (), commits)))) == []
 
 
 def codes(*operations: Operation) -> set[str]:
-    found = ledger(*operations)
+    found = index(*operations)
     return {finding.code for finding in check(found.history)} - {"D1"}  # the rival is nobody here
 
 

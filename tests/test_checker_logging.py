@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from syncsim.events.kinds import Event
-from syncsim.lab.checkers.history_index import Ledger
+from syncsim.lab.checkers.history_index import HistoryIndex
 from syncsim.lab.checkers.logging_facts import judge_logging
 from syncsim.lab.history.findings import Finding
 from syncsim.lab.history.records import Attempt, Commit, Failure, History, Operation
@@ -47,7 +47,7 @@ def judged(
     ids: dict[str, str] | None = None,
 ) -> list[Finding]:
     history = History(operations, attempts, COMMITS, events=events, ids=ids or {})
-    return list(judge_logging(Ledger(history), operations, 0.8))
+    return list(judge_logging(HistoryIndex(history), operations, 0.8))
 
 
 def without(kind: str) -> tuple[Event, ...]:

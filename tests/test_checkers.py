@@ -14,8 +14,8 @@ import pytest
 
 from syncsim.contract import Conflict, Document
 from syncsim.lab.checkers import check, inform
-from syncsim.lab.checkers.history_index import Timeline
-from syncsim.lab.history.findings import Finding, settle
+from syncsim.lab.checkers.history_index import VersionLine
+from syncsim.lab.history.findings import Finding, apply_precedence
 from syncsim.lab.history.records import (
     Attempt,
     Commit,
@@ -636,7 +636,7 @@ def test_a_return_to_a_token_that_nobody_can_place_must_be_to_some_version() -> 
 def test_a_commit_is_not_later_than_one_after_it_whenever_its_answer_came() -> None:
     """The answer to v2 was slow; v3 was acknowledged, so v2 was there before it too."""
     commits = [Commit(n, "t", f"v{n}", None, None, "ann", 0.0, {}) for n in (1, 2, 3)]
-    timeline = Timeline(commits, [(-1, -1), (1, 90), (2, 20)])
+    timeline = VersionLine(commits, [(-1, -1), (1, 90), (2, 20)])
     assert list(timeline.heads(30, 40)) == [2]
     assert list(timeline.heads(10, 15)) == [0, 1, 2]
     assert list(timeline.heads(0, 0)) == [0]
@@ -886,7 +886,7 @@ def finding(code: str, operation: str = "ann-1", kind: str = "k") -> Finding:
     ],
 )
 def test_one_defect_costs_one_code(found: list[Finding], kept: list[str]) -> None:
-    assert [one.code for one in settle(found)] == kept
+    assert [one.code for one in apply_precedence(found)] == kept
 
 
 # -- form ------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from syncsim.contract import ABSENT, Conflict
 from syncsim.errors import UsageError
-from syncsim.events import OTHER, BoundedEventLog, Operation, kinds
+from syncsim.events import OTHER, BoundedEventLog, OperationScope, kinds
 from syncsim.events.kinds import Event
 from tests.parts import ManualClock
 
@@ -80,7 +80,7 @@ def test_the_operation_around_it_stamps_an_event(log: BoundedEventLog) -> None:
     log.emit("before")
     with log.operation("ann", "u1"):
         log.emit("inside")
-        with Operation("bob", "u2"):
+        with OperationScope("bob", "u2"):
             log.emit("nested")
         log.emit("inside again")
     log.emit("after")

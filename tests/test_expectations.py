@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from syncsim.lab.acting.expectations import judge_expectations
-from syncsim.lab.checkers.history_index import Ledger
+from syncsim.lab.checkers.history_index import HistoryIndex
 from syncsim.lab.history.findings import Finding
 from syncsim.lab.scenarios import Part, scenario
 from tests.test_checkers import Story
@@ -14,8 +14,8 @@ SPENT, QUEUED = scenario("retry-ladder", users=2).parts
 
 
 def judged(story: Story, part: Part) -> list[str]:
-    ledger = Ledger(story.history())
-    found: list[Finding] = list(judge_expectations(part, "t", ledger, follows_policy=True))
+    index = HistoryIndex(story.history())
+    found: list[Finding] = list(judge_expectations(part, "t", index, follows_policy=True))
     return [finding.kind for finding in found]
 
 

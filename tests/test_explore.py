@@ -10,7 +10,7 @@ from benchmarks.repeating import BlindInFewSteps
 from syncsim.contract import Document, Outcome, Snapshot
 from syncsim.errors import UsageError
 from syncsim.lab.simulation.explore import explore, replay
-from syncsim.lab.simulation.run_resources import Playground
+from syncsim.lab.simulation.run_resources import RunResources
 from syncsim.lab.simulation.search import MAX_ENDLESS, STRATEGIES
 from syncsim.lab.simulation.simulated_run import Parameters, Simulation
 from syncsim.lab.simulation.sleep_sets import Commuting
@@ -179,8 +179,8 @@ def test_no_finding_is_missed_by_leaving_out_orders_that_commute() -> None:
     def findings(strategy: Strategy) -> tuple[set[tuple[str, tuple[str, ...]]], int]:
         found: set[tuple[str, tuple[str, ...]]] = set()
         runs = 0
-        with Playground() as playground:
-            simulation = Simulation(parameters, playground, solution=StaleForOne)
+        with RunResources() as resources:
+            simulation = Simulation(parameters, resources, solution=StaleForOne)
             while (choices := strategy.next_run()) is not None:
                 run = simulation.run(choices)
                 strategy.learn(choices)

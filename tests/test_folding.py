@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from syncsim.contract import ABSENT, Document
 from syncsim.errors import InvalidTemplateError
-from syncsim.lab.history.expected_state import deviations, differences, pointer, same, value_at
+from syncsim.lab.history.expected_state import differences, mismatches, pointer, same, value_at
 from syncsim.merging import merge
 from syncsim.template import validate
 from syncsim.template.samples import sample
@@ -103,7 +103,7 @@ def test_what_the_merge_makes_is_what_the_judges_want(
     head, mine = edited(base, theirs), edited(base, ours)
     merged = merge(base, head, mine)
     mended = [c.path.split("/")[1:3] for c in merged.conflicts if c.kind == "invariant"]
-    for deviation in deviations(base, mine, head, merged.document):
+    for deviation in mismatches(base, mine, head, merged.document):
         assert [*deviation.path[:2]] in mended, (deviation, merged.conflicts)
 
 
@@ -112,7 +112,7 @@ def test_what_the_merge_makes_is_what_the_judges_want(
 def test_an_edit_of_the_head_itself_is_wanted_as_it_is(theirs: list[Any], ours: list[Any]) -> None:
     head = edited(BASE, theirs)
     mine = edited(head, ours)
-    assert list(deviations(head, mine, head, mine)) == []
+    assert list(mismatches(head, mine, head, mine)) == []
 
 
 @settings(max_examples=200)
@@ -122,7 +122,7 @@ def test_the_stale_document_is_accused_of_every_leaf_it_undoes(
 ) -> None:
     """Last write wins on the whole document: what they changed and we did not is a deviation."""
     head, mine = edited(BASE, theirs), edited(BASE, ours)
-    found = [deviation.path for deviation in deviations(BASE, mine, head, mine)]
+    found = [deviation.path for deviation in mismatches(BASE, mine, head, mine)]
     touched = {*differences(BASE, mine), ("metadata", "tags")}  # tags have no ids
     for path in differences(BASE, head):
         if all(path[: len(p)] != p[: len(path)] for p in touched):

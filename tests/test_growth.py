@@ -14,7 +14,7 @@ import pytest
 
 from syncsim.contract import Document
 from syncsim.errors import InvalidTemplateError
-from syncsim.lab.history.expected_state import deviations
+from syncsim.lab.history.expected_state import mismatches
 from syncsim.merging import alignment, changed_paths, diff, merge
 from syncsim.merging.crediting import Version, authors
 from syncsim.merging.ordering import arrange, turned_pairs
@@ -162,7 +162,7 @@ def cards_that_move(size: int) -> Work:
 def judged(size: int) -> Work:
     base, earlier, later = (form(fields(size, label=label)) for label in ("Old", "One", "Two"))
     after = merge(base, earlier, later).document
-    return lambda: [*deviations(base, later, earlier, after)]
+    return lambda: [*mismatches(base, later, earlier, after)]
 
 
 def chosen_of_many(size: int) -> Work:

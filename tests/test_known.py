@@ -23,7 +23,7 @@ def nothing_known() -> None:
     memories += [
         judge._known
         for judge in (*known._PARTS.values(), known._FIELDS, known._SECTIONS)
-        if isinstance(judge, known.Memo)
+        if isinstance(judge, known.CachingValidator)
     ]
     for memory in memories:
         memory.clear()
@@ -33,13 +33,13 @@ def nothing_known() -> None:
 def checked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The values whose rules are looked at from here on."""
     seen: list[Any] = []
-    judged = known.Judge._judged
+    judged = known.Validator._judged
 
-    def counted(self: known.Judge, value: Any) -> Any:
+    def counted(self: known.Validator, value: Any) -> Any:
         seen.append(value)
         return judged(self, value)
 
-    monkeypatch.setattr(known.Judge, "_judged", counted)
+    monkeypatch.setattr(known.Validator, "_judged", counted)
     return seen
 
 
@@ -136,7 +136,7 @@ def test_a_refused_document_leaves_nothing_behind_that_vouches_for_it() -> None:
 
 def test_the_memories_hold_no_more_than_what_they_count() -> None:
     """orjson takes 4 KiB for each of its answers; a memory of thousands must not keep that."""
-    memo = known.Memo(known.FIELDS.element)
+    memo = known.CachingValidator(known.FIELDS.element)
     fields = generate(200, 5)["fields"]
     memo.recall(fields[0])
     tracemalloc.start()

@@ -15,7 +15,7 @@ from syncsim.events.kinds import Event
 from syncsim.lab import solutions
 from syncsim.lab.engines.runner import run
 from syncsim.lab.history.records import Operation
-from syncsim.lab.recording.call_log import Tape
+from syncsim.lab.recording.call_log import CallLog
 from syncsim.lab.recording.log_records import LogRecords
 from syncsim.lab.simulation.simulated_run import Parameters, simulate
 
@@ -24,14 +24,14 @@ logger = logging.getLogger("a.solution")
 
 
 @contextmanager
-def listening() -> Iterator[Tape]:
-    tape = Tape(count().__next__, lambda: 0.0)
+def listening() -> Iterator[CallLog]:
+    tape = CallLog(count().__next__, lambda: 0.0)
     records = LogRecords(tape, lambda: 5.0)
     yield tape
     records.close()
 
 
-def perform(tape: Tape, verb: Callable[[], object], name: str = "ann-1") -> list[Event]:
+def perform(tape: CallLog, verb: Callable[[], object], name: str = "ann-1") -> list[Event]:
     """An operation that logs; what has been heard so far."""
     tape.perform(
         Operation(name, "update", "ann", "t"), verb, lambda _: {}, lambda _: {}, since_s=0.0

@@ -10,7 +10,7 @@ from syncsim.lab.history.findings import INCONCLUSIVE, Finding
 from syncsim.lab.history.records import Failure, History, Operation
 from syncsim.lab.results.run import Run, Setting
 from syncsim.ui import panels
-from syncsim.ui.standing import Standing
+from syncsim.ui.standing import DashboardState
 
 HOSTILE = ("<img src=x onerror=alert(1)>", "<a href='x'>ann</a>", "\" onmouseover='x' <script>")
 
@@ -56,7 +56,7 @@ def test_what_others_wrote_is_text(name: str) -> None:
 
 def test_the_status_tells_the_current_state() -> None:
     told = panels.status_facts(
-        Standing(
+        DashboardState(
             [
                 event("cache.miss"),
                 event("cache.hit", version="1-a"),
@@ -75,7 +75,7 @@ def test_the_status_tells_the_current_state() -> None:
 
 
 def test_before_anything_happened_the_status_says_so() -> None:
-    told = panels.status_facts(Standing()).values()
+    told = panels.status_facts(DashboardState()).values()
     assert {"none yet", "not yet", "no reads yet", "no updates yet"} <= set(told)
 
 

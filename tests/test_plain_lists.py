@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncsim.contract import ABSENT, Conflict, Document, Environment, Row
-from syncsim.lab.history.expected_state import deviations
+from syncsim.lab.history.expected_state import mismatches
 from syncsim.lab.scenarios import Actor, Barrier, Expectations, Part, Read, Scenario, Update
-from syncsim.lab.scenarios.edits import Edit
+from syncsim.lab.scenarios.edits import NumberedEdit
 from syncsim.lab.simulation.explore import explore
 from syncsim.lab.simulation.simulated_run import Parameters
 from syncsim.lab.solutions.textbook import Textbook
@@ -22,7 +22,7 @@ SCHEDULES = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Retag(Edit):
+class Retag(NumberedEdit):
     """`kind` says what is done to the tags of the document."""
 
     def changes(self, document: Document) -> Document:
@@ -128,7 +128,7 @@ BASE, THEIRS = ["a", "b", "a"], ["a", "a", "b", "a"]
 )
 def test_a_list_holds_each_value_so_many_times(mine: Any, after: Any, right: bool) -> None:
     documents = ({"metadata": {"tags": tags}} for tags in (BASE, mine, THEIRS, after))
-    assert (not [*deviations(*documents)]) is right
+    assert (not [*mismatches(*documents)]) is right
 
 
 @given(*[st.lists(st.sampled_from([1, 1.0, True, "a", {"k": 1}]), max_size=5)] * 3)
@@ -138,4 +138,4 @@ def test_what_the_merge_makes_of_such_lists_is_right_or_on_record(
     was, first, second = ({"metadata": {"tags": tags}} for tags in (base, theirs, mine))
     result = merge(was, first, second)
     if not result.conflicts:
-        assert not [*deviations(was, second, first, result.document)]
+        assert not [*mismatches(was, second, first, result.document)]

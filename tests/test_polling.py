@@ -52,7 +52,7 @@ def test_a_look_now_and_then_is_no_step_and_takes_no_time(bench: Bench) -> None:
 
 def test_who_polls_a_flag_lets_the_others_put_it_up(bench: Bench) -> None:
     def jobs(env: SimulatedEnvironment) -> dict[str, Job]:
-        flag = bound(ControlledEvent, env._gate)()
+        flag = bound(ControlledEvent, env._scheduler)()
 
         def wait() -> str:
             while not flag.is_set():

@@ -23,11 +23,11 @@ from syncsim.lab.scenarios import (
     Update,
     scenario,
 )
-from syncsim.lab.scenarios.edits import EDITS, Edit
+from syncsim.lab.scenarios.edits import EDITS, NumberedEdit
 from syncsim.lab.scenarios.probes_conflicts import CONFLICT_PROBES, FORCED
 from syncsim.lab.simulation.choices import Seeded
 from syncsim.lab.simulation.explore import explore, replay
-from syncsim.lab.simulation.run_resources import Playground
+from syncsim.lab.simulation.run_resources import RunResources
 from syncsim.lab.simulation.simulated_run import Parameters, SimulatedRun, Simulation
 from syncsim.lab.solutions.broken.no_retry import NoRetry
 from syncsim.lab.solutions.broken.ten_retries import TenRetries
@@ -39,13 +39,13 @@ BROKEN = Path(__file__).parents[1] / "syncsim" / "lab" / "solutions" / "broken"
 
 
 @pytest.fixture(scope="module")
-def playground() -> Iterator[Playground]:
-    with Playground() as playground:
-        yield playground
+def resources() -> Iterator[RunResources]:
+    with RunResources() as resources:
+        yield resources
 
 
-def played(playground: Playground, name: str, solution: object = build) -> SimulatedRun:
-    simulation = Simulation(Parameters(name), playground, solution=solution)  # type: ignore[arg-type]
+def played(resources: RunResources, name: str, solution: object = build) -> SimulatedRun:
+    simulation = Simulation(Parameters(name), resources, solution=solution)  # type: ignore[arg-type]
     return simulation.run(Seeded(1))
 
 
@@ -59,9 +59,9 @@ def codes(run: SimulatedRun) -> set[str]:
 @pytest.mark.parametrize("solution", [None, build])
 @pytest.mark.parametrize("name", CONFLICT_PROBES)
 def test_what_is_right_passes_every_probe(
-    playground: Playground, name: str, solution: object
+    resources: RunResources, name: str, solution: object
 ) -> None:
-    run = played(playground, name, solution)
+    run = played(resources, name, solution)
     assert (run.ending.kind, run.findings) == ("done", ())
 
 
@@ -90,14 +90,14 @@ def test_a_probe_can_be_explored_and_replayed_by_its_name() -> None:
 
 
 @pytest.mark.parametrize("spoilt", FORCED)
-def test_a_rival_spoils_so_many_attempts_and_no_more(playground: Playground, spoilt: int) -> None:
+def test_a_rival_spoils_so_many_attempts_and_no_more(resources: RunResources, spoilt: int) -> None:
     class Persistent(Textbook):
         attempts = 60
 
         def delay_s(self, retry: int) -> float:
             return 0.1
 
-    run = played(playground, f"forced-conflicts-{spoilt}", Persistent)
+    run = played(resources, f"forced-conflicts-{spoilt}", Persistent)
     updates = [o for o in run.history.operations if o.kind == "update"]
     for update in updates:
         fates = [a.fate for a in run.history.attempts if a.operation == update.id]
@@ -105,12 +105,12 @@ def test_a_rival_spoils_so_many_attempts_and_no_more(playground: Playground, spo
         assert update.attempts == spoilt + 1
 
 
-def test_one_conflict_is_enough_to_see_who_does_not_retry(playground: Playground) -> None:
-    assert codes(played(playground, "forced-conflicts-0", NoRetry)) == set()
-    assert codes(played(playground, "forced-conflicts-1", NoRetry)) == {"M3"}
+def test_one_conflict_is_enough_to_see_who_does_not_retry(resources: RunResources) -> None:
+    assert codes(played(resources, "forced-conflicts-0", NoRetry)) == set()
+    assert codes(played(resources, "forced-conflicts-1", NoRetry)) == {"M3"}
 
 
-def test_to_fail_slowly_after_one_conflict_is_no_retry_either(playground: Playground) -> None:
+def test_to_fail_slowly_after_one_conflict_is_no_retry_either(resources: RunResources) -> None:
     class Dawdling(Textbook):
         attempts = 1
 
@@ -118,7 +118,7 @@ def test_to_fail_slowly_after_one_conflict_is_no_retry_either(playground: Playgr
             self.env.clock.sleep(2.0)
             return super().give_up(*lost)  # type: ignore[arg-type]
 
-    found = played(playground, "forced-conflicts-1", Dawdling).findings
+    found = played(resources, "forced-conflicts-1", Dawdling).findings
     assert [(finding.code, finding.kind) for finding in found] == [("M3", "conflict-not-survived")]
 
 
@@ -135,31 +135,31 @@ def test_to_fail_slowly_after_one_conflict_is_no_retry_either(playground: Playgr
     ],
 )
 def test_each_probe_of_the_job_shows_its_mistake_at_once(
-    playground: Playground, name: str, mistake: str, code: str
+    resources: RunResources, name: str, mistake: str, code: str
 ) -> None:
-    assert codes(played(playground, name, BROKEN / f"{mistake}.py")) == {code}
+    assert codes(played(resources, name, BROKEN / f"{mistake}.py")) == {code}
 
 
-def test_a_job_that_is_back_too_early_is_found(playground: Playground) -> None:
+def test_a_job_that_is_back_too_early_is_found(resources: RunResources) -> None:
     class Early(Textbook):
         cooldown_s = 4.0
 
-    assert codes(played(playground, "job-nearly-due", Early)) == {"M5"}
-    assert codes(played(playground, "background-job-respect", Early)) == set()
+    assert codes(played(resources, "job-nearly-due", Early)) == {"M5"}
+    assert codes(played(resources, "background-job-respect", Early)) == set()
 
 
-def test_a_job_may_allow_the_user_a_little_more(playground: Playground) -> None:
+def test_a_job_may_allow_the_user_a_little_more(resources: RunResources) -> None:
     class Patient(Textbook):
         cooldown_s = 5.9
 
-    assert codes(played(playground, "job-nearly-due", Patient)) == set()
+    assert codes(played(resources, "job-nearly-due", Patient)) == set()
 
 
 @pytest.mark.real
 def test_a_restart_builds_the_solution_anew_on_real_threads_too() -> None:
     updated = Barrier("updated")
     actors = (
-        Actor("ann", (Read(), Update(Edit("rename", "ann", 1, 0)), updated)),
+        Actor("ann", (Read(), Update(NumberedEdit("rename", "ann", 1, 0)), updated)),
         Actor("background", (updated, Job(), Restart(), Job())),
     )
     part = Part("", actors, Expectations(success_over=None))
@@ -171,7 +171,7 @@ def test_a_restart_builds_the_solution_anew_on_real_threads_too() -> None:
     assert {finding.code for finding in played.findings} == {"M5"}
 
 
-def test_a_restart_runs_the_module_of_a_file_again(playground: Playground, tmp_path: Path) -> None:
+def test_a_restart_runs_the_module_of_a_file_again(resources: RunResources, tmp_path: Path) -> None:
     """A new process has nothing of what the old one kept, not even in its module."""
     path = tmp_path / "candidate.py"
     path.write_text(
@@ -185,12 +185,12 @@ def test_a_restart_runs_the_module_of_a_file_again(playground: Playground, tmp_p
         "        return super().too_soon(head) if head.template_id in written_at else None\n"
         "build = Candidate\n"
     )
-    assert codes(played(playground, "job-restarted", path)) == {"M5"}
-    assert codes(played(playground, "background-job-respect", path)) == set()
+    assert codes(played(resources, "job-restarted", path)) == {"M5"}
+    assert codes(played(resources, "background-job-respect", path)) == set()
 
 
-def test_operations_keep_their_numbers_over_a_restart(playground: Playground) -> None:
-    operations = played(playground, "job-restarted").history.operations
+def test_operations_keep_their_numbers_over_a_restart(resources: RunResources) -> None:
+    operations = played(resources, "job-restarted").history.operations
     assert [o.id for o in operations if o.kind == "job"] == ["background-1", "background-2"]
 
 
@@ -198,11 +198,11 @@ def test_operations_keep_their_numbers_over_a_restart(playground: Playground) ->
 
 
 def test_a_spoilt_edit_is_refused_by_the_store_and_dealt_out_to_nobody(
-    playground: Playground,
+    resources: RunResources,
 ) -> None:
     assert "spoil" not in EDITS
     document = sample("contact_card")
     with pytest.raises(Exception, match="type by ann"):
-        validate({**document, **Edit("spoil", "ann", 1, 0).changes(document)})
-    ended = [o.ended for o in played(playground, "refused-update").history.operations]
+        validate({**document, **NumberedEdit("spoil", "ann", 1, 0).changes(document)})
+    ended = [o.ended for o in played(resources, "refused-update").history.operations]
     assert ended.count("failed") == 1

@@ -12,7 +12,7 @@ from benchmarks.repeating import (
     shrink_failures,
 )
 from syncsim.lab.simulation.choices import Seeded
-from syncsim.lab.simulation.run_resources import Playground
+from syncsim.lab.simulation.run_resources import RunResources
 from syncsim.lab.simulation.shrinking import MAX_REPLAYS
 from syncsim.lab.simulation.simulated_run import Parameters, Simulation
 from syncsim.lab.solutions.broken.blind_write import BlindWrite
@@ -47,9 +47,9 @@ def test_what_fails_in_memory_fails_in_the_same_way_on_sqlite(
 
 def test_the_token_of_a_failure_replays_it_beside_those_of_the_reference() -> None:
     asked, digests = [], []
-    with Playground() as playground:
+    with RunResources() as resources:
         for name, solution in (("", None), ("blind_write", BlindWrite)):
-            simulation = Simulation(STORM, playground, solution=solution)
+            simulation = Simulation(STORM, resources, solution=solution)
             for seed in range(5):
                 run = simulation.run(Seeded(seed))
                 asked.append((name, simulation.token(run.choices)))
@@ -58,7 +58,7 @@ def test_the_token_of_a_failure_replays_it_beside_those_of_the_reference() -> No
 
 
 def test_what_one_python_has_recorded_every_python_replays() -> None:
-    with Playground() as playground:
+    with RunResources() as resources:
         for solution, token, digest in recorded():
-            same = replayed(playground, solution, token) == digest
+            same = replayed(resources, solution, token) == digest
             assert same, f"{solution}: see tests/recorded_tokens.py if that was meant to change"

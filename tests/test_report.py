@@ -19,10 +19,10 @@ from syncsim.lab.history.findings import Finding
 from syncsim.lab.results.run import Run
 from syncsim.lab.results.saved_run import read_run
 from syncsim.lab.scenarios import SCENARIOS, catalogue
-from syncsim.lab.scenarios.edits import Edit
+from syncsim.lab.scenarios.edits import NumberedEdit
 from syncsim.lab.solutions.broken.blind_write import BlindWrite
 from syncsim.lab.solutions.broken.rude_job import RudeJob
-from syncsim.ui.room.record import Record
+from syncsim.ui.room.record import RunView
 from syncsim.ui.room.report.log import MOST_LINES, SCRIPT
 from syncsim.ui.room.report.page import SECTIONS, figure_rows, report_page
 from syncsim.ui.room.report.pictures import (
@@ -165,7 +165,7 @@ def test_hostile_names_are_text_everywhere(name: str, monkeypatch: pytest.Monkey
     names = (name, f"{name[:150]}2")
     monkeypatch.setattr(catalogue, "user_names", lambda count: names[:count])
     if len(name) > 100:
-        monkeypatch.setattr(Edit, "text", property(lambda edit: f"edit {edit.which}"))
+        monkeypatch.setattr(NumberedEdit, "text", property(lambda edit: f"edit {edit.which}"))
     played = saved("perfect-storm", users=2, seed=3)
     assert {o.user for o in played.history.operations} >= set(names)
     plain = check(report_page(saved("perfect-storm", users=2, seed=3)))
@@ -187,7 +187,7 @@ def test_hostile_names_are_text_everywhere(name: str, monkeypatch: pytest.Monkey
 
 
 def test_the_retry_picture_has_a_lane_a_wait_and_its_nominal_length() -> None:
-    picture = retry_picture(Record.of(saved("perfect-storm", seed=3)))
+    picture = retry_picture(RunView.of(saved("perfect-storm", seed=3)))
     row = next(row for row in picture.rows if row[4])
     assert row[5] == "100"
     assert "↻" in picture.svg
@@ -196,7 +196,7 @@ def test_the_retry_picture_has_a_lane_a_wait_and_its_nominal_length() -> None:
 
 
 def test_the_job_picture_shows_a_band_the_skip_and_the_run_after_it() -> None:
-    picture = job_picture(Record.of(saved("background-job-respect")))
+    picture = job_picture(RunView.of(saved("background-job-respect")))
     words = [row[2] for row in picture.rows]
     assert words[:2] == ["☆ created", "✓ committed"]
     assert words[2].startswith("○ Skipped - recent user update")
@@ -206,7 +206,7 @@ def test_the_job_picture_shows_a_band_the_skip_and_the_run_after_it() -> None:
 
 def test_a_job_that_writes_within_the_cooldown_is_marked() -> None:
     rude = failure(RudeJob, "background-job-respect", users=1).run.run
-    picture = job_picture(Record.of(rude))
+    picture = job_picture(RunView.of(rude))
     assert "✗ wrote within the cooldown" in [row[2] for row in picture.rows]
     assert 'class="cross"' in picture.svg
 
@@ -216,20 +216,20 @@ def test_the_picture_of_the_job_is_judged_like_the_chart() -> None:
     played = saved("background-job-respect")
     commits = [replace(c, at=1_700_000_000.3) for c in played.history.commits[:2]]
     commits.append(replace(played.history.commits[-1], at=1_700_000_000.3 + 4.9999999))
-    record = Record((), commits)
+    record = RunView((), commits)
     assert [moment.what for moment in moments(record)] == ["created", "commit", "wrote"]
     assert job_picture(record).rows[-1][2] == "✓ processed"
 
 
 def test_percentiles_that_fall_together_have_one_line() -> None:
-    picture = latency_picture(Record.of(saved("retry-ladder")))
+    picture = latency_picture(RunView.of(saved("retry-ladder")))
     assert "p95, p99: " in picture.svg
     assert picture.svg.count('class="mark"') == 2
 
 
 @pytest.mark.parametrize("picture", [retry_picture, latency_picture, job_picture])
 def test_every_picture_can_be_drawn_of_any_beginning_of_a_run(picture: Any) -> None:
-    whole = Record.of(saved("perfect-storm", seed=3))
+    whole = RunView.of(saved("perfect-storm", seed=3))
     for k in range(len(whole.events) + 1):
         drawn: Picture = picture(whole.until(k))
         assert drawn.sentence

@@ -18,7 +18,7 @@ from syncsim.lab.results.run import Run
 from syncsim.lab.solutions.broken.rude_job import build as build_rude_job
 from syncsim.ui.drawing import person, typed
 from syncsim.ui.room.figures import CHARTS, MOST_POINTS
-from syncsim.ui.room.record import Record
+from syncsim.ui.room.record import RunView
 from syncsim.ui.room.timing import chart_table
 from syncsim.ui.room.timing.cache_states import MOST_LANES as MOST_CACHES
 from syncsim.ui.room.timing.cache_states import caches
@@ -28,7 +28,7 @@ from syncsim.ui.room.timing.retries import attempts, retries
 from syncsim.ui.room.timing.revisions import MOST_LABELS, versions
 from syncsim.ui.room.timing.speed import MOST_SLOTS, answers, latency, slot_s, throughput
 from syncsim.ui.room.timing.trace_view import waterfall
-from syncsim.ui.standing import Standing
+from syncsim.ui.standing import DashboardState
 from syncsim.ui.timeline import MOST_LANES
 from tests.test_charts import HOSTILE, Log, storm, texts
 
@@ -39,8 +39,8 @@ def played(scenario: str, users: int | None = None) -> Run:
     return run(scenario, on="simulation", seed=7, **named)
 
 
-def record_of(log: Log) -> Record:
-    return Record(tuple(log.events))
+def record_of(log: Log) -> RunView:
+    return RunView(tuple(log.events))
 
 
 def stored(number: int, by: str, at: float, update_id: str | None = None) -> Revision:
@@ -48,7 +48,7 @@ def stored(number: int, by: str, at: float, update_id: str | None = None) -> Rev
     return Revision("form", f"{number}-x", number, parent, by, at, b"{}", update_id, None)
 
 
-def hostile(name: str) -> Record:
+def hostile(name: str) -> RunView:
     """This text wherever a user, a solution or a template can put one."""
     log = storm(ann=name, ben=name + "2", version=name)
     log.say(150, "update.started", name, name)
@@ -63,7 +63,7 @@ def hostile(name: str) -> Record:
         Revision(name, name, 1, None, name, 1_700_000_000.0, b"{}", None, None),
         Revision(name, name + "b", 2, name, "background", 1_700_000_000.1, b"{}", "m", None),
     ]
-    return Record(told, versions)
+    return RunView(told, versions)
 
 
 def arrays(value: Any) -> Iterator[list[Any]]:
@@ -84,7 +84,7 @@ def drawn(figure: go.Figure) -> dict[str, Any]:
 
 @pytest.mark.parametrize("chart", CHARTS)
 def test_an_empty_record_is_a_chart_that_says_so(chart: str) -> None:
-    figure = CHARTS[chart][0](Record(), None)
+    figure = CHARTS[chart][0](RunView(), None)
     (note,) = figure.layout.annotations
     assert note.text in chart_table.sentence(figure)
     assert chart_table.rows(figure) == []
@@ -94,7 +94,7 @@ def test_an_empty_record_is_a_chart_that_says_so(chart: str) -> None:
 @pytest.mark.parametrize("chart", CHARTS)
 def test_every_moment_of_a_run_can_be_drawn(chart: str) -> None:
     """At each event k, with what is selected perhaps not begun yet."""
-    whole = Record.of(played("perfect-storm", 4))
+    whole = RunView.of(played("perfect-storm", 4))
     last = next(e.update_id for e in reversed(whole.events) if e.kind == "update.committed")
     for k in range(len(whole.events) + 1):
         figure = CHARTS[chart][0](whole.until(k), last)
@@ -106,7 +106,7 @@ def test_a_saved_run_is_drawn_as_the_run_was(chart: str) -> None:
     first = played("background-job-respect")
     again = Run.from_json(json.loads(json.dumps(first.to_json())))
     draw, _ = CHARTS[chart]
-    assert drawn(draw(Record.of(again), None)) == drawn(draw(Record.of(first), None))
+    assert drawn(draw(RunView.of(again), None)) == drawn(draw(RunView.of(first), None))
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -159,7 +159,7 @@ def test_a_table_has_numbers_lists_and_nothing_in_words() -> None:
 
 
 def test_fifty_users_each_have_a_lane_and_the_selected_one_is_marked() -> None:
-    record = Record.of(played("perfect-storm", 50))
+    record = RunView.of(played("perfect-storm", 50))
     chosen = next(e for e in record.events if e.kind == "update.committed")
     figure = retries(record, chosen.update_id)
     names = list(figure.layout.yaxis.ticktext)
@@ -225,7 +225,7 @@ def test_a_selected_update_that_has_not_begun_is_told() -> None:
 # -- speed -----------------------------------------------------------------------------------------
 
 
-def at_a_second_each(count: int) -> Record:
+def at_a_second_each(count: int) -> RunView:
     log = Log()
     for n in range(count):
         log.say(n * 1000, "update.started", "ann", f"u{n}")
@@ -249,7 +249,7 @@ def test_latency_has_percentiles_for_each_slot_of_time() -> None:
 
 def test_percentiles_are_those_of_the_runs_report() -> None:
     shown = played("stress-test", 10)
-    took = sorted(a.took_ms or 0.0 for a in answers(Record.of(shown)))
+    took = sorted(a.took_ms or 0.0 for a in answers(RunView.of(shown)))
     assert max(took) == pytest.approx(shown.summary()["latency_ms"]["max"], abs=1)
     assert len(took) == shown.summary()["updates"]["attempted"]
 
@@ -278,15 +278,17 @@ def test_the_selected_answer_is_ringed() -> None:
 def test_a_job_that_writes_within_the_cooldown_is_a_violation() -> None:
     """And the judge says so, too."""
     rude = run("background-job-respect", on="simulation", solution=build_rude_job)
-    broken = [one for one in moments(Record.of(rude)) if one.what == "violation"]
+    broken = [one for one in moments(RunView.of(rude)) if one.what == "violation"]
     judged = [f for f in rude.findings if f.kind == "cooldown-broken"]
     assert len(broken) == len(judged) == 1
-    assert "violation" in chart_table.sentence(job_axis(Record.of(rude)))
-    assert not [o for o in moments(Record.of(played("perfect-storm", 50))) if o.what == "violation"]
+    assert "violation" in chart_table.sentence(job_axis(RunView.of(rude)))
+    assert not [
+        o for o in moments(RunView.of(played("perfect-storm", 50))) if o.what == "violation"
+    ]
 
 
 def test_a_polite_job_is_told_with_its_message() -> None:
-    figure = job_axis(Record.of(played("background-job-respect")))
+    figure = job_axis(RunView.of(played("background-job-respect")))
     told = [(row["what"], row["who"]) for row in chart_table.rows(figure)]
     assert told[0][0] == "created"
     assert [what for what, who in told if who == "background"][-2:] == ["skipped", "wrote"]
@@ -299,38 +301,38 @@ def test_bands_that_touch_are_one() -> None:
     versions = [stored(n + 1, "ann", at + when) for n, when in enumerate((0, 3, 20, 24.9, 29))]
     versions.append(stored(6, "background", at + 34.0))
     versions.append(stored(7, "background", at + 34.1))
-    figure = job_axis(Record((), versions))
+    figure = job_axis(RunView((), versions))
     (band,) = (trace for trace in figure.data if "cooldown" in trace.name and trace.type == "bar")
     assert list(band.base) == [0, 20]
     assert list(band.x) == [pytest.approx(8), pytest.approx(14)]
-    assert [o.what for o in moments(Record((), versions))][-2:] == ["wrote", "wrote"]
+    assert [o.what for o in moments(RunView((), versions))][-2:] == ["wrote", "wrote"]
     early = [*versions, stored(8, "ann", at + 40), stored(9, "background", at + 44.99)]
-    assert moments(Record((), early))[-1].what == "violation"
+    assert moments(RunView((), early))[-1].what == "violation"
 
 
 def test_commits_that_only_events_tell_of_are_there_once() -> None:
     """Live: the log runs ahead of what was read from the store."""
     events = tuple(storm().events)
     at = events[0].at
-    assert sum(o.what == "commit" for o in moments(Record(events))) == 2
+    assert sum(o.what == "commit" for o in moments(RunView(events))) == 2
     some = [
         stored(1, "ann", at - 9),
         Revision("form", "2-b", 2, "1-x", "ben", at, b"{}", "b", None),
     ]
-    assert [o.version for o in moments(Record(events, some))] == ["1-x", "2-b", "3-c", None]
+    assert [o.version for o in moments(RunView(events, some))] == ["1-x", "2-b", "3-c", None]
 
 
 def test_templates_do_not_cool_each_other_down() -> None:
     at = 1_700_000_000.0
     other = Revision("other", "1-y", 1, "0-y", "background", at + 1, b"{}", None, None)
-    assert moments(Record((), [stored(2, "ann", at), other]))[-1].what == "wrote"
+    assert moments(RunView((), [stored(2, "ann", at), other]))[-1].what == "wrote"
 
 
 # -- versions --------------------------------------------------------------------------------------
 
 
 def test_versions_are_counted_and_marked_by_who_committed() -> None:
-    figure = versions(Record.of(played("background-job-respect")))
+    figure = versions(RunView.of(played("background-job-respect")))
     told = chart_table.rows(figure)
     assert [(row["number"], row["what"]) for row in told] == [
         (1, "created"),
@@ -350,7 +352,7 @@ def test_versions_are_counted_and_marked_by_who_committed() -> None:
 
 def test_every_version_of_a_storm_is_there_once_in_the_stores_order() -> None:
     shown = played("perfect-storm", 50)
-    told = chart_table.rows(versions(Record.of(shown)))
+    told = chart_table.rows(versions(RunView.of(shown)))
     assert [row["number"] for row in told] == list(range(1, 52))
     assert [row["version"] for row in told] == [one.version for one in shown.history.commits]
 
@@ -358,7 +360,7 @@ def test_every_version_of_a_storm_is_there_once_in_the_stores_order() -> None:
 def test_templates_are_counted_apart() -> None:
     at = 1_700_000_000.0
     other = Revision("other", "1-y", 1, None, "ann", at + 1, b"{}", None, None)
-    figure = versions(Record((), [stored(1, "ann", at), other, stored(2, "ben", at + 2)]))
+    figure = versions(RunView((), [stored(1, "ann", at), other, stored(2, "ben", at + 2)]))
     assert [row["number"] for row in chart_table.rows(figure)] == [1, 2, 1]
     assert sum(one.mode == "lines" for one in figure.data) == 2
 
@@ -371,7 +373,7 @@ def test_the_selected_version_is_ringed_and_few_are_named() -> None:
     assert [text.strip() for text in users.text] == ["ben", "ann"]
     assert "version 2 3-c of form at 0.111 s" in users.hovertext[1]
     many = [stored(n, "ann", 1_700_000_000.0 + n) for n in range(1, MOST_LABELS + 2)]
-    assert [one.text for one in versions(Record((), many)).data if one.text] == []
+    assert [one.text for one in versions(RunView((), many)).data if one.text] == []
 
 
 # -- caches ----------------------------------------------------------------------------------------
@@ -428,7 +430,7 @@ def test_two_commits_told_in_the_other_order_leave_the_newest_fresh() -> None:
     log.say(2, "update.committed", "ben", "b", version="2-x", attempts=1)
     log.say(3, "cache.filled", "ben", "b", version="2-x")
     told = [stored(n, who, 1_700_000_000.0) for n, who in enumerate(("ann", "ben", "ann"), 1)]
-    figure = caches(Record(tuple(log.events), told))
+    figure = caches(RunView(tuple(log.events), told))
     assert [one[0] for one in held(figure, "ann")] == ["Empty", "Fresh"]
     assert [one[0] for one in held(figure, "ben")] == ["Empty", "Stale"]
 
@@ -437,8 +439,8 @@ def test_two_commits_told_in_the_other_order_leave_the_newest_fresh() -> None:
 def test_the_last_states_are_those_of_the_cards(scenario: str) -> None:
     """The cards fold the same events, and take the store's word for the newest version."""
     shown = played(scenario)
-    record = Record.of(shown)
-    standing = Standing(record.events)
+    record = RunView.of(shown)
+    standing = DashboardState(record.events)
     (final,) = shown.history.finals
     standing.settle(final.template_id, final.version)
     cards = standing.caches(record.now)
@@ -453,7 +455,7 @@ def test_events_of_one_time_are_drawn_in_their_order() -> None:
     """A simulated run may take no time at all; its caches change all the same."""
     log = cached()
     at_once = [replace(event, at=1_700_000_000.0) for event in log.events]
-    figure = caches(Record(tuple(at_once)))
+    figure = caches(RunView(tuple(at_once)))
     (stale,) = (one for one in figure.data if one.name == "⚠ Stale")
     assert (list(stale.base), list(stale.x)) == ([4], [2])
     assert "in order" in figure.layout.xaxis.title.text
@@ -474,7 +476,7 @@ def test_a_fact_of_another_type_harms_no_chart() -> None:
     kinds = [kind for kind in Event.KINDS if kind.startswith(("update.", "job.", "cache."))]
     told = [Event.of(n, kind, float(n), "ann", "a", None, facts) for n, kind in enumerate(kinds)]
     for draw, _ in CHARTS.values():
-        assert chart_table.sentence(draw(Record(tuple(told)), "a"))
+        assert chart_table.sentence(draw(RunView(tuple(told)), "a"))
 
 
 @pytest.mark.parametrize("text", ["<b>" * 100_000, "1" * 300_000, "half a pair: \ud800"])
@@ -484,6 +486,6 @@ def test_what_a_solution_says_at_length_is_cut_and_can_be_sent(text: str) -> Non
     kinds = [kind for kind in Event.KINDS if kind.startswith(("update.", "job.", "cache."))]
     told = [Event.of(n, kind, float(n), text, "a", "form", facts) for n, kind in enumerate(kinds)]
     for draw, _ in CHARTS.values():
-        figure = draw(Record(tuple(told)), "a")
+        figure = draw(RunView(tuple(told)), "a")
         assert len(figure.to_json().encode()) < 300_000
         assert len(chart_table.table(figure).encode()) < 300_000

@@ -32,7 +32,7 @@ from syncsim.ui.room.past.resolutions import resolutions
 from syncsim.ui.room.past.store_past import NO_STORE, StorePast
 from syncsim.ui.room.past.value_cells import LONG, change_cell, value_cell
 from syncsim.ui.room.past.word_marks import marked, marked_short, marked_text, marks
-from syncsim.ui.room.record import Record
+from syncsim.ui.room.record import RunView
 from tests.past_parts import HOSTILE, Story, seen
 from tests.template_examples import good
 
@@ -182,7 +182,7 @@ def test_moves_are_told_in_words(story: Story) -> None:
 
 
 def test_the_newest_rows_can_be_had_alone() -> None:
-    record = Record.of(run("perfect-storm", seed=7, users=8))
+    record = RunView.of(run("perfect-storm", seed=7, users=8))
     rows = conflict_rows(record)
     assert len(rows) > 20
     for most in (0, 1, 7, len(rows), len(rows) + 1):
@@ -201,13 +201,13 @@ def test_a_selected_update_is_shown_alone(disputed: Story) -> None:
 
 
 def test_nothing_committed_is_said() -> None:
-    assert "Nothing has been committed yet" in seen(conflict_view(Record())).words
-    assert conflict_rows(Record()) == []
+    assert "Nothing has been committed yet" in seen(conflict_view(RunView())).words
+    assert conflict_rows(RunView()) == []
 
 
 def test_a_simulated_run_and_its_replay_are_told_alike() -> None:
     """At the last event the replay shows what the run does; before the first commit, nothing."""
-    record = Record.of(run("perfect-storm", seed=7, users=4))
+    record = RunView.of(run("perfect-storm", seed=7, users=4))
     page = conflict_view(record)
     assert BOTH_PRESERVED in page
     assert conflict_view(record.until(len(record.events))) == page
@@ -220,7 +220,7 @@ def test_a_lost_update_is_shown_where_the_solution_recorded_nothing() -> None:
     """The write that came last put the old name back: that is no merge, and is not called one."""
     played = run("perfect-storm", seed=7, users=3, solution=str(BROKEN / "last_write_wins.py"))
     assert any(finding.code == "D1" for finding in played.findings)
-    record = Record.of(played)
+    record = RunView.of(played)
     words = seen(conflict_view(record)).words
     assert "lost without a record" in words
     assert "wrote back" in words
@@ -237,7 +237,7 @@ def test_a_long_summary_says_how_far_it_looked() -> None:
         document = {**good(), "name" if number % 2 else "description": f"mine, {number}"}
         of_one = str(number), str(number - 1), None, "ben", float(number), document
         versions.append(Commit(number, "form", *of_one, f"u{number}", {"base": "1"}))
-    record = Record((), versions)
+    record = RunView((), versions)
     assert len([one for one in resolutions(record) if one.has_met]) > MOST_CARDS
     words = seen(summary(resolutions(record))).words
     assert f"lost without a record in the newest {MOST_CARDS}" in words

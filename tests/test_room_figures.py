@@ -15,7 +15,7 @@ import pytest
 from syncsim.errors import UsageError
 from syncsim.lab.engines.runner import run
 from syncsim.ui.room.figures import CHARTS, MOST_POINTS, FiguresPanel
-from syncsim.ui.room.record import Record
+from syncsim.ui.room.record import RunView
 from tests.parts import ManualClock
 from tests.test_charts import HOSTILE
 from tests.test_room_charts import arrays, hostile, record_of, storm
@@ -62,14 +62,14 @@ def with_tick_mode(axis: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def record() -> Record:
-    return Record.of(run("perfect-storm", on="simulation", users=6, seed=7))
+def record() -> RunView:
+    return RunView.of(run("perfect-storm", on="simulation", users=6, seed=7))
 
 
-def test_one_model_serves_every_chart_of_every_record(panel: FiguresPanel, record: Record) -> None:
+def test_one_model_serves_every_chart_of_every_record(panel: FiguresPanel, record: RunView) -> None:
     """And what it holds is the chart that was asked for, nothing of the one before."""
     first = None
-    records = [record, Record(), record.until(20), record_of(storm()), hostile(HOSTILE[0])]
+    records = [record, RunView(), record.until(20), record_of(storm()), hostile(HOSTILE[0])]
     for told in records * 2:
         for name in CHARTS:
             panel.choice.value = name
@@ -87,7 +87,7 @@ def test_one_model_serves_every_chart_of_every_record(panel: FiguresPanel, recor
                 assert bare(model.layout)[part] == with_tick_mode(bare(wanted.layout)[part])
 
 
-def test_a_page_that_is_loaded_again_shows_the_same(panel: FiguresPanel, record: Record) -> None:
+def test_a_page_that_is_loaded_again_shows_the_same(panel: FiguresPanel, record: RunView) -> None:
     """It asks for the state of the model, which Plotly itself leaves as it was at first."""
     panel.show(record)
     panel.choice.value = "Latency"
@@ -96,7 +96,7 @@ def test_a_page_that_is_loaded_again_shows_the_same(panel: FiguresPanel, record:
     assert len(state["_widget_data"]) == len(panel.figure.data)
 
 
-def test_there_is_no_model_before_a_page_shows_one(record: Record) -> None:
+def test_there_is_no_model_before_a_page_shows_one(record: RunView) -> None:
     panel = FiguresPanel()
     panel.show(record)
     assert models() == []
@@ -112,7 +112,7 @@ def test_there_is_no_model_before_a_page_shows_one(record: Record) -> None:
 
 
 def test_while_something_plays_it_is_drawn_once_a_second(
-    panel: FiguresPanel, record: Record, clock: ManualClock
+    panel: FiguresPanel, record: RunView, clock: ManualClock
 ) -> None:
     assert panel.show(record.until(5))
     shown = panel.figure
@@ -125,14 +125,14 @@ def test_while_something_plays_it_is_drawn_once_a_second(
 
 
 def test_what_is_over_or_newly_chosen_is_drawn_at_once(
-    panel: FiguresPanel, record: Record, clock: ManualClock
+    panel: FiguresPanel, record: RunView, clock: ManualClock
 ) -> None:
-    half = Record(record.events[:30])
+    half = RunView(record.events[:30])
     panel.show(half)
-    more = Record(record.events[:40])
+    more = RunView(record.events[:40])
     assert not panel.show(more)
     assert panel.show(more, record.events[0].update_id)
-    assert not panel.show(Record(record.events[:50]), record.events[0].update_id)
+    assert not panel.show(RunView(record.events[:50]), record.events[0].update_id)
     assert panel.show(record, record.events[0].update_id)
     before = panel.figure
     assert panel.show(record, record.events[0].update_id)
@@ -140,11 +140,11 @@ def test_what_is_over_or_newly_chosen_is_drawn_at_once(
 
 
 def test_a_clock_that_steps_back_does_not_stop_the_charts(
-    panel: FiguresPanel, record: Record, clock: ManualClock
+    panel: FiguresPanel, record: RunView, clock: ManualClock
 ) -> None:
-    panel.show(Record(record.events[:30]))
+    panel.show(RunView(record.events[:30]))
     clock.time -= 3600
-    assert panel.show(Record(record.events[:40]))
+    assert panel.show(RunView(record.events[:40]))
 
 
 def test_a_small_change_sends_only_what_differs(panel: FiguresPanel) -> None:
@@ -217,7 +217,7 @@ def test_a_selected_lane_far_down_is_scrolled_to(panel: FiguresPanel) -> None:
     assert panel.chart_box.scroll_to == 0
 
 
-def test_two_threads_may_show_at_once(panel: FiguresPanel, record: Record) -> None:
+def test_two_threads_may_show_at_once(panel: FiguresPanel, record: RunView) -> None:
     """The room's frames and a click come from different threads."""
     failures: list[BaseException] = []
 

@@ -25,7 +25,7 @@ from syncsim.ui.room.past.history_view import audit_table
 from syncsim.ui.room.past.store_past import NO_STORE, StorePast
 from syncsim.ui.room.past.tables import csv_text, download_link, html_table, json_text
 from syncsim.ui.room.past.version_line import MOST_SHOWN, version_line
-from syncsim.ui.room.record import Record
+from syncsim.ui.room.record import RunView
 from tests.past_parts import HOSTILE, Story, seen
 from tests.template_examples import good
 
@@ -108,7 +108,7 @@ def test_a_failure_is_told_as_definite_only_where_it_is(
 ) -> None:
     facts = {"error": error, "message": "no", "definite": definite}
     event = Event.of(1, "update.failed", 1.0, "ann", "u", "form", facts)
-    (row,) = audit_rows(Record((event,)))
+    (row,) = audit_rows(RunView((event,)))
     assert (row["what"], row["why"]) == (what, f"{error}: no")
 
 
@@ -137,11 +137,11 @@ def test_a_long_line_is_cut_at_its_old_end(story: Story) -> None:
 
 
 def test_the_audit_trail_is_shown_at_any_event() -> None:
-    record = Record.of(run("perfect-storm", seed=7, users=4))
+    record = RunView.of(run("perfect-storm", seed=7, users=4))
     read = seen(audit_table(record))
     assert "Audit trail" in read.words
     assert record.versions[-1].version in read.words
-    assert "Nothing has happened yet" in seen(audit_table(Record())).words
+    assert "Nothing has happened yet" in seen(audit_table(RunView())).words
     middle = record.until(len(record.events) // 2)
     shown = [row["version"] for row in audit_rows(middle) if row["version"]]
     assert shown == [one.version for one in middle.versions]
@@ -292,7 +292,7 @@ def test_export_offers_the_whole_trail_as_a_file(story: Story) -> None:
 
 def test_templates_are_told_apart_even_with_the_same_versions() -> None:
     """A run of several parts has a template each, and equal first versions."""
-    record = Record.of(run("retry-ladder", seed=7))
+    record = RunView.of(run("retry-ladder", seed=7))
     names = list(dict.fromkeys(one.template_id for one in record.versions))
     assert len(names) == 2
     panel = HistoryPanel()
@@ -382,12 +382,12 @@ def test_a_trail_of_endless_texts_is_a_short_page() -> None:
     detail = {"kind": text, "restored": text}
     versions = [
         replace(one, by=text, detail=detail)
-        for one in Record.of(run("perfect-storm", seed=7)).versions
+        for one in RunView.of(run("perfect-storm", seed=7)).versions
     ]
     events = [
         Event.of(1, "job.skipped", 1.0, text, None, versions[0].template_id, facts),
         Event.of(2, "update.failed", 2.0, text, "u", versions[0].template_id, facts),
     ]
-    record = Record(events, versions)
+    record = RunView(events, versions)
     assert len(audit_table(record)) + len(version_line(versions)) < 100_000
     assert text in json_text(audit_rows(record))

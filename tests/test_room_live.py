@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from syncsim.events.kinds import Event
-from syncsim.ui.drawing import LOOKS
+from syncsim.ui.drawing import STYLES
 from syncsim.ui.room import feed as feeding
 from syncsim.ui.room.feed import Feed, Totals
 from syncsim.ui.room.live import TAIL, Live, stylesheet
@@ -283,11 +283,11 @@ def luminance(color: str) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-@pytest.mark.parametrize("word", LOOKS)
+@pytest.mark.parametrize("word", STYLES)
 def test_words_can_be_read_in_either_theme_chosen_or_not(word: str) -> None:
     """4.5:1 on the themes' grounds, white and #212121, and on the ground of a chosen row."""
-    dark = (luminance(LOOKS[word].pale), ("#111111", "#212121", "#24384A"))
-    light = (luminance(LOOKS[word].ink), ("#FFFFFF", "#EEF6FD"))
+    dark = (luminance(STYLES[word].pale), ("#111111", "#212121", "#24384A"))
+    light = (luminance(STYLES[word].ink), ("#FFFFFF", "#EEF6FD"))
     for ink, grounds in (dark, light):
         for ground in map(luminance, grounds):
             assert (max(ink, ground) + 0.05) / (min(ink, ground) + 0.05) >= 4.5

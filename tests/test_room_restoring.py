@@ -17,7 +17,7 @@ from syncsim.merging import diff, merge, overlay, same
 from syncsim.merging.crediting import value_at
 from syncsim.ui.room.past.resolutions import Resolution, resolutions
 from syncsim.ui.room.past.restoring import Lost, changes_to_restore, is_restored, lost_values
-from syncsim.ui.room.record import Record
+from syncsim.ui.room.record import RunView
 from tests.edit_scripts import Sides, templates
 from tests.template_examples import changed, good
 
@@ -35,7 +35,7 @@ def met(base: Any, earlier: Any, later: Any) -> Resolution:
         Commit(2, "form", "2", "1", None, "ben", 2.0, earlier),
         Commit(3, "form", "3", "2", None, "cem", 3.0, merged.document, "u3", detail),
     ]
-    return resolutions(Record((), versions))[-1]
+    return resolutions(RunView((), versions))[-1]
 
 
 def lost(path: str, value: Any, kept: Any, *, kind: str = "edit", like: Any = None) -> Lost:
@@ -88,7 +88,7 @@ def test_a_blind_write_over_another_is_seen_in_every_changed_place(sides: Sides)
         Commit(2, "form", "2", "1", None, "ben", 2.0, sides.earlier),
         Commit(3, "form", "3", "2", None, "cem", 3.0, sides.later, "u3", {"base": "1"}),
     ]
-    one = resolutions(Record((), versions))[-1]
+    one = resolutions(RunView((), versions))[-1]
     lost_paths = {leaf.path for leaf in one.of("set back")}
     for row in diff(sides.base, sides.earlier):
         if row.kind != "moved" and same(value_at(sides.later, row.path), row.before):
@@ -161,7 +161,7 @@ def test_records_that_are_no_conflicts_are_passed_by() -> None:
         Commit(1, "form", "1", None, None, "ann", 1.0, document),
         Commit(2, "form", "2", "1", None, "ben", 2.0, document, "u", {"conflicts": [*odd, fine]}),
     ]
-    (one,) = resolutions(Record((), versions))
+    (one,) = resolutions(RunView((), versions))
     assert [conflict.path for conflict in one.conflicts] == ["/name"]
     assert [value.value for value in lost_values(one)] == ["b"]
 
@@ -178,7 +178,7 @@ def test_a_blind_overwrite_can_be_restored_too(number: int) -> None:
         Commit(2, "form", "2", "1", None, "ben", 2.0, earlier),
         Commit(3, "form", "3", "2", None, "cem", 3.0, later, "u3", {"base": "1"}),
     ]
-    (value,) = lost_values(resolutions(Record((), versions))[-1])
+    (value,) = lost_values(resolutions(RunView((), versions))[-1])
     restored = overlay(later, changes_to_restore(later, value))
     assert [row.path for row in diff(later, restored)] == [value.path]
     assert restored["fields"][number]["label"] == "Lost"
@@ -196,6 +196,6 @@ def test_a_version_that_claims_to_descend_from_itself_ends_the_search(parents: A
         Commit(9, "form", "9", "3", None, "ben", 9.0, document, "u", {"base": "1"}),
         Commit(10, "form", "10", "9", None, "ben", 9.0, document, "u", {"base": "9"}),
     ]
-    found = resolutions(Record((), [*versions, *told]))
+    found = resolutions(RunView((), [*versions, *told]))
     assert found[-1].base == told[0]
     assert [one.leaves for one in found] == [()] * len(found)

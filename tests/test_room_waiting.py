@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from syncsim.lab.engines.runner import run
-from syncsim.ui.room.record import Record
+from syncsim.ui.room.record import RunView
 from syncsim.ui.room.timing.chart_table import rows
 from syncsim.ui.room.timing.waiting import (
     pending,
@@ -15,7 +15,7 @@ from syncsim.ui.room.timing.waiting import (
 from tests.test_charts import HOSTILE, Log
 
 
-def crowd(first: str = "ann") -> Record:
+def crowd(first: str = "ann") -> RunView:
     """At 100 ms ann and ben are in the queue, cleo waits to retry, dan writes, eve is done."""
     log = Log()
     for n, (user, update_id) in enumerate(
@@ -30,7 +30,7 @@ def crowd(first: str = "ann") -> Record:
     log.say(60, "update.dequeued", "eve", "e", waited_s=0.02, batch=1)
     log.say(60, "update.committed", "eve", "e", version="2-b", attempts=2)
     log.say(100, "cache.miss", "dan", "d")
-    return Record(tuple(log.events))
+    return RunView(tuple(log.events))
 
 
 def test_the_queue_is_told_in_its_order() -> None:
@@ -51,16 +51,16 @@ def test_templates_have_queues_of_their_own() -> None:
     other.say(1, "update.queued", "ben", "b")
     (event,) = other.events
     moved = type(event)(2, event.kind, event.at, event.user, event.update_id, "other")
-    assert [p.place for p in pending(Record((*log.events, moved)))] == [1, 1]
+    assert [p.place for p in pending(RunView((*log.events, moved)))] == [1, 1]
 
 
 def test_a_run_that_is_over_holds_nobody() -> None:
-    assert pending(Record.of(run("perfect-storm", on="simulation", users=20, seed=7))) == []
+    assert pending(RunView.of(run("perfect-storm", on="simulation", users=20, seed=7))) == []
 
 
 def test_every_moment_of_a_run_has_its_queue() -> None:
     """Places are 1, 2, 3, ..., and everybody but the first is behind the one before."""
-    record = Record.of(run("perfect-storm", on="simulation", users=8, seed=7))
+    record = RunView.of(run("perfect-storm", on="simulation", users=8, seed=7))
     longest = 0
     for k in range(len(record.events)):
         queued = [p for p in pending(record.until(k)) if p.place is not None]

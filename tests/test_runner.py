@@ -30,7 +30,7 @@ from syncsim.lab.scenarios import (
     Update,
     UpdateWithVersion,
 )
-from syncsim.lab.scenarios.edits import Edit
+from syncsim.lab.scenarios.edits import NumberedEdit
 from syncsim.lab.solutions.broken.blind_write import BlindWrite
 from syncsim.lab.solutions.broken.last_write_wins import LastWriteWins
 from syncsim.lab.solutions.broken.lazy_job import LazyJob
@@ -187,7 +187,7 @@ def job_after(*steps: Step, outcome: str) -> Scenario:
 
 
 def test_a_job_that_runs_right_after_an_update_is_found() -> None:
-    scenario = job_after(Update(Edit("rename", "ann", 1, 0)), outcome="skipped")
+    scenario = job_after(Update(NumberedEdit("rename", "ann", 1, 0)), outcome="skipped")
     assert run(scenario, solution=NoCache, store="memory").passed
     played = run(scenario, solution=RudeJob, store="memory")
     assert codes(played) == {"M5"}
@@ -207,7 +207,7 @@ def test_a_skip_must_say_why() -> None:
         def run_background_job(self, template_id: str) -> Outcome:
             return replace(super().run_background_job(template_id), reason="no")
 
-    scenario = job_after(Update(Edit("rename", "ann", 1, 0)), outcome="skipped")
+    scenario = job_after(Update(NumberedEdit("rename", "ann", 1, 0)), outcome="skipped")
     assert kinds(run(scenario, solution=Curt, store="memory")) == {"skip-reason"}
 
 
@@ -295,7 +295,7 @@ def test_a_process_that_hangs_outside_any_verb_is_ended(
 def test_a_process_that_dies_is_found_and_nobody_waits_for_it() -> None:
     """Ben, in the other process, would wait for a minute at a barrier that Ann never reaches."""
     late = Barrier("late")
-    ann = Actor("ann", (Update(Edit("rename", "ann", 1, 0)), late))
+    ann = Actor("ann", (Update(NumberedEdit("rename", "ann", 1, 0)), late))
     part = Part("", (ann, Actor("ben", (Read(), late, Read()))), Expectations())
     scenario = Scenario("dying", "Dying", "contact_card", 1, (part,))
     played = run(scenario, on="processes", solution=Dying)
@@ -358,9 +358,9 @@ def test_fixed_delays_without_a_queue_do_not_bring_a_herd_through() -> None:
 def stale_strict_update() -> Scenario:
     """Ben reads, Ann updates, Ben updates strictly against what he read."""
     ann = Actor(
-        "ann", (Read(), Barrier("read"), Update(Edit("rename", "ann", 1, 0)), Barrier("up"))
+        "ann", (Read(), Barrier("read"), Update(NumberedEdit("rename", "ann", 1, 0)), Barrier("up"))
     )
-    strict = UpdateWithVersion(Edit("relabel", "ben", 1, 0))
+    strict = UpdateWithVersion(NumberedEdit("relabel", "ben", 1, 0))
     ben = Actor("ben", (Read(), Barrier("read"), Barrier("up"), strict))
     part = Part("", (ann, ben), Expectations(success_over=None))
     return Scenario("strict", "Strict", "contact_card", 1, (part,))
@@ -551,7 +551,7 @@ def test_a_store_out_of_reach_is_said_at_once(tmp_path: Path) -> None:
 
 
 CANDIDATE = """
-from syncsim.lab.{name} import build as built
+from syncsim.lab.solutions.{name} import build as built
 
 def build(env):
     print("hello")

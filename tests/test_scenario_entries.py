@@ -10,7 +10,7 @@ from syncsim.lab.grading.probes import QUESTIONS, questions_of
 from syncsim.lab.scenarios import ENTRIES, SCENARIOS, expectations, scenario
 from syncsim.lab.scenarios.entry import Asked, Button, CatalogueEntry
 from syncsim.lab.scenarios.mission import SCENARIOS as SIX
-from syncsim.ui.plays import PLAYS, Play, plays_of
+from syncsim.ui.plays import PLAYS, RunButton, plays_of
 
 
 def test_the_command_line_names_each_scenario() -> None:
@@ -45,6 +45,6 @@ def test_a_scenario_needs_no_other_file_than_its_own(monkeypatch: pytest.MonkeyP
     entry = CatalogueEntry("Mine", SIX["sustained"].plan, 2, button=button, asked=asked)
     monkeypatch.setitem(ENTRIES, "mine", entry)  # type: ignore[arg-type]
     assert scenario("mine", updates=1).title == "Mine"
-    assert next(iter(plays_of(ENTRIES).values())) == Play("mine", button)
+    assert next(iter(plays_of(ENTRIES).values())) == RunButton("mine", button)
     (question,) = questions_of({"mine": entry})
     assert (question.parameters.scenario, question.parameters.updates) == ("mine", 3)

@@ -24,7 +24,7 @@ from syncsim.lab.scenarios import (
     scenario,
     user_names,
 )
-from syncsim.lab.scenarios.edits import EDITS, REMOVALS, Edit
+from syncsim.lab.scenarios.edits import EDITS, REMOVALS, NumberedEdit
 from syncsim.merging import overlay
 from syncsim.template import validate
 from syncsim.template.samples import sample, sample_names
@@ -142,7 +142,7 @@ def test_every_edit_leaves_every_template_valid_and_changed(
 ) -> None:
     document = sample(name)
     before = copy.deepcopy(document)
-    changes = Edit(kind, "user1000", 12, which, 999).changes(document)
+    changes = NumberedEdit(kind, "user1000", 12, which, 999).changes(document)
     assert document == before
     after = overlay(document, changes)
     validate(after)
@@ -153,9 +153,9 @@ def test_every_edit_leaves_every_template_valid_and_changed(
 def test_a_removal_takes_away_what_was_added_and_nothing_else(kind: str) -> None:
     document = sample("contact_card")
     added = {"remove-field": "add-field", "unset": "set"}[kind]
-    after = overlay(document, Edit(added, "ann", 1, 3).changes(document))
+    after = overlay(document, NumberedEdit(added, "ann", 1, 3).changes(document))
     assert len(list(differences(document, after))) == 1
-    after = overlay(after, Edit(kind, "ann", 2, 3).changes(after))
+    after = overlay(after, NumberedEdit(kind, "ann", 2, 3).changes(after))
     assert list(differences(document, after)) == []
 
 
@@ -163,7 +163,7 @@ def test_the_same_edit_can_be_made_twice() -> None:
     """Adding a field that is there already edits it, so that a storm cannot bloat the template."""
     document = sample("contact_card")
     for number in (1, 2):
-        document = overlay(document, Edit("add-field", "ann", number, 3).changes(document))
+        document = overlay(document, NumberedEdit("add-field", "ann", number, 3).changes(document))
     validate(document)
     assert [f["label"] for f in document["fields"] if f["id"] == "x_field_3"] == [
         "Field by ann 2 (0)"

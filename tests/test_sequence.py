@@ -13,7 +13,7 @@ from syncsim.lab.history.records import History
 from syncsim.lab.simulation.choices import Seeded
 from syncsim.lab.simulation.explore import replay
 from syncsim.lab.simulation.faults import Faults
-from syncsim.lab.simulation.run_resources import Playground
+from syncsim.lab.simulation.run_resources import RunResources
 from syncsim.lab.simulation.simulated_run import Parameters, SimulatedRun, Simulation, simulate
 from syncsim.lab.solutions.broken.blind_write import BlindWrite
 from syncsim.lab.solutions.broken.last_write_wins import LastWriteWins
@@ -42,8 +42,8 @@ def marked(diagram: Diagram) -> list[tuple[str, str, str]]:
 
 @pytest.mark.parametrize("scenario", ["perfect-storm", "cache-consistency", "retry-ladder"])
 def test_watching_a_run_changes_nothing_of_it(scenario: str) -> None:
-    with Playground() as playground:
-        simulation = Simulation(Parameters(scenario), playground)
+    with RunResources() as resources:
+        simulation = Simulation(Parameters(scenario), resources)
         plain, watched = (simulation.run(Seeded(5), watched=watched) for watched in (False, True))
     assert (plain.trace, plain.digest, plain.sights) == (watched.trace, watched.digest, ())
     assert watched.sights

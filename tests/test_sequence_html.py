@@ -13,8 +13,8 @@ import pytest
 
 from syncsim import ui
 from syncsim.lab.scenarios import catalogue
-from syncsim.lab.scenarios.edits import Edit
-from syncsim.lab.simulation.explore import Failure, explore, replay
+from syncsim.lab.scenarios.edits import NumberedEdit
+from syncsim.lab.simulation.explore import FailingSchedule, explore, replay
 from syncsim.lab.solutions.broken.blind_write import BlindWrite
 from syncsim.ui import SequenceDiagram, sequence_page, write_page
 from syncsim.ui.sequence import sequence
@@ -126,11 +126,11 @@ def test_a_written_page_has_the_token_and_command_it_was_given(tmp_path: Path) -
 
 
 @pytest.fixture
-def hostile(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Failure:
+def hostile(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> FailingSchedule:
     names = (request.param, f"{request.param[:150]}2")
     monkeypatch.setattr(catalogue, "user_names", lambda count: names[:count])
     if len(request.param) > 100:  # else the name of the template would be too long to be saved
-        monkeypatch.setattr(Edit, "text", property(lambda edit: f"edit {edit.which}"))
+        monkeypatch.setattr(NumberedEdit, "text", property(lambda edit: f"edit {edit.which}"))
     found = explore(
         "perfect-storm",
         solution=BlindWrite,
@@ -145,14 +145,14 @@ def hostile(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
 
 
 @pytest.mark.parametrize("hostile", HOSTILE, indirect=True)
-def test_names_are_text_in_page_and_cell_and_never_markup(hostile: Failure) -> None:
+def test_names_are_text_in_page_and_cell_and_never_markup(hostile: FailingSchedule) -> None:
     check_page(sequence_page(hostile))
     cell = SequenceDiagram(hostile)._repr_html_()
     assert Reader(cell).tags <= ALLOWED
 
 
 @pytest.mark.parametrize("hostile", HOSTILE[-1:], indirect=True)
-def test_a_long_name_is_cut_in_the_picture_and_whole_in_its_title(hostile: Failure) -> None:
+def test_a_long_name_is_cut_in_the_picture_and_whole_in_its_title(hostile: FailingSchedule) -> None:
     picture = sequence_page(hostile).partition("<svg")[2].partition("</svg>")[0]
     texts = re.findall(r"<text[^>]*>([^<]*)</text>", picture)
     assert max(map(len, texts)) <= 64
@@ -184,7 +184,7 @@ def test_the_diagram_is_a_table_of_its_steps() -> None:
 
 
 @pytest.mark.parametrize("hostile", HOSTILE, indirect=True)
-def test_the_table_shows_names_as_typed(hostile: Failure) -> None:
+def test_the_table_shows_names_as_typed(hostile: FailingSchedule) -> None:
     diagram = sequence(hostile)
     whole = {step.happening.who for step in diagram.steps}
     assert {row["who"] for row in diagram.rows()} == whole == set(diagram.as_frame()["who"])

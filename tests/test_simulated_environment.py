@@ -24,9 +24,9 @@ from syncsim.errors import (
 from syncsim.lab.simulation.choices import Choices, Guided, Seeded
 from syncsim.lab.simulation.environment import SimulatedEnvironment
 from syncsim.lab.simulation.faults import Faults
-from syncsim.lab.simulation.namespaced_store import StoreOfOneRun
-from syncsim.lab.simulation.patched_modules import ReplacedNames
-from syncsim.lab.simulation.run_resources import Playground
+from syncsim.lab.simulation.namespaced_store import NamespacedStore
+from syncsim.lab.simulation.patched_modules import PatchedModules
+from syncsim.lab.simulation.run_resources import RunResources
 from syncsim.lab.simulation.scheduler import START_S, Scheduler
 from tests.simulation_parts import DOCUMENT, Bench, World, bench, swap, writers
 
@@ -389,7 +389,7 @@ def candidate(bench: Bench, program: str, choices: Choices | None = None) -> Wor
     """
 
     def job(env: SimulatedEnvironment) -> tuple[object, tuple[str, ...]]:
-        names = ReplacedNames(env._gate, env.clock, env.random)
+        names = PatchedModules(env._scheduler, env.clock, env.random)
         namespace = {"__name__": "candidate", "__builtins__": names.builtins()}
         exec(compile(program, "candidate.py", "exec"), namespace)
         return namespace["main"](env), names.used
@@ -499,7 +499,7 @@ def main(env):
         world = candidate(bench, program, Seeded(seed))
         assert world.errors == {}
         assert world.answers["ann"][0] == [0, 1, 2]
-        assert world.gate.uncontrolled == set()
+        assert world.scheduler.uncontrolled == set()
 
 
 def test_the_names_of_a_loaded_module_are_replaced_for_the_length_of_a_block(bench: Bench) -> None:
@@ -507,7 +507,7 @@ def test_the_names_of_a_loaded_module_are_replaced_for_the_length_of_a_block(ben
     before = dict(namespace)
 
     def job(env: SimulatedEnvironment) -> object:
-        names = ReplacedNames(env._gate, env.clock, env.random)
+        names = PatchedModules(env._scheduler, env.clock, env.random)
         with names.within(namespace):
             namespace["sleep"](3.0)
             namespace["time"].sleep(4.0)
@@ -522,16 +522,16 @@ def test_the_names_of_a_loaded_module_are_replaced_for_the_length_of_a_block(ben
 
 
 @pytest.fixture
-def shared() -> Iterator[Playground]:
-    with Playground("sqlite") as playground:
-        yield playground
+def shared() -> Iterator[RunResources]:
+    with RunResources("sqlite") as resources:
+        yield resources
 
 
-def test_runs_that_share_a_store_do_not_see_each_other(shared: Playground) -> None:
-    gate = Scheduler(Guided(()), shared.workers)
+def test_runs_that_share_a_store_do_not_see_each_other(shared: RunResources) -> None:
+    scheduler = Scheduler(Guided(()), shared.workers)
     for _ in range(3):
-        store, cache_of = shared.parts(gate)
-        assert isinstance(store, StoreOfOneRun)
+        store, cache_of = shared.parts(scheduler)
+        assert isinstance(store, NamespacedStore)
         assert store.templates() == []
         with pytest.raises(TemplateNotFoundError, match="template 't' does not exist"):
             store.read("t")

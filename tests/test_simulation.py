@@ -23,8 +23,8 @@ from syncsim.lab.simulation.choices import (
 )
 from syncsim.lab.simulation.environment import SimulatedEnvironment
 from syncsim.lab.simulation.scheduler import START_S, Scheduler
-from syncsim.lab.simulation.scheduler_locks import GateLock
-from syncsim.lab.simulation.thread_pool import Workers
+from syncsim.lab.simulation.scheduler_locks import SchedulerLock
+from syncsim.lab.simulation.thread_pool import ThreadPool
 from tests.simulation_parts import Bench, bench, blind_write, swap, writers
 
 __all__ = ["bench"]
@@ -48,7 +48,7 @@ def digest(seeds: range) -> str:
     text = hashlib.sha256()
     for seed in seeds:
         world = bench.run(writers(swap), Seeded(seed))
-        text.update(repr((world.gate.trace, world.gate.now, world.settings)).encode())
+        text.update(repr((world.scheduler.trace, world.scheduler.now, world.settings)).encode())
     bench.workers.close()
     return text.hexdigest()
 
@@ -83,10 +83,10 @@ def test_a_recorded_run_replays_to_the_same_trace(bench: Bench) -> None:
 def test_a_run_that_is_not_recorded_takes_the_same_course_and_keeps_nothing(bench: Bench) -> None:
     recorded, unrecorded = Seeded(9), Seeded(9, recorded=False)
     one, other = bench.run(writers(swap), recorded), bench.run(writers(swap), unrecorded)
-    assert (other.settings, other.gate.now, other.gate.steps) == (
+    assert (other.settings, other.scheduler.now, other.scheduler.steps) == (
         one.settings,
-        one.gate.now,
-        one.gate.steps,
+        one.scheduler.now,
+        one.scheduler.steps,
     )
     assert recorded.made
     assert one.trace
@@ -222,7 +222,7 @@ def test_actors_that_wake_together_are_drawn_in_the_order_of_their_starting(benc
 def test_sleeping_no_time_is_a_step_like_others(bench: Bench, seconds: float) -> None:
     world = bench.run(writers(lambda env, user: env.clock.sleep(seconds), count=2), Seeded(2))
     assert [call for _, call in world.trace] == ["sleep", "sleep"]
-    assert world.gate.now == START_S
+    assert world.scheduler.now == START_S
 
 
 # -- runs that do not end --------------------------------------------------------------------------
@@ -383,7 +383,7 @@ def test_a_thread_that_is_no_actor_passes_through_and_is_noted(bench: Bench) -> 
     world = bench.run(lambda env: {"ann": lambda: ask(env, "ann")})
     assert world.ending.kind == "done"
     assert str(world.answers["ann"]).startswith("1-")
-    assert world.gate.uncontrolled == {"foreign"}
+    assert world.scheduler.uncontrolled == {"foreign"}
 
 
 # -- actors that start others ----------------------------------------------------------------------
@@ -393,39 +393,41 @@ def alone(
     first: Callable[[Scheduler], object], choices: Choices | None = None
 ) -> tuple[Scheduler, str]:
     """A run whose first actor starts others by itself, and how it ended."""
-    with Workers() as workers:
-        gate = Scheduler(choices or Guided(()), workers)
-        return gate, gate.run(lambda: first(gate)).kind
+    with ThreadPool() as workers:
+        scheduler = Scheduler(choices or Guided(()), workers)
+        return scheduler, scheduler.run(lambda: first(scheduler)).kind
 
 
 @pytest.mark.parametrize(("daemon", "ending"), [(True, "done"), (False, "deadlock")])
 def test_a_daemon_left_waiting_is_no_deadlock_and_any_other_actor_is(
     daemon: bool, ending: str
 ) -> None:
-    def first(gate: Scheduler) -> None:
-        lock = GateLock(gate, "a", reentrant=False)
+    def first(scheduler: Scheduler) -> None:
+        lock = SchedulerLock(scheduler, "a", reentrant=False)
         lock.acquire()
-        gate.spawn("waiter", lock.acquire, daemon=daemon)
+        scheduler.spawn("waiter", lock.acquire, daemon=daemon)
 
     assert alone(first)[1] == ending
 
 
 def test_joining_many_wakes_once_when_the_last_has_ended() -> None:
-    def first(gate: Scheduler) -> None:
-        gate.join([gate.spawn(f"a{n}", lambda n=n: gate.sleep(n)) for n in (3, 1, 2)])
-        assert gate.now == START_S + 3
+    def first(scheduler: Scheduler) -> None:
+        scheduler.join(
+            [scheduler.spawn(f"a{n}", lambda n=n: scheduler.sleep(n)) for n in (3, 1, 2)]
+        )
+        assert scheduler.now == START_S + 3
 
-    gate, _ = alone(first, Seeded(1))
-    assert gate.errors == []
-    assert gate.jumps == 3
+    scheduler, _ = alone(first, Seeded(1))
+    assert scheduler.errors == []
+    assert scheduler.jumps == 3
 
 
 def test_joining_gives_up_when_its_time_is_over() -> None:
-    def first(gate: Scheduler) -> None:
-        late = gate.spawn("late", lambda: gate.sleep(9))
-        assert not gate.join([late], timeout_s=2)
-        assert gate.now == START_S + 2
-        assert gate.join([late])
+    def first(scheduler: Scheduler) -> None:
+        late = scheduler.spawn("late", lambda: scheduler.sleep(9))
+        assert not scheduler.join([late], timeout_s=2)
+        assert scheduler.now == START_S + 2
+        assert scheduler.join([late])
 
     assert alone(first)[0].errors == []
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from syncsim.lab.simulation.isolated_solution import FreshSolution
+from syncsim.lab.simulation.isolated_solution import IsolatedSolution
 from syncsim.lab.solutions.loading import load
 
 WARNED_OF = {
@@ -29,7 +29,7 @@ def test_what_the_compiler_warns_of_is_loaded_without_a_word(
     with warnings.catch_warnings():
         warnings.simplefilter(action)  # type: ignore[arg-type]
         assert load(str(file)).__name__ == "build"
-        assert FreshSolution(str(file)).fingerprint
+        assert IsolatedSolution(str(file)).fingerprint
     assert capfd.readouterr().err == ""
 
 

@@ -8,7 +8,7 @@ import pytest
 from syncsim.events.kinds import Event
 from syncsim.runtime.wiring import connect
 from syncsim.template.samples import sample
-from syncsim.ui.standing import Standing
+from syncsim.ui.standing import DashboardState
 
 
 def event(kind: str, user: str | None = "ann", update_id: str = "u", **facts: Any) -> Event:
@@ -26,7 +26,7 @@ def test_events_tell_of_the_caches_what_the_caches_tell_of_themselves(tmp_path: 
         sync.get_template("form", user="ann")
         sync.get_template("form", user="ann")
         sync.rollback("form", base.version, user="dan")
-        told = Standing(sync.events.read())
+        told = DashboardState(sync.events.read())
         asked = sync.cache_states("form")
         seen = told.caches(now=0.0, users=("eve",))
         assert told.version == sync.get_template("form", user="dan").version
@@ -42,7 +42,7 @@ def test_events_tell_of_the_caches_what_the_caches_tell_of_themselves(tmp_path: 
 
 
 def test_a_conflict_is_resolved_when_its_update_commits() -> None:
-    standing = Standing()
+    standing = DashboardState()
     for update_id in ("a", "b"):
         standing.see(event("update.started", update_id=update_id))
         standing.see(event("update.conflict", update_id=update_id, attempt=1))
@@ -55,14 +55,14 @@ def test_a_conflict_is_resolved_when_its_update_commits() -> None:
 
 @pytest.mark.parametrize("end", ["job.skipped", "job.committed", "job.unchanged", "job.failed"])
 def test_a_run_of_the_job_is_active_until_it_ends_and_no_update(end: str) -> None:
-    standing = Standing([event("job.started", "background")])
+    standing = DashboardState([event("job.started", "background")])
     assert standing.active == 1
     standing.see(event(end, "background"))
     assert (standing.active, standing.succeeded, standing.failed) == (0, 0, 0)
 
 
 def test_while_nobody_has_committed_a_read_tells_the_version() -> None:
-    standing = Standing([event("cache.filled", version="1-a")])
+    standing = DashboardState([event("cache.filled", version="1-a")])
     assert (standing.version, standing.updated_at) == ("1-a", None)
     standing.see(event("update.committed", version="2-b"))
     standing.see(event("cache.filled", "ben", version="1-a"))  # late: it was read before
@@ -72,7 +72,7 @@ def test_while_nobody_has_committed_a_read_tells_the_version() -> None:
 
 def test_the_store_has_the_last_word_on_the_version() -> None:
     """Two who commit at once may tell of it in the other order."""
-    standing = Standing(
+    standing = DashboardState(
         [event("update.committed", version="3-c"), event("update.committed", version="2-b")]
     )
     standing.settle("form", "3-c")
@@ -80,7 +80,7 @@ def test_the_store_has_the_last_word_on_the_version() -> None:
 
 
 def test_another_templates_entries_are_not_its_own() -> None:
-    standing = Standing([event("cache.filled", template_id="old", version="1-a")])
+    standing = DashboardState([event("cache.filled", template_id="old", version="1-a")])
     standing.see(event("update.committed", "ben", template_id="new", version="2-b"))
     standing.see(event("cache.filled", "ben", template_id="new", version="2-b"))
     assert {u: s.state for u, s in standing.caches(now=100.0).items()} == {
@@ -90,7 +90,9 @@ def test_another_templates_entries_are_not_its_own() -> None:
 
 
 def test_an_entry_ages() -> None:
-    standing = Standing([event("cache.filled", version="1-a"), event("cache.hit", version="1-a")])
+    standing = DashboardState(
+        [event("cache.filled", version="1-a"), event("cache.hit", version="1-a")]
+    )
     state = standing.caches(now=102.5)["ann"]
     assert (state.state, state.age_s, state.hits, state.misses) == ("Fresh", 2.5, 1, 0)
     assert standing.hit_rate == 1.0

@@ -41,7 +41,7 @@ def lost(worlds: list[World], users: int) -> int:
 def outcomes(worlds: list[World]) -> set[str]:
     """What may come out: the settings, the time it took, how it ended."""
     return {
-        repr((sorted(world.settings.items()), world.gate.now, world.ending.kind))
+        repr((sorted(world.settings.items()), world.scheduler.now, world.ending.kind))
         for world in worlds
     }
 
@@ -68,7 +68,7 @@ def test_every_schedule_is_run_once_and_so_many_lose_an_update(
 ) -> None:
     worlds = list(bench.sweep(writers(write, users), FewPreemptions(at_most=None)))
     assert (len(worlds), lost(worlds, users)) == (schedules, losing)
-    assert len({tuple(world.gate.trace) for world in worlds}) == schedules
+    assert len({tuple(world.scheduler.trace) for world in worlds}) == schedules
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_schedules_come_by_their_number_of_preemptions_and_no_further(bench: Ben
         world = bench.run(writers(swap), choices)
         strategy.learn(choices)
         counts.append(preemptions(choices.made))
-        traces.add(tuple(world.gate.trace))
+        traces.add(tuple(world.scheduler.trace))
     assert counts == sorted(counts)
     assert Counter(counts) == {0: 6, 1: 18, 2: 36}
     assert len(traces) == len(counts)
@@ -188,7 +188,7 @@ def test_schedules_come_by_their_number_of_preemptions_and_no_further(bench: Ben
 def test_the_seed_decides_the_order_among_schedules_of_equal_count(bench: Bench) -> None:
     def first_traces(seed: int) -> list[object]:
         worlds = bench.sweep(writers(swap), FewPreemptions(seed), at_most=20)
-        return [tuple(world.gate.trace) for world in worlds]
+        return [tuple(world.scheduler.trace) for world in worlds]
 
     assert first_traces(1) == first_traces(1)
     assert first_traces(1) != first_traces(2)
@@ -203,7 +203,7 @@ def test_a_strategy_by_chance_repeats_itself_and_never_ends(
 ) -> None:
     def traces(seed: int) -> list[object]:
         worlds = bench.sweep(writers(swap), make(seed), at_most=50)
-        return [tuple(world.gate.trace) for world in worlds]
+        return [tuple(world.scheduler.trace) for world in worlds]
 
     assert traces(1) == traces(1)
     assert traces(1) != traces(2)

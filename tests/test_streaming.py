@@ -12,7 +12,7 @@ from syncsim.lab.checkers import check
 from syncsim.lab.checkers.streaming import StreamingJudge
 from syncsim.lab.history.records import Commit, History, digest
 from syncsim.lab.simulation.choices import Seeded
-from syncsim.lab.simulation.run_resources import Playground
+from syncsim.lab.simulation.run_resources import RunResources
 from syncsim.lab.simulation.simulated_run import Parameters, Simulation
 from syncsim.lab.solutions.broken.blind_write import BlindWrite
 from syncsim.lab.solutions.broken.last_write_wins import LastWriteWins
@@ -200,12 +200,12 @@ def test_findings_are_counted_without_end_and_kept_without() -> None:
 def test_the_verdict_is_that_of_the_judges_of_whole_histories(solution: Solution) -> None:
     """Run by run: lost data if and only if they find lost data, staleness likewise."""
     verdicts = set()
-    with Playground() as playground:
+    with RunResources() as resources:
         for scenario, users, updates in (("perfect-storm", 8, 8), ("sustained", 3, 5)):
             parameters = Parameters(
                 scenario, users=users, updates=updates, work_ms=0.0, with_job=False
             )
-            simulation = Simulation(parameters, playground, solution=solution)
+            simulation = Simulation(parameters, resources, solution=solution)
             for seed in range(4):
                 history = simulation.run(Seeded(seed)).history
                 whole = {finding.code for finding in check(history)} & {"D1", "M1"}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from syncsim.template.strict_json import (
     MAX_DEPTH,
     MAX_TEXT_BYTES,
-    NotAllowed,
+    RuleError,
     check_plain,
     excerpt,
     read,
@@ -27,8 +27,8 @@ VALUES = st.recursive(
 )
 
 
-def refusal(text: str | bytes) -> NotAllowed:
-    with pytest.raises(NotAllowed) as caught:
+def refusal(text: str | bytes) -> RuleError:
+    with pytest.raises(RuleError) as caught:
         read(text)
     return caught.value
 
@@ -91,7 +91,7 @@ def test_what_is_read_is_what_json_reads_unless_it_is_refused(value: object) -> 
     text = json.dumps(value)
     try:
         strict = read(text)
-    except NotAllowed:
+    except RuleError:
         return
     assert json.dumps(strict) == json.dumps(json.loads(text))
     assert strict == read(text.encode())
@@ -99,10 +99,10 @@ def test_what_is_read_is_what_json_reads_unless_it_is_refused(value: object) -> 
 
 @given(st.text() | st.binary())
 def test_any_text_is_read_or_refused(text: str | bytes) -> None:
-    """No other exception than `NotAllowed` leaves `read`."""
+    """No other exception than `RuleError` leaves `read`."""
     try:
         check_plain(read(text))
-    except NotAllowed as error:
+    except RuleError as error:
         error.path.encode()
         excerpt(error.value).encode()
 
@@ -125,14 +125,14 @@ class Table(dict):  # type: ignore[type-arg]
     ids=lambda value: type(value).__name__,
 )
 def test_values_that_only_look_like_json_are_refused(value: object) -> None:
-    with pytest.raises(NotAllowed, match="plain JSON") as caught:
+    with pytest.raises(RuleError, match="plain JSON") as caught:
         check_plain({"a": [value]})
     assert caught.value.path == "/a/0"
 
 
 @pytest.mark.parametrize("key", [1, None, True, Words("a"), ("a",)])
 def test_keys_that_are_no_text_are_refused(key: object) -> None:
-    with pytest.raises(NotAllowed, match="text as a key"):
+    with pytest.raises(RuleError, match="text as a key"):
         check_plain({"a": {key: 1}})
 
 

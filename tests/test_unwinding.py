@@ -12,7 +12,7 @@ from syncsim.errors import SyncError
 from syncsim.lab.simulation.choices import Seeded
 from syncsim.lab.simulation.environment import SimulatedEnvironment
 from syncsim.lab.simulation.explore import explore
-from syncsim.lab.simulation.run_resources import Playground
+from syncsim.lab.simulation.run_resources import RunResources
 from syncsim.lab.simulation.search import MAX_STUCK
 from syncsim.lab.simulation.simulated_run import Parameters, SimulatedRun, Simulation
 from syncsim.lab.simulation.thread_pool import Worker
@@ -111,12 +111,12 @@ def test_who_waits_for_something_real_does_not_compute(bench: Bench) -> None:
 
 
 @pytest.fixture(scope="module")
-def playground() -> Iterator[Playground]:
-    with Playground() as playground:
-        yield playground
+def resources() -> Iterator[RunResources]:
+    with RunResources() as resources:
+        yield resources
 
 
-def played(playground: Playground, folder: Path, body: str, name: str) -> SimulatedRun:
+def played(resources: RunResources, folder: Path, body: str, name: str) -> SimulatedRun:
     path = folder / "candidate.py"
     path.write_text(
         "import threading\n"
@@ -125,11 +125,11 @@ def played(playground: Playground, folder: Path, body: str, name: str) -> Simula
         + "".join(f"    {line}\n" for line in body.strip().splitlines())
         + "build = Candidate\n"
     )
-    return Simulation(Parameters(name), playground, solution=path).run(Seeded(1))
+    return Simulation(Parameters(name), resources, solution=path).run(Seeded(1))
 
 
 def test_who_waits_at_a_condition_while_another_one_is_endless_has_not_crashed(
-    playground: Playground, tmp_path: Path
+    resources: RunResources, tmp_path: Path
 ) -> None:
     """The lock of the condition is gone with the run, and giving it up is no mistake."""
     body = """
@@ -142,12 +142,12 @@ def update_template(self, template_id, changes, *, user, base=None):
     with self.turn:
         self.turn.wait()
 """
-    run = played(playground, tmp_path, body, "perfect-storm")
+    run = played(resources, tmp_path, body, "perfect-storm")
     assert [finding.code for finding in run.findings] == ["D2"]
 
 
 def test_what_a_verb_raises_on_its_way_out_is_no_answer(
-    playground: Playground, tmp_path: Path
+    resources: RunResources, tmp_path: Path
 ) -> None:
     body = """
 def update_template(self, template_id, changes, *, user, base=None):
@@ -157,13 +157,13 @@ def update_template(self, template_id, changes, *, user, base=None):
     finally:
         {}.pop(user)
 """
-    run = played(playground, tmp_path, body, "perfect-storm")
+    run = played(resources, tmp_path, body, "perfect-storm")
     assert [finding.code for finding in run.findings] == ["D2"]
     assert {o.ended for o in run.history.operations if o.kind == "update"} == {"open"}
 
 
 def test_a_thread_that_goes_on_for_ever_hides_no_deadlock(
-    playground: Playground, tmp_path: Path
+    resources: RunResources, tmp_path: Path
 ) -> None:
     """It ticks, so somebody can always run; those who wait for each other cannot."""
     body = """
@@ -177,7 +177,7 @@ def update_template(self, template_id, changes, *, user, base=None):
     never = threading.Event()
     never.wait()
 """
-    run = played(playground, tmp_path, body, "forced-conflicts-0")
+    run = played(resources, tmp_path, body, "forced-conflicts-0")
     assert {finding.code for finding in run.findings} <= {"D2", "D3"}
     assert run.findings
 

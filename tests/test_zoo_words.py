@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from syncsim.lab.checkers.errors import judge_errors
-from syncsim.lab.checkers.history_index import Ledger
+from syncsim.lab.checkers.history_index import HistoryIndex
 from syncsim.lab.checkers.logging_facts import judge_logging
 from syncsim.lab.grading.suite import examine
 from syncsim.lab.history.findings import NOTE, Finding
@@ -18,7 +18,7 @@ from syncsim.lab.scenarios import SCENARIOS
 from syncsim.lab.scenarios.probes_errors import LEAST_LOGGED
 from syncsim.lab.simulation.choices import Seeded
 from syncsim.lab.simulation.faults import Faults
-from syncsim.lab.simulation.run_resources import Playground
+from syncsim.lab.simulation.run_resources import RunResources
 from syncsim.lab.simulation.simulated_run import Parameters, SimulatedRun, Simulation, simulate
 from syncsim.lab.solutions import textbook
 
@@ -75,8 +75,8 @@ def test_a_file_defines_the_class_that_its_name_says(name: str) -> None:
 
 def words(run: SimulatedRun) -> list[Finding]:
     """What the judges of errors and of logs say of a whole run."""
-    ledger = Ledger(run.history)
-    found = [*judge_errors(ledger), *judge_logging(ledger, run.history.operations, LEAST_LOGGED)]
+    index = HistoryIndex(run.history)
+    found = [*judge_errors(index), *judge_logging(index, run.history.operations, LEAST_LOGGED)]
     return [*found, *run.faults]
 
 
@@ -106,8 +106,8 @@ def found_in(solution: Path | None, scenario: str, latency: bool, seeds: int) ->
         work_ms=0.0,
         faults=Faults(latency=latency),
     )
-    with Playground() as playground:
-        simulation = Simulation(parameters, playground, solution=solution)
+    with RunResources() as resources:
+        simulation = Simulation(parameters, resources, solution=solution)
         return [one for seed in range(seeds) for one in words(simulation.run(Seeded(seed)))]
 
 
@@ -118,8 +118,8 @@ def test_five_failures_are_induced_and_each_for_its_reason() -> None:
     from syncsim.lab.checkers.errors import refusal_of
 
     run = simulate(Parameters("induced-failures"), solution=ZOO / "textbook.py")
-    ledger = Ledger(run.history)
-    refusals = [refusal_of(ledger, operation) for operation in run.history.operations]
+    index = HistoryIndex(run.history)
+    refusals = [refusal_of(index, operation) for operation in run.history.operations]
     assert [refusal for refusal in refusals if refusal is not None] == [
         "unknown template",
         "unknown template",

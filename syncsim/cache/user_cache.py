@@ -1,8 +1,8 @@
 """One user's cache on disk: exact between threads and processes, and never in the way.
 
-The contract's `Cache` and nothing more: no memory tier, no idea of versions (`freshness` has both).
-Whatever goes wrong with files leaves as `CacheError`; files that are damaged or foreign are put
-aside and made anew.
+The contract's `Cache` and nothing more: no memory tier and no versions; `service.reads` has both.
+What goes wrong with files leaves as `CacheError`; files that are damaged or foreign are put aside
+and made anew.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from syncsim.merging.differences import Change
 from syncsim.merging.display import change_rows
 
 if TYPE_CHECKING:
-    from syncsim.lab.simulation.explore import Exploration, Failure
+    from syncsim.lab.simulation.explore import Exploration, FailingSchedule
 
 LOG_LINES: Final = 12
 """How many lines of the live log a report shows, unless all are asked for."""
@@ -254,7 +254,7 @@ def exploration(scenario: str, explored: Exploration) -> Iterator[Text]:
     yield from remarks(explored.notes)
 
 
-def failure(found: Failure) -> Iterator[Text]:
+def failure(found: FailingSchedule) -> Iterator[Text]:
     """What was found, in which schedule, and what it was shrunk to."""
     yield from findings({"findings": [found.finding.to_json()]})
     yield Text(

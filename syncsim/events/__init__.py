@@ -6,6 +6,6 @@ lays out one update, `stdlib_logging` and `telemetry` pass on to logging and Ope
 
 from __future__ import annotations
 
-from syncsim.events.log import OTHER, BoundedEventLog, EventPage, Operation, Stamps
+from syncsim.events.log import OTHER, BoundedEventLog, EventPage, OperationScope, Stamps
 
-__all__ = ["OTHER", "BoundedEventLog", "EventPage", "Operation", "Stamps"]
+__all__ = ["OTHER", "BoundedEventLog", "EventPage", "OperationScope", "Stamps"]

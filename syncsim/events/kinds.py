@@ -23,7 +23,7 @@ T = TypeVar("T")
 _LARGEST: Final = sys.float_info.max
 
 
-class Fact(Generic[T]):
+class EventField(Generic[T]):
     """One fact of a kind, read as an attribute of its events: the value, or None.
 
     Only a value of the declared type is returned, so a reader may compute with it whatever a
@@ -71,7 +71,7 @@ class Event:
     """
 
     KINDS: ClassVar[dict[str, type[Event]]] = {}
-    FACTS: ClassVar[dict[str, Fact[Any]]] = {}
+    FACTS: ClassVar[dict[str, EventField[Any]]] = {}
 
     seq: int
     kind: str
@@ -84,7 +84,7 @@ class Event:
     def __init_subclass__(cls, *, kind: str | None = None) -> None:
         if kind is not None:
             Event.KINDS[kind] = cls
-        own = {name: fact for name, fact in vars(cls).items() if isinstance(fact, Fact)}
+        own = {name: fact for name, fact in vars(cls).items() if isinstance(fact, EventField)}
         cls.FACTS = cls.FACTS | own
 
     @classmethod
@@ -157,71 +157,71 @@ def _plain(value: Any, depth: int = 8) -> JSON:
 class Attempted(Event):
     """A write attempt began: read the head, merge, swap."""
 
-    attempt = Fact(int, "number of the attempt, the first is 1")
-    expected = Fact(str, "version the swap expects to find")
+    attempt = EventField(int, "number of the attempt, the first is 1")
+    expected = EventField(str, "version the swap expects to find")
 
 
 class Conflicted(Event):
     """A swap lost: someone committed between this attempt's read and its write."""
 
-    attempt = Fact(int, "number of the attempt that lost")
-    expected = Fact(str, "version the swap expected")
-    actual = Fact(str, "version it found")
+    attempt = EventField(int, "number of the attempt that lost")
+    expected = EventField(str, "version the swap expected")
+    actual = EventField(str, "version it found")
 
 
 class Faulted(Event):
     """An attempt ended in a fault of the store: busy, out of reach, answer lost."""
 
-    attempt = Fact(int, "number of the attempt that failed")
-    error = Fact(str, "class name of the error")
-    reason = Fact(str, "what the error says", quotes=True)
+    attempt = EventField(int, "number of the attempt that failed")
+    error = EventField(str, "class name of the error")
+    reason = EventField(str, "what the error says", quotes=True)
 
 
 class RetryScheduled(Event):
     """It will be tried again after a delay; retry k follows attempt k."""
 
-    attempt = Fact(int, "number of the retry, and of the attempt before it")
-    nominal_s = Fact(float, "delay without jitter: 0.1, 0.2, 0.4; what the live log shows")
-    delay_s = Fact(float, "delay drawn by the policy")
+    attempt = EventField(int, "number of the retry, and of the attempt before it")
+    nominal_s = EventField(float, "delay without jitter: 0.1, 0.2, 0.4; what the live log shows")
+    delay_s = EventField(float, "delay drawn by the policy")
 
 
 class RetryWaited(Event):
     """The delay before a retry is over."""
 
-    attempt = Fact(int, "number of the retry")
-    delay_s = Fact(float, "delay drawn by the policy")
-    slept_s = Fact(float, "time that really passed")
+    attempt = EventField(int, "number of the retry")
+    delay_s = EventField(float, "delay drawn by the policy")
+    slept_s = EventField(float, "time that really passed")
 
 
 class Committed(Event):
     """It ended with a new version."""
 
-    version = Fact(str, "the new version")
-    attempts = Fact(int, "write attempts, 1 = no retry")
-    conflicts = Fact(int, "swaps lost on the way")
-    merged = Fact(int, "paths that others changed since the base and that stayed")
-    overridden = Fact(int, "leaves on which this later writer won")
-    latency_s = Fact(float, "time from the call to this event")
-    commit_s = Fact(float, "time in the store call that committed")
+    version = EventField(str, "the new version")
+    attempts = EventField(int, "write attempts, 1 = no retry")
+    conflicts = EventField(int, "swaps lost on the way")
+    merged = EventField(int, "paths that others changed since the base and that stayed")
+    overridden = EventField(int, "leaves on which this later writer won")
+    latency_s = EventField(float, "time from the call to this event")
+    commit_s = EventField(float, "time in the store call that committed")
 
 
 class Unchanged(Event):
     """It ended without a write: the head held everything already."""
 
-    version = Fact(str, "the head's version")
-    attempts = Fact(int, "write attempts")
-    latency_s = Fact(float, "time from the call to this event")
+    version = EventField(str, "the head's version")
+    attempts = EventField(int, "write attempts")
+    latency_s = EventField(float, "time from the call to this event")
 
 
 class Failed(Event):
     """It ended in an error, which the caller got."""
 
-    error = Fact(str, "class name of the error")
-    message = Fact(str, "what the error says", quotes=True)
-    attempts = Fact(int, "write attempts")
-    waited_s = Fact(float, "time spent in delays")
-    definite = Fact(bool, "surely nothing was written")
-    latency_s = Fact(float, "time from the call to this event")
+    error = EventField(str, "class name of the error")
+    message = EventField(str, "what the error says", quotes=True)
+    attempts = EventField(int, "write attempts")
+    waited_s = EventField(float, "time spent in delays")
+    definite = EventField(bool, "surely nothing was written")
+    latency_s = EventField(float, "time from the call to this event")
 
 
 # -- an update, from the call to its answer --------------------------------------------------------
@@ -230,7 +230,7 @@ class Failed(Event):
 class UpdateStarted(Event, kind="update.started"):
     """A user asked for an update."""
 
-    base = Fact(str, "version the change was made against; absent where the caller gave none")
+    base = EventField(str, "version the change was made against; absent where the caller gave none")
 
 
 class UpdateAttempted(Attempted, kind="update.attempt"):
@@ -256,14 +256,14 @@ class UpdateRetryWaited(RetryWaited, kind="update.waited"):
 class UpdateQueued(Event, kind="update.queued"):
     """A change, the job's too, joined the template's queue of this process."""
 
-    position = Fact(int, "place in the queue, the front is 1")
+    position = EventField(int, "place in the queue, the front is 1")
 
 
 class UpdateDequeued(Event, kind="update.dequeued"):
     """The batch that took a change out of the queue is done; said after its transaction."""
 
-    waited_s = Fact(float, "time in the queue, until its batch began")
-    batch = Fact(int, "changes in the batch")
+    waited_s = EventField(float, "time in the queue, until its batch began")
+    batch = EventField(int, "changes in the batch")
 
 
 class UpdateCommitted(Committed, kind="update.committed"):
@@ -281,14 +281,14 @@ class UpdateFailed(Failed, kind="update.failed"):
 class TemplateCreated(Event, kind="template.created"):
     """A template got its first version."""
 
-    version = Fact(str, "the first version")
+    version = EventField(str, "the first version")
 
 
 class RollbackCommitted(Event, kind="rollback.committed"):
     """A new version with the content of an old one was written; follows `update.committed`."""
 
-    version = Fact(str, "the new version")
-    restored = Fact(str, "the old version whose content it holds")
+    version = EventField(str, "the new version")
+    restored = EventField(str, "the old version whose content it holds")
 
 
 # -- reads and caches ------------------------------------------------------------------------------
@@ -297,38 +297,38 @@ class RollbackCommitted(Event, kind="rollback.committed"):
 class CacheHit(Event, kind="cache.hit"):
     """A read was served without reading the body from the store."""
 
-    version = Fact(str, "version served")
+    version = EventField(str, "version served")
 
 
 class CacheMissed(Event, kind="cache.miss"):
     """The user's cache had nothing fresh."""
 
-    reason = Fact(str, '"empty" or "stale"')
+    reason = EventField(str, '"empty" or "stale"')
 
 
 class CacheFilled(Event, kind="cache.filled"):
     """A version was put into the user's cache."""
 
-    version = Fact(str, "version put there")
+    version = EventField(str, "version put there")
 
 
 class CacheInvalidated(Event, kind="cache.invalidated"):
     """A commit made every other cached version of the template stale."""
 
-    version = Fact(str, "the version that is fresh now")
+    version = EventField(str, "the version that is fresh now")
 
 
 class CacheFaulted(Event, kind="cache.fault"):
     """A cache call failed; the verb went on without the cache."""
 
-    call = Fact(str, "the call: get, set, delete, ...")
-    reason = Fact(str, "what the cache said")
+    call = EventField(str, "the call: get, set, delete, ...")
+    reason = EventField(str, "what the cache said")
 
 
 class ReadSampled(Event, kind="read.sampled"):
     """One read in N, hit or miss alike, was timed; timing each would cost as much as a hit."""
 
-    latency_s = Fact(float, "time from the call to its answer")
+    latency_s = EventField(float, "time from the call to its answer")
 
 
 # -- the background job ----------------------------------------------------------------------------
@@ -361,7 +361,7 @@ class JobRetryWaited(RetryWaited, kind="job.waited"):
 class JobSkipped(Event, kind="job.skipped"):
     """The job left the template alone because a user wrote within the cooldown."""
 
-    reason = Fact(str, 'begins "Skipped - recent user update"')
+    reason = EventField(str, 'begins "Skipped - recent user update"')
 
 
 class JobCommitted(Committed, kind="job.committed"):

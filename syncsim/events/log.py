@@ -32,7 +32,7 @@ _stamps: ContextVar[Stamps] = ContextVar("syncsim_operation", default=(None, Non
 _logger = logging.getLogger(__name__)
 
 
-class Operation:
+class OperationScope:
     """Whose operation the code inside `with` is: events emitted there carry its user and id.
 
     Holds in this thread, and in those started with a copy of its context
@@ -108,9 +108,9 @@ class BoundedEventLog(ProcessBound):
         if subscribers:
             _deliver(record, subscribers)
 
-    def operation(self, user: str | None, update_id: str | None) -> Operation:
+    def operation(self, user: str | None, update_id: str | None) -> OperationScope:
         """A `with` block whose events carry this user and this operation's id."""
-        return Operation(user, update_id)
+        return OperationScope(user, update_id)
 
     def read(self, since: int = 0) -> EventPage:
         """The events after number `since`, oldest first, and how many of them memory had to drop.

@@ -3,7 +3,7 @@
 Each check answers the argument as a plain value; what a subclass overrides is neither run nor kept.
 
 Names and ids of templates, users and updates are judged where they are defined (`template`),
-changes where they are applied (`intent`).
+changes where they are applied (`edits`).
 """
 
 from __future__ import annotations

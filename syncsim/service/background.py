@@ -84,7 +84,7 @@ def _warnings(fields: list[JSON], sections: list[JSON]) -> list[str]:
 
 
 @dataclass(slots=True)
-class _Sight:
+class _FirstSeen:
     """What this process knows of the age of a user's update, by its monotonic clock.
 
     The update was made between `after` and `since`, which is when the process first saw it.
@@ -97,7 +97,7 @@ class _Sight:
     looked: float
 
 
-class FirstSights:
+class ClockSkewGuard:
     """How old the last user update of a template surely is, whatever became of the wall clock.
 
     A stamp is on the clock of whoever wrote it, and a wall clock may step, or stand otherwise on
@@ -112,7 +112,7 @@ class FirstSights:
 
     def __init__(self, clock: Clock | None = None) -> None:
         self._monotonic: Callable[[], float] | None = getattr(clock, "monotonic", None)
-        self._seen: dict[str, _Sight] = {}  # by template
+        self._seen: dict[str, _FirstSeen] = {}  # by template
         self._last: tuple[float, float] | None = None  # both clocks, at the last look
         self._gained_s = 0.0  # by how much stamps may look too old; for one cooldown from then on
         self._gained_at = -inf
@@ -123,7 +123,7 @@ class FirstSights:
         """A user's update that this process has just committed: its age is known from now on."""
         at = row.updated_at if self._monotonic is None else self._monotonic()
         if row.user_updated_at is not None and row.updated_by != BACKGROUND:
-            self._keep(row.template_id, _Sight(row.version, row.user_updated_at, at, at, at))
+            self._keep(row.template_id, _FirstSeen(row.version, row.user_updated_at, at, at, at))
 
     def look(self, row: Row, now: Callable[[], float], cooldown_s: float) -> tuple[float, float]:
         """The age of the last user update, or the least it can be, and what the clock says."""
@@ -155,7 +155,7 @@ class FirstSights:
             self._last = moment, ticks
         return moment, ticks
 
-    def _sighted(self, row: Row, stamp: float, ticks: float) -> _Sight:
+    def _sighted(self, row: Row, stamp: float, ticks: float) -> _FirstSeen:
         known = self._seen.get(row.template_id)
         is_known = (
             known is not None
@@ -165,12 +165,12 @@ class FirstSights:
         )
         if known is None or not is_known:
             after = -inf if known is None or known.version == row.version else known.looked
-            known = _Sight(row.version, stamp, ticks, after, ticks)
+            known = _FirstSeen(row.version, stamp, ticks, after, ticks)
             self._keep(row.template_id, known)
         known.version, known.looked = row.version, ticks
         return known
 
-    def _keep(self, template_id: str, sight: _Sight) -> None:
+    def _keep(self, template_id: str, sight: _FirstSeen) -> None:
         if len(self._seen) >= MOST_SIGHTS:
             self._seen.clear()  # what is seen again counts from then, which is too young at worst
         self._seen[template_id] = sight
@@ -186,7 +186,7 @@ class MaintenanceRun:
 
     cooldown_s: float
     now: Callable[[], float]
-    sights: FirstSights = field(default_factory=FirstSights)
+    sights: ClockSkewGuard = field(default_factory=ClockSkewGuard)
     reason: str | None = None
     written: bool = False
 

@@ -4,7 +4,7 @@ Whoever enters the line waits for the template's lock. The one who gets it leads
 `BATCH` waiting changes in one transaction, a version each, and passes the lock on; the others find
 their change done when their turn comes. This is flat combining (Hendler, Incze, Shavit, Tzafrir,
 SPAA 2010) over a lock that the environment owns, so that the same code runs under threads,
-processes and the scheduler. What is *not* here: delays and the number of attempts (`committing`).
+processes and the scheduler. What is *not* here: delays and the number of attempts (`commit_loop`).
 """
 
 from __future__ import annotations

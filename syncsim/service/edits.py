@@ -1,7 +1,7 @@
 """What a writer means, as a function of the head: changes against a base, or a return to a version.
 
 An intent is applied anew to every head it is shown, so a retry can only re-apply and never re-send.
-It does not know how it is committed (`committing`) nor what is said about it (`service`).
+It does not know how it is committed (`commit_loop`) nor what is said about it (`service`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ TOGETHER: Final = ("fields", "sections")
 """Parts of a template that are merged together."""
 
 
-class Past(Protocol):
+class HistoryReader(Protocol):
     """What an intent may ask of a template's history."""
 
     def find(self, template_id: str, version: str) -> Revision | None:
@@ -54,7 +54,7 @@ class Edit:
     template_id: str
     changes: Document
     base: Snapshot | None
-    past: Past
+    past: HistoryReader
     kind: str = "update"
     fingerprint: str | None = None
     """Kept with the commit where the caller chose the update id, to tell a replay from a reuse."""
@@ -184,7 +184,7 @@ class Edit:
 
 
 @dataclass(slots=True)
-class Return(Edit):
+class RollbackEdit(Edit):
     """The document of an old version, whole, as a new version; others' later commits are merged."""
 
     restored: str = ""

@@ -17,7 +17,7 @@ KEPT_BYTES: Final = 2**21
 KEPT_TEMPLATES: Final = 8
 
 
-class StoredPast:
+class StoredHistory:
     """A template's history as intents ask for it, from a store that may not support look-ups.
 
     `written` gives the heads that a transaction under way has stood on (`Past.written`).

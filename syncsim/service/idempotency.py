@@ -9,11 +9,15 @@ from __future__ import annotations
 from syncsim.contract import JSON, Conflict, Outcome, Revision, Snapshot
 from syncsim.errors import UpdateIdReusedError
 from syncsim.merging import changed_paths
-from syncsim.service.edits import FOREIGN_BASE, INTENT, Past, digest, stayed
+from syncsim.service.edits import FOREIGN_BASE, INTENT, HistoryReader, digest, stayed
 
 
-def replayed(
-    found: Revision, template_id: str, intent: str | None, base: Snapshot | None, past: Past
+def previous_outcome(
+    found: Revision,
+    template_id: str,
+    intent: str | None,
+    base: Snapshot | None,
+    past: HistoryReader,
 ) -> Outcome:
     """The outcome of the update that committed `found`, for a call that repeats it.
 
@@ -49,7 +53,7 @@ def _merged(
     found: Revision,
     version: str | None,
     base: Snapshot | None,
-    past: Past,
+    past: HistoryReader,
     conflicts: tuple[Conflict, ...],
 ) -> tuple[str, ...]:
     if version is None or found.parent is None or version == found.parent:

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from syncsim.contract import EventLog
 from syncsim.errors import SyncError
-from syncsim.service.history_reader import StoredPast
+from syncsim.service.history_reader import StoredHistory
 
 ENDS = ("committed", "unchanged", "skipped", "failed")
 
@@ -17,7 +17,7 @@ ENDS = ("committed", "unchanged", "skipped", "failed")
 def tell(
     interrupt: BaseException,
     events: EventLog,
-    past: StoredPast,
+    past: StoredHistory,
     *,
     topic: str,
     template_id: str,

@@ -29,12 +29,12 @@ from syncsim.errors import (
 )
 from syncsim.service import interrupted
 from syncsim.service.arguments import check_base, check_settings, check_version
-from syncsim.service.background import FirstSights, MaintenanceRun
+from syncsim.service.background import ClockSkewGuard, MaintenanceRun
 from syncsim.service.commit_loop import Committer
 from syncsim.service.commit_queue import CommitQueue
-from syncsim.service.edits import Edit, Return, check_changes, fingerprint
-from syncsim.service.history_reader import StoredPast
-from syncsim.service.idempotency import replayed
+from syncsim.service.edits import Edit, RollbackEdit, check_changes, fingerprint
+from syncsim.service.history_reader import StoredHistory
+from syncsim.service.idempotency import previous_outcome
 from syncsim.service.reads import FreshReads
 from syncsim.service.retry import RetryPolicy
 from syncsim.system.forks import ProcessBound
@@ -70,10 +70,10 @@ class SyncService(ProcessBound):
         self._store = env.store
         self._emit = env.events.emit
         self._now = env.clock.now
-        self._sights = FirstSights(env.clock)
+        self._sights = ClockSkewGuard(env.clock)
         self.reads = FreshReads(env.store, env.cache, env.clock, env.events)
         self._queue = CommitQueue(env, self.reads.saw)
-        self._past = StoredPast(env.store, self._queue.written)
+        self._past = StoredHistory(env.store, self._queue.written)
         self._committer = Committer(
             env, self.reads.row, self._queue, settings["retry"] or RetryPolicy(), self._deadline_s
         )
@@ -257,7 +257,9 @@ class SyncService(ProcessBound):
         if target is None:
             raise VersionNotFoundError(template_id, version)
         seen = Snapshot(template_id, head.version, head.document, head.updated_at, head.updated_by)
-        back = Return(template_id, target.document, seen, self._past, "rollback", restored=version)
+        back = RollbackEdit(
+            template_id, target.document, seen, self._past, "rollback", restored=version
+        )
         started = self._now()
         try:
             self._begin("update.started", template_id, user, update_id, seen)
@@ -349,7 +351,7 @@ class SyncService(ProcessBound):
         found = self._past.find_update(update_id)
         if found is None:
             return None
-        return replayed(found, edit.template_id, edit.fingerprint, edit.base, self._past)
+        return previous_outcome(found, edit.template_id, edit.fingerprint, edit.base, self._past)
 
     def _found_after_all(self, template_id: str, update_id: str) -> Revision | None:
         """What an attempt committed whose answer was lost; where nobody can say, that is said."""

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import sqlite3
 
-from syncsim.store.records import Record, Swap
+from syncsim.store.records import CasRequest, CommitRow
 from syncsim.store.sqlite_errors import MAY_HAVE_COMMITTED, code, is_busy
 from syncsim.store.sqlite_file import SQLiteFile
 from syncsim.store.statements import SWAP
 from syncsim.store.write_transaction import took_effect
 
 
-def append(file: SQLiteFile, swap: Swap, wait_s: float) -> Record | None:
+def append(file: SQLiteFile, swap: CasRequest, wait_s: float) -> CommitRow | None:
     """The commit of this swap, in the file; None where it takes a transaction.
 
     It does where this process does not know the expected version as a tip of its own, where others
@@ -35,7 +35,7 @@ def append(file: SQLiteFile, swap: Swap, wait_s: float) -> Record | None:
     return record
 
 
-def _appended(file: SQLiteFile, swap: Swap, wait_s: float) -> Record | None:
+def _appended(file: SQLiteFile, swap: CasRequest, wait_s: float) -> CommitRow | None:
     try:
         writer = file.writer(wait_s)
     except sqlite3.Error:

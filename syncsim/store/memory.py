@@ -12,7 +12,7 @@ from typing import Self
 
 from syncsim.contract import Clock, Head, Revision, Row
 from syncsim.errors import StoreUnavailableError
-from syncsim.store.records import AuditEntry, Record, Tip
+from syncsim.store.records import AuditEntry, CommitRow, Tip
 from syncsim.store.writes import (
     CLOSED,
     WRITE_TIMEOUT_S,
@@ -32,7 +32,7 @@ class _Staged:
         self._store = store
         self._template_id = template_id
         self._wait_s = WRITE_TIMEOUT_S if timeout_s is None else timeout_s
-        self.records: list[Record] = []
+        self.records: list[CommitRow] = []
 
     def __enter__(self) -> Self:
         self._store._check_open()
@@ -52,7 +52,7 @@ class _Staged:
             self._store._publish_committed()
         self._store._lock.release()
 
-    def find(self, update_id: str | None) -> Record | None:
+    def find(self, update_id: str | None) -> CommitRow | None:
         if update_id is None:
             return None
         staged = (record for record in self.records if record.update_id == update_id)
@@ -65,11 +65,11 @@ class _Staged:
         last = self.last(template_id)
         return None if last is None else last.tip
 
-    def last(self, template_id: str) -> Record | None:
+    def last(self, template_id: str) -> CommitRow | None:
         staged = (r for r in reversed(self.records) if r.template_id == template_id)
         return next(staged, None) or self._store._last(template_id)
 
-    def append(self, record: Record) -> bool:
+    def append(self, record: CommitRow) -> bool:
         if self.find(record.update_id) is not None:
             return False
         self.records.append(record)
@@ -86,10 +86,10 @@ class MemoryStore(VersionedWrites):
     def __init__(self, *, clock: Clock) -> None:
         super().__init__(clock)
         self._lock = FairLock()
-        self._histories: dict[str, list[Record]] = {}
-        self._by_version: dict[tuple[str, str], Record] = {}
-        self._by_update_id: dict[str, Record] = {}
-        self._committed: list[Record] = []  # and not readable yet
+        self._histories: dict[str, list[CommitRow]] = {}
+        self._by_version: dict[tuple[str, str], CommitRow] = {}
+        self._by_update_id: dict[str, CommitRow] = {}
+        self._committed: list[CommitRow] = []  # and not readable yet
         self._closed = False
 
     def templates(self) -> Sequence[str]:
@@ -150,27 +150,27 @@ class MemoryStore(VersionedWrites):
                 self._publish(record)
             del self._committed[0]
 
-    def _publish(self, record: Record) -> None:
+    def _publish(self, record: CommitRow) -> None:
         self._by_version[record.template_id, record.version] = record
         if record.update_id is not None:
             self._by_update_id[record.update_id] = record
         self._histories.setdefault(record.template_id, []).append(record)
 
-    def _last(self, template_id: str) -> Record | None:
+    def _last(self, template_id: str) -> CommitRow | None:
         try:
             history = self._histories.get(template_id)
         except TypeError:  # unhashable: no id at all
             raise unknown(template_id) from None
         return history[-1] if history else None
 
-    def _head(self, template_id: str) -> Record:
+    def _head(self, template_id: str) -> CommitRow:
         self._check_open()
         last = self._last(template_id)
         if last is None:
             raise unknown(template_id)
         return last
 
-    def _newest(self, template_id: str, limit: int | None) -> list[Record]:
+    def _newest(self, template_id: str, limit: int | None) -> list[CommitRow]:
         check_limit(limit)
         self._head(template_id)
         return self._histories[template_id][: None if limit is None else -limit - 1 : -1]

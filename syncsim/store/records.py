@@ -50,7 +50,7 @@ ROOT: Final = Tip(None, 0, 0.0, None)
 """The tip of a template that has no version yet."""
 
 
-class Record(NamedTuple):
+class CommitRow(NamedTuple):
     """One commit as it is kept; the fields are the columns of table `revision`, in their order.
 
     `detail` is JSON text. `at` and `user_updated_at` are the row's values as of this commit, so the
@@ -175,16 +175,16 @@ def _digest(columns: tuple[Any, ...], content: bytes) -> bytes:
     return content + sha256(orjson.dumps(columns) + content).digest()[:HALF]
 
 
-class Swap(NamedTuple):
+class CasRequest(NamedTuple):
     """A wish to commit what `following` makes of a tip, if that is `expected_version`."""
 
     template_id: str
     expected_version: str
     update_id: str | None
-    following: Callable[[Tip], Record]
+    following: Callable[[Tip], CommitRow]
 
 
-def successor(
+def next_commit(
     tip: Tip,
     template_id: str,
     body: bytes,
@@ -192,7 +192,7 @@ def successor(
     now: float,
     update_id: str | None,
     detail: JSON,
-) -> Record:
+) -> CommitRow:
     """The commit of `body` on top of `tip`.
 
     `at` never goes backwards, even if the clock does. `user_updated_at` is the clock's own answer
@@ -200,7 +200,7 @@ def successor(
     inherited by every later commit, and the background job would hold still for that hour.
     """
     revision = tip.revision + 1
-    return Record.sealed(
+    return CommitRow.sealed(
         template_id,
         revision,
         tip.version,

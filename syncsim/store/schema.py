@@ -7,7 +7,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Final
 
-from syncsim.store.records import Record
+from syncsim.store.records import CommitRow
 from syncsim.store.sqlite_errors import damaged, refused
 from syncsim.store.statements import APPEND, BEGIN, OLD_ROWS
 
@@ -135,7 +135,7 @@ def _upgrade(connection: sqlite3.Connection) -> None:
     )
     for *columns, version in connection.execute(OLD_ROWS):
         # Under the version it had: a body that is not what was committed stays damaged.
-        record = Record.sealed(*columns)._replace(version=version)
+        record = CommitRow.sealed(*columns)._replace(version=version)
         connection.execute(APPEND, (*record, record.template_id, record.revision))
     for table in ("revision", "template"):
         connection.execute(f"DROP TABLE {table}_old")

@@ -16,7 +16,7 @@ from syncsim.store.address import Synchronous, parse_address
 from syncsim.store.appending import append
 from syncsim.store.copies import Restored, backup, restore
 from syncsim.store.freshness_marks import Reader
-from syncsim.store.records import AuditEntry, Record, Swap
+from syncsim.store.records import AuditEntry, CasRequest, CommitRow
 from syncsim.store.sqlite_errors import check_chain, intact
 from syncsim.store.sqlite_file import SQLiteFile
 from syncsim.store.statements import AUDIT, FIND, HISTORY, REVISION, TEMPLATES
@@ -123,7 +123,7 @@ class SQLiteStore(VersionedWrites):
         self._line.heal()
         self._file.heal()
 
-    def _swap(self, swap: Swap, timeout_s: float | None) -> Record:
+    def _swap(self, swap: CasRequest, timeout_s: float | None) -> CommitRow:
         """In one statement where nobody is writing; else together with all others that wait.
 
         A swap that can only lose does not wait: versions never come back, so one older than the

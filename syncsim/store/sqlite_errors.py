@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from syncsim.errors import StoreUnavailableError
-from syncsim.store.records import Record
+from syncsim.store.records import CommitRow
 from syncsim.system.locks import pauses
 
 BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL})
@@ -115,16 +115,16 @@ def check_place(path: Path) -> None:
         raise refused(path, f"cannot be reached ({error.strerror}); choose another") from error
 
 
-def intact(row: tuple[Any, ...], path: Path, *, has_body: bool = True) -> Record:
+def intact(row: tuple[Any, ...], path: Path, *, has_body: bool = True) -> CommitRow:
     """The commit that a row of table `revision` holds; `StoreUnavailableError` if it is damaged."""
-    record = Record._make(row)
+    record = CommitRow._make(row)
     if record.is_intact(has_body=has_body):
         return record
     what = f"what it holds as version {record.version!r} is not what was committed"
     raise damaged(path, what, record.template_id)
 
 
-def check_chain(records: Sequence[Record], path: Path, *, to_first: bool) -> None:
+def check_chain(records: Sequence[CommitRow], path: Path, *, to_first: bool) -> None:
     """Refuse a history, newest first, in which a commit does not stand on the one before it.
 
     `to_first`: it must also end with the first version.

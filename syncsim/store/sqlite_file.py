@@ -25,7 +25,7 @@ from syncsim.store.bounded_pool import BoundedPool
 from syncsim.store.file_watch import Happened
 from syncsim.store.freshness_marks import Reader, Writer
 from syncsim.store.open_files import make_private, shared_file
-from syncsim.store.records import ROOT, Record, Tip
+from syncsim.store.records import ROOT, CommitRow, Tip
 from syncsim.store.schema import prepare
 from syncsim.store.sqlite_errors import check_place, refused, unavailable, until_free
 from syncsim.store.statements import REVISION
@@ -292,7 +292,7 @@ class SQLiteFile(ProcessBound):
         last, shared.last_commit = shared.last_commit, None
         template_id, tip = last or ("", ROOT)
         rows = reader.rows(REVISION, (template_id, tip.version) * 2)
-        found = [Record._make(row).tip for row in rows]
+        found = [CommitRow._make(row).tip for row in rows]
         if last is not None and found != [tip]:
             shared.lost_commit, shared.lost_by = last, happened
 

@@ -22,7 +22,7 @@ from syncsim.errors import (
     UsageError,
     VersionConflictError,
 )
-from syncsim.store.records import Record, Swap
+from syncsim.store.records import CasRequest, CommitRow
 from syncsim.store.writes import Transaction, busy, swapped
 from syncsim.system.locks import FairLock
 
@@ -35,10 +35,10 @@ class _Waiting:
 
     __slots__ = ("answer", "swap", "thread")
 
-    def __init__(self, swap: Swap) -> None:
+    def __init__(self, swap: CasRequest) -> None:
         self.swap = swap
         self.thread = get_ident()
-        self.answer: Record | SyncError | None = None
+        self.answer: CommitRow | SyncError | None = None
 
     def unknown(self) -> OutcomeUnknownError:
         return OutcomeUnknownError(self.swap.template_id, self.swap.update_id or "")
@@ -54,7 +54,7 @@ class SwapLine:
         self._turn = FairLock()  # taken before the file's lock, never after
         self._waiting: deque[_Waiting] = deque()
 
-    def commit(self, swap: Swap, timeout_s: float) -> Record:
+    def commit(self, swap: CasRequest, timeout_s: float) -> CommitRow:
         """The commit of this swap; waits at most `timeout_s` for its turn and for the file's lock.
 
         Raises what `compare_and_swap` does; `OutcomeUnknownError` also where the time is over
@@ -89,7 +89,7 @@ class SwapLine:
     def _lead(self, mine: _Waiting, wait_s: float) -> None:
         """Commit all that wait; `mine` alone if it was taken out of the line by one that failed."""
         batch: list[_Waiting] = []
-        answers: list[Record | SyncError]
+        answers: list[CommitRow | SyncError]
         try:
             with self._transaction(mine.swap.template_id, wait_s) as transaction:
                 if mine in self._waiting:
@@ -122,7 +122,7 @@ class SwapLine:
         return True
 
 
-def _judged(transaction: Transaction, swap: Swap) -> Record | SyncError:
+def _judged(transaction: Transaction, swap: CasRequest) -> CommitRow | SyncError:
     try:
         return swapped(transaction, swap)
     except (VersionConflictError, TemplateNotFoundError, UsageError) as error:

@@ -31,14 +31,15 @@ class Tables(SQLModel):
     metadata = MetaData()
 
 
-class Template(Tables, table=True):
+class TemplateTable(Tables, table=True):
     """Which templates there are; a row is made with the first revision and never changed."""
 
+    __tablename__ = "template"
     number: int | None = Field(default=None, primary_key=True)
     template_id: str = Field(unique=True)
 
 
-class Revision(Tables, table=True):
+class RevisionTable(Tables, table=True):
     """Every commit. `detail` is JSON text, `body` the document in canonical bytes.
 
     `place` is ``template.number * 2**32 + revision``. `digest` proves every other column (see
@@ -47,6 +48,7 @@ class Revision(Tables, table=True):
     templates: that is what makes a repeated update harmless.
     """
 
+    __tablename__ = "revision"
     place: int = Field(primary_key=True, sa_type=_PLACE)
     template_id: str = Field(foreign_key="template.template_id")
     revision: int

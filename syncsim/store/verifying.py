@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from syncsim.store.records import Record
+from syncsim.store.records import CommitRow
 from syncsim.store.statements import EMPTY_TEMPLATES, EVERY_ROW, ROW_COUNT
 
 MAX_PROBLEMS: Final = 20
@@ -79,11 +79,11 @@ def _problems(connection: sqlite3.Connection, seen: _Seen, progress: Progress) -
         yield f"template {template_id!r} has no version"
     (total,) = connection.execute(ROW_COUNT).fetchone()
     name: object = None  # of the template
-    last: Record | None = None
+    last: CommitRow | None = None
     for row in connection.execute(EVERY_ROW):
         if progress is not None and seen.versions % REPORT_EVERY == 0:
             progress(seen.versions, total)
-        record = Record._make(row[2:])
+        record = CommitRow._make(row[2:])
         is_first = seen.versions == 0 or record.template_id != name
         name = record.template_id
         seen.templates += is_first
@@ -97,7 +97,7 @@ def _problems(connection: sqlite3.Connection, seen: _Seen, progress: Progress) -
 
 
 def _problem(
-    row: tuple[Any, ...], record: Record, last: Record | None, is_first: bool
+    row: tuple[Any, ...], record: CommitRow, last: CommitRow | None, is_first: bool
 ) -> str | None:
     """What is wrong with a row that follows `last` in its template.
 

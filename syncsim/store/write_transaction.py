@@ -13,7 +13,7 @@ import orjson
 
 from syncsim.errors import OutcomeUnknownError, StoreUnavailableError
 from syncsim.store.freshness_marks import Reader
-from syncsim.store.records import Record, Tip
+from syncsim.store.records import CommitRow, Tip
 from syncsim.store.sqlite_errors import NOT_COMMITTED, code, intact, unavailable, until_free
 from syncsim.store.sqlite_file import SQLiteFile
 from syncsim.store.statements import APPEND, BEGIN, FIND, FIRST, HISTORY, TIP, USED
@@ -70,7 +70,7 @@ class WriteTransaction:
             self._roll_back()
         self._file.lock.release()
 
-    def find(self, update_id: str | None) -> Record | None:
+    def find(self, update_id: str | None) -> CommitRow | None:
         """The commit under this id, one of this transaction included; None for no id."""
         if update_id is None:
             return None
@@ -94,12 +94,12 @@ class WriteTransaction:
         row = self.run(TIP, (template_id,)).fetchone()
         return None if row is None else Tip._make(row)
 
-    def last(self, template_id: str) -> Record | None:
+    def last(self, template_id: str) -> CommitRow | None:
         """The newest commit; None where there is no such template."""
         row = self.run(HISTORY, (template_id, 1)).fetchone()
         return None if row is None else intact(row, self._file.path)
 
-    def append(self, record: Record) -> bool:
+    def append(self, record: CommitRow) -> bool:
         """Make this the newest commit of its template; False if its update id was used before.
 
         That it stands on the head was decided on a row read in this transaction, where nobody else

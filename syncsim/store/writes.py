@@ -21,7 +21,7 @@ from syncsim.errors import (
     UsageError,
     VersionConflictError,
 )
-from syncsim.store.records import ROOT, Record, Swap, Tip, successor
+from syncsim.store.records import ROOT, CasRequest, CommitRow, Tip, next_commit
 from syncsim.system.forks import ProcessBound
 from syncsim.template import check_template_id, check_update_id, check_user, encode
 
@@ -64,7 +64,7 @@ def alone(
 class Transaction(Protocol):
     """A write transaction: alone from `with` to the end of the block, then all of it or nothing."""
 
-    def find(self, update_id: str | None) -> Record | None:
+    def find(self, update_id: str | None) -> CommitRow | None:
         """The commit under this id, one of this transaction included; None for no id."""
 
     def used(self, update_ids: Iterable[str | None]) -> set[str]:
@@ -73,10 +73,10 @@ class Transaction(Protocol):
     def tip(self, template_id: str) -> Tip | None:
         """What the next commit stands on; None where there is no such template."""
 
-    def last(self, template_id: str) -> Record | None:
+    def last(self, template_id: str) -> CommitRow | None:
         """The newest commit; None where there is no such template."""
 
-    def append(self, record: Record) -> bool:
+    def append(self, record: CommitRow) -> bool:
         """Make this the newest commit of its template; False if its update id was used before."""
 
 
@@ -104,7 +104,7 @@ class VersionedWrites(ProcessBound, ABC):
     def _heal(self) -> None:
         """Roll back what the calling thread has begun, and let the next writer in."""
 
-    def _swap(self, swap: Swap, timeout_s: float | None) -> Record:
+    def _swap(self, swap: CasRequest, timeout_s: float | None) -> CommitRow:
         """The commit of a swap, in a transaction of its own; a store may know a shorter way."""
         with self._transaction(swap.template_id, timeout_s) as transaction:
             return swapped(transaction, swap)
@@ -124,7 +124,7 @@ class VersionedWrites(ProcessBound, ABC):
             tip = transaction.tip(template_id)
             if tip is not None:
                 raise TemplateExistsError(template_id, tip.version)
-            record = successor(ROOT, template_id, body, by, self._now(), None, {"kind": "create"})
+            record = next_commit(ROOT, template_id, body, by, self._now(), None, {"kind": "create"})
             transaction.append(record)
             return record.row()
 
@@ -137,7 +137,7 @@ class VersionedWrites(ProcessBound, ABC):
             tip = transaction.tip(template_id)
             if tip is None:
                 raise unknown(template_id)
-            record = successor(tip, template_id, body, by, self._now(), None, {"kind": "put"})
+            record = next_commit(tip, template_id, body, by, self._now(), None, {"kind": "put"})
             transaction.append(record)
             return record.row()
 
@@ -163,11 +163,11 @@ class VersionedWrites(ProcessBound, ABC):
         check_author(by, update_id)
         body = encode(document, template_id)
 
-        def following(tip: Tip) -> Record:
-            return successor(tip, template_id, body, by, self._now(), update_id, detail)
+        def following(tip: Tip) -> CommitRow:
+            return next_commit(tip, template_id, body, by, self._now(), update_id, detail)
 
         return self._swap(
-            Swap(template_id, expected_version, update_id, following), timeout_s
+            CasRequest(template_id, expected_version, update_id, following), timeout_s
         ).row()
 
     @alone
@@ -241,13 +241,13 @@ class VersionedWrites(ProcessBound, ABC):
                 answers[index] = OutcomeUnknownError(template_id, writes[index].update_id or "")
         return answers
 
-    def _changed(self, last: Record, write: QueuedWrite) -> Record:
+    def _changed(self, last: CommitRow, write: QueuedWrite) -> CommitRow:
         """The commit that a change makes of the newest one; the newest itself where it has none."""
         answer = write.change(last.row())
         if answer is None:
             return last
         wanted = answer if isinstance(answer, Write) else Write(answer)
-        return successor(
+        return next_commit(
             last.tip,
             last.template_id,
             encode(wanted.document, last.template_id),
@@ -258,7 +258,7 @@ class VersionedWrites(ProcessBound, ABC):
         )
 
 
-def swapped(transaction: Transaction, swap: Swap) -> Record:
+def swapped(transaction: Transaction, swap: CasRequest) -> CommitRow:
     """The commit of this swap; raises `VersionConflictError` or `TemplateNotFoundError`."""
     tip = transaction.tip(swap.template_id)
     if tip is not None and tip.version == swap.expected_version:

@@ -15,13 +15,13 @@ from syncsim.contract import BACKGROUND, JSON, Document
 from syncsim.errors import InvalidTemplateError, UsageError
 from syncsim.template import schema as template_schema
 from syncsim.template.frozen import FrozenDict
-from syncsim.template.known import SORTED, proven, remember, settled, thawed, view
+from syncsim.template.known import SORTED, proven, remember, thawed, validated, view
 from syncsim.template.rules import Schema
 from syncsim.template.schema import MAX_FIELDS, MAX_SECTIONS
 from syncsim.template.strict_json import (
     MAX_BYTES,
     MAX_DEPTH,
-    NotAllowed,
+    RuleError,
     check_plain,
     excerpt,
     read,
@@ -110,7 +110,7 @@ def read_json(text: str | bytes, template_id: str | None = None, levels: int = M
     """Any JSON value, read as strictly as `parse` does; `levels`: how deep it may be nested."""
     try:
         return read(text, levels)
-    except NotAllowed as broken:
+    except RuleError as broken:
         raise _invalid(template_id, broken) from None
 
 
@@ -123,21 +123,21 @@ def check_json(value: JSON, template_id: str | None = None) -> None:
     """Raise `InvalidTemplateError` for what is no plain JSON; runs no method of the values."""
     try:
         check_plain(value)
-    except NotAllowed as broken:
+    except RuleError as broken:
         raise _invalid(template_id, broken) from None
 
 
 def _settled(document: Document, template_id: str | None) -> FrozenDict:
     try:
-        return settled(document)
-    except NotAllowed as broken:
+        return validated(document)
+    except RuleError as broken:
         raise _invalid(template_id, broken) from None
     except Exception:  # of a value's own methods
         check_json(document, template_id)
         raise
 
 
-def _invalid(template_id: str | None, broken: NotAllowed) -> InvalidTemplateError:
+def _invalid(template_id: str | None, broken: RuleError) -> InvalidTemplateError:
     return InvalidTemplateError(template_id, broken.path, excerpt(broken.value), broken.expected)
 
 

@@ -33,7 +33,7 @@ from syncsim.template.schema import (
 from syncsim.template.strict_json import (
     MAX_BYTES,
     MAX_DEPTH,
-    NotAllowed,
+    RuleError,
     check_plain,
     element_path,
 )
@@ -88,7 +88,7 @@ def _compact(text: bytes) -> bytes:
 # -- one part of a document ------------------------------------------------------------------------
 
 
-class Judge:
+class Validator:
     """Judges values by a rule; what is judged is what is returned.
 
     Every value is turned into bytes once and the rule looks at what those say, so one that is
@@ -102,7 +102,7 @@ class Judge:
         self._last: Part = (object(), b"")
 
     def recall(self, value: JSON) -> Part:
-        """The value, which is a scalar, and its bytes; raises `NotAllowed`."""
+        """The value, which is a scalar, and its bytes; raises `RuleError`."""
         last = self._last
         if last[0] is value or (type(value) is str and last[0] == value):
             return last
@@ -120,20 +120,20 @@ class Judge:
             text = orjson.dumps(value, thawed, AS_IS)
         except TypeError as error:
             check_plain(value, "", self._levels)
-            raise NotAllowed("", value, f"plain JSON ({error})") from None
+            raise RuleError("", value, f"plain JSON ({error})") from None
         if len(text) > MAX_BYTES:
-            raise NotAllowed("", value, f"a document of at most {MAX_BYTES} bytes")
+            raise RuleError("", value, f"a document of at most {MAX_BYTES} bytes")
         copy = orjson.loads(text)
         if copy != value:  # orjson wrote something else than it was given
             check_plain(value, "", self._levels)
-            raise NotAllowed("", value, "JSON that holds still while it is read")
+            raise RuleError("", value, "JSON that holds still while it is read")
         if not text.isascii() or text.count(b"{") + text.count(b"[") > self._levels:
             check_plain(copy, "", self._levels)  # otherwise in NFC, and cannot be too deep
         self._rule.check(copy)
         return text, copy, orjson.dumps(copy, None, SORTED)
 
 
-class Memo(Judge):
+class CachingValidator(Validator):
     """Judges objects, and remembers those that passed: known ones are not checked again.
 
     One that it has handed out is known by its proof, any other by its bytes. The bytes tell 1 from
@@ -148,7 +148,7 @@ class Memo(Judge):
         self._known = Bounded[Part](limit_bytes)
 
     def recall(self, value: JSON) -> Part:
-        """The value, read-only, and its canonical bytes; raises `NotAllowed`."""
+        """The value, read-only, and its canonical bytes; raises `RuleError`."""
         if type(value) is FrozenDict and (proof := value.proof) and proof[0] is self:
             return value, proof[1]
         try:
@@ -171,22 +171,22 @@ class Memo(Judge):
         return known
 
 
-_PARTS: Final[dict[str, Judge]] = {
-    "schema_version": Judge(TEMPLATE.known["schema_version"]),
-    "name": Judge(TEMPLATE.known["name"]),
-    "description": Judge(TEMPLATE.known["description"]),
-    "settings": Memo(SETTINGS, MAX_DEPTH - 1),
-    "metadata": Memo(METADATA, MAX_DEPTH - 1),
+_PARTS: Final[dict[str, Validator]] = {
+    "schema_version": Validator(TEMPLATE.known["schema_version"]),
+    "name": Validator(TEMPLATE.known["name"]),
+    "description": Validator(TEMPLATE.known["description"]),
+    "settings": CachingValidator(SETTINGS, MAX_DEPTH - 1),
+    "metadata": CachingValidator(METADATA, MAX_DEPTH - 1),
 }
-_FIELDS: Final = Memo(FIELDS.element)
-_SECTIONS: Final = Memo(SECTIONS.element)
+_FIELDS: Final = CachingValidator(FIELDS.element)
+_SECTIONS: Final = CachingValidator(SECTIONS.element)
 
 
 def is_field(value: JSON) -> bool:
     """Whether a value is a valid field; remembered, so a document with it is soon checked."""
     try:
         _FIELDS.recall(value)
-    except NotAllowed:
+    except RuleError:
         return False
     return True
 
@@ -202,7 +202,7 @@ def _elements(document: Document, key: str, rule: ListOf) -> JSON:
     elements = document[key]
     kind = type(elements)
     if (kind is not list and kind is not FrozenList) or len(elements) > (rule.max_items or 0):
-        raise NotAllowed(f"/{key}", elements, rule.expected)
+        raise RuleError(f"/{key}", elements, rule.expected)
     return elements if kind is FrozenList else list(elements)
 
 
@@ -237,7 +237,7 @@ def _joined(fields: JSON, sections: JSON) -> tuple[FrozenList, FrozenList]:
     return frozen_list(valid_fields, (valid_sections, field_bodies)), valid_sections
 
 
-def _recall_each(memo: Memo, values: list[JSON], path: str) -> tuple[list[JSON], bytes]:
+def _recall_each(memo: CachingValidator, values: list[JSON], path: str) -> tuple[list[JSON], bytes]:
     """Every element of the list at this path, valid and read-only, and the bytes of the list."""
     elements: list[JSON] = []
     bodies: list[bytes] = []
@@ -248,7 +248,7 @@ def _recall_each(memo: Memo, values: list[JSON], path: str) -> tuple[list[JSON],
                 element, body = value, proof[1]  # as `recall` would say
             else:
                 element, body = recall(value)
-        except NotAllowed as broken:
+        except RuleError as broken:
             raise broken.below(path + element_path(len(elements), value)) from None
         elements.append(element)
         bodies.append(body)
@@ -266,8 +266,8 @@ _VIEWS: Final = Bounded[FrozenDict](4 * MAX_BYTES)
 """Documents by their canonical bytes."""
 
 
-def settled(document: JSON) -> FrozenDict:
-    """The document read-only, with its canonical bytes as proof; raises `NotAllowed`.
+def validated(document: JSON) -> FrozenDict:
+    """The document read-only, with its canonical bytes as proof; raises `RuleError`.
 
     Costs nothing for one that was settled before, and little for one made of settled parts.
     """
@@ -276,7 +276,7 @@ def settled(document: JSON) -> FrozenDict:
         if whole.proof and whole.proof[0] is _WHOLE:
             return whole
     elif type(document) is not dict:
-        raise NotAllowed("", document, TEMPLATE.expected)
+        raise RuleError("", document, TEMPLATE.expected)
     given = document.copy()  # so that its keys are final
     parts: dict[str, Part] = {}
     for key, value in given.items():
@@ -286,7 +286,7 @@ def settled(document: JSON) -> FrozenDict:
         if judge is not None:
             try:
                 parts[key] = judge.recall(value)
-            except NotAllowed as broken:
+            except RuleError as broken:
                 raise broken.below(f"/{key}") from None
     TEMPLATE.check_keys(given)
     fields, sections = _lists(
@@ -307,7 +307,7 @@ def _composed(document: Document, parts: dict[str, Part]) -> FrozenDict:
             texts.append(label + text)
     body = b"{%b}" % b"".join(texts)[1:]  # no comma before the first
     if len(body) > MAX_BYTES:
-        raise NotAllowed("", document, f"a document of at most {MAX_BYTES} bytes")
+        raise RuleError("", document, f"a document of at most {MAX_BYTES} bytes")
     return frozen_dict(members, (_WHOLE, body))
 
 
@@ -331,10 +331,10 @@ def view(body: bytes) -> Document:
     if document is None:
         plain = orjson.loads(body)
         try:
-            document = settled(plain)
+            document = validated(plain)
             if proven(document) == body:
                 document.proof = _WHOLE, body  # one copy of the bytes is enough
-        except NotAllowed:
+        except RuleError:
             document = freeze(plain)
         _VIEWS.keep(body, document)
     return document

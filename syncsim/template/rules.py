@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Protocol
 
 from syncsim.contract import JSON
-from syncsim.template.strict_json import NOTHING, NotAllowed, element_path, segment
+from syncsim.template.strict_json import NOTHING, RuleError, element_path, segment
 
 Schema = dict[str, JSON]
 
@@ -28,14 +28,14 @@ class Rule(Protocol):
         """What is allowed, as it follows the word "expected"."""
 
     def check(self, value: JSON) -> None:
-        """Raise `NotAllowed`, with a path from the value on, if the value breaks the rule."""
+        """Raise `RuleError`, with a path from the value on, if the value breaks the rule."""
 
     def schema(self) -> Schema:
         """The same as JSON Schema, 2020-12."""
 
 
 @dataclass(frozen=True)
-class Anything:
+class AnyValue:
     """Any JSON value."""
 
     expected: str = "any JSON value"
@@ -49,7 +49,7 @@ class Anything:
 
 
 @dataclass(frozen=True)
-class Flat:
+class ScalarOrTexts:
     """A scalar or a list of texts: what fits on one line."""
 
     expected: str = "text, a number, true, false, null or a list of texts"
@@ -59,7 +59,7 @@ class Flat:
         if type(value) is dict or (
             type(value) is list and not all(type(item) is str for item in value)
         ):
-            raise NotAllowed("", value, self.expected)
+            raise RuleError("", value, self.expected)
 
     def schema(self) -> Schema:
         """Every type but an object."""
@@ -70,7 +70,7 @@ class Flat:
 
 
 @dataclass(frozen=True)
-class Flag:
+class Boolean:
     """True or false; 1 and 0 are neither."""
 
     expected: str = "true or false"
@@ -78,7 +78,7 @@ class Flag:
     def check(self, value: JSON) -> None:
         """Refuse all but booleans."""
         if type(value) is not bool:
-            raise NotAllowed("", value, self.expected)
+            raise RuleError("", value, self.expected)
 
     def schema(self) -> Schema:
         """A boolean."""
@@ -102,7 +102,7 @@ class OneOf:
         for one in self.values:
             if value == one and type(value) is type(one):
                 return
-        raise NotAllowed("", value, self.expected)
+        raise RuleError("", value, self.expected)
 
     def schema(self) -> Schema:
         """An enumeration."""
@@ -141,7 +141,7 @@ class Text:
             or (self.max_length is not None and len(value) > self.max_length)
             or (self._shape is not None and not self._shape.fullmatch(value))
         ):
-            raise NotAllowed("", value, self.expected)
+            raise RuleError("", value, self.expected)
 
     def schema(self) -> Schema:
         """A string."""
@@ -160,7 +160,7 @@ _TIME = r"[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?(?:Z|[+-][0-9]{2}:[0-9
 
 
 @dataclass(frozen=True)
-class Moment:
+class DateTime:
     """A day, or with `timed` a day and a time, in ISO 8601 and on the calendar."""
 
     timed: bool = False
@@ -182,7 +182,7 @@ class Moment:
         try:
             datetime.fromisoformat(value)
         except ValueError:
-            raise NotAllowed("", value, self.expected) from None
+            raise RuleError("", value, self.expected) from None
 
     def schema(self) -> Schema:
         """A string of that shape."""
@@ -212,7 +212,7 @@ class Number:
             or (self.minimum is not None and value < self.minimum)
             or (self.above is not None and value <= self.above)
         ):
-            raise NotAllowed("", value, self.expected)
+            raise RuleError("", value, self.expected)
 
     def schema(self) -> Schema:
         """A number or an integer."""
@@ -252,23 +252,23 @@ class ListOf:
             or len(value) < self.min_items
             or (self.max_items is not None and len(value) > self.max_items)
         ):
-            raise NotAllowed("", value, self.expected)
+            raise RuleError("", value, self.expected)
         for index, item in enumerate(value):
             try:
                 self.element.check(item)
-            except NotAllowed as broken:
+            except RuleError as broken:
                 raise broken.below(element_path(index, item, self.key)) from None
         if self.key and len({item[self.key] for item in value}) < len(value):
             raise self.same_key(value)
         if self.distinct and len(set(value)) < len(value):
-            raise NotAllowed("", value, f"{self.expected}, none of them twice")
+            raise RuleError("", value, f"{self.expected}, none of them twice")
 
-    def same_key(self, elements: list[JSON]) -> NotAllowed:
+    def same_key(self, elements: list[JSON]) -> RuleError:
         """What to raise where two elements have the same key."""
         counts = Counter(element[self.key] for element in elements)
         twice = next(key for key, count in counts.items() if count > 1)
         expected = f"a {self.key} that no other {self.noun} has"
-        return NotAllowed(f"/{segment(twice)}/{self.key}", twice, expected)
+        return RuleError(f"/{segment(twice)}/{self.key}", twice, expected)
 
     def schema(self) -> Schema:
         """An array; that keys are unique is beyond JSON Schema."""
@@ -283,7 +283,7 @@ class ListOf:
 
 
 @dataclass(frozen=True)
-class Record:
+class ObjectRule:
     """An object with known keys; with `others`, further keys that begin with `prefix` as well."""
 
     noun: str
@@ -309,7 +309,7 @@ class Record:
     def check(self, value: JSON) -> None:
         """Refuse what is no object, a missing or unknown key, and a bad value."""
         if type(value) is not dict:
-            raise NotAllowed("", value, self.expected)
+            raise RuleError("", value, self.expected)
         self.check_keys(value)
         checks = self._checks
         key = ""
@@ -320,7 +320,7 @@ class Record:
                     check(item)
                 elif self.others is not None:
                     self.others.check(item)
-        except NotAllowed as broken:
+        except RuleError as broken:
             raise broken.below(f"/{segment(key)}") from None
 
     def check_keys(self, value: Mapping[str, JSON]) -> None:
@@ -328,7 +328,7 @@ class Record:
         keys = value.keys()
         if not keys >= self.required.keys():
             missing = next(key for key in self.required if key not in value)
-            raise NotAllowed(f"/{missing}", NOTHING, f"{self.required[missing].expected}, required")
+            raise RuleError(f"/{missing}", NOTHING, f"{self.required[missing].expected}, required")
         if keys <= self._checks.keys() or (self.others is not None and not self.prefix):
             return
         for key in keys:
@@ -337,7 +337,7 @@ class Record:
             if self.others is None or not key.startswith(self.prefix):
                 names = [*self.known, f"{self.prefix}*"] if self.prefix else [*self.known]
                 allowed = f"only the keys {', '.join(names)}" if names else "no keys"
-                raise NotAllowed(f"/{segment(key)}", value[key], f"{allowed} in {self.noun}")
+                raise RuleError(f"/{segment(key)}", value[key], f"{allowed} in {self.noun}")
 
     def schema(self) -> Schema:
         """An object that refuses unknown keys."""

@@ -18,19 +18,19 @@ from typing import Final
 from syncsim.contract import JSON, Document
 from syncsim.template.patterns import compile_quietly, ends_soon
 from syncsim.template.rules import (
-    Anything,
-    Flag,
-    Flat,
+    AnyValue,
+    Boolean,
+    DateTime,
     ListOf,
-    Moment,
     Number,
+    ObjectRule,
     OneOf,
-    Record,
     Rule,
+    ScalarOrTexts,
     Schema,
     Text,
 )
-from syncsim.template.strict_json import NOTHING, NotAllowed
+from syncsim.template.strict_json import NOTHING, RuleError
 
 MAX_FIELDS: Final = 2000
 MAX_SECTIONS: Final = 200
@@ -40,7 +40,7 @@ ID: Final = Text(shape="[a-z][a-z0-9_]{0,63}", called="an id ([a-z][a-z0-9_]{0,6
 OPTION_VALUE: Final = Text(1, 100)
 OPTIONS: Final = ListOf(
     "option",
-    Record("an option", {"value": OPTION_VALUE, "label": Text(1, 200)}),
+    ObjectRule("an option", {"value": OPTION_VALUE, "label": Text(1, 200)}),
     key="value",
     min_items=1,
 )
@@ -57,11 +57,11 @@ class Pattern:
     def check(self, value: JSON) -> None:
         """Refuse what does not compile."""
         if type(value) is not str or len(value) > MAX_PATTERN:
-            raise NotAllowed("", value, self.expected)
+            raise RuleError("", value, self.expected)
         try:
             compile_quietly(value)
         except (re.error, OverflowError, RecursionError) as error:
-            raise NotAllowed("", value, f"{self.expected} ({error})") from None
+            raise RuleError("", value, f"{self.expected} ({error})") from None
 
     def schema(self) -> Schema:
         """A string; that it compiles is beyond JSON Schema."""
@@ -102,9 +102,9 @@ class FieldType:
     has_options: bool = False
 
     @cached_property
-    def validation(self) -> Record:
+    def validation(self) -> ObjectRule:
         """The rule of the key `validation`."""
-        return Record("the validation of a field of this type", optional=self.limits)
+        return ObjectRule("the validation of a field of this type", optional=self.limits)
 
     @cached_property
     def forbidden(self) -> tuple[str, ...]:
@@ -129,9 +129,9 @@ FIELD_TYPES: Final[Mapping[str, FieldType]] = {
     "long_text": FieldType(Text(), _LENGTHS),
     "integer": FieldType(Number(whole=True), _WHOLE),
     "number": FieldType(Number(), _NUMBER),
-    "boolean": FieldType(Flag()),
-    "date": FieldType(Moment(), _range(Moment())),
-    "datetime": FieldType(Moment(timed=True), _range(Moment(timed=True))),
+    "boolean": FieldType(Boolean()),
+    "date": FieldType(DateTime(), _range(DateTime())),
+    "datetime": FieldType(DateTime(timed=True), _range(DateTime(timed=True))),
     "email": FieldType(Text(shape=r"[^@\s]+@[^@\s]+", called="an e-mail address"), _LENGTHS),
     "phone": FieldType(Text(shape="[0-9 +()./x-]+", called="a phone number"), _LENGTHS),
     "choice": FieldType(OPTION_VALUE, has_options=True),
@@ -150,7 +150,7 @@ class Field:
     """
 
     expected: Final = "an object (a field)"
-    shape: Final = Record(
+    shape: Final = ObjectRule(
         "a field",
         {
             "id": ID,
@@ -159,11 +159,11 @@ class Field:
             "type": OneOf(tuple(FIELD_TYPES)),
         },
         {
-            "required": Flag(),
+            "required": Boolean(),
             "help": Text(0, 500),
             "options": OPTIONS,
-            "default": Anything(),
-            "validation": Anything(),
+            "default": AnyValue(),
+            "validation": AnyValue(),
         },
     )
 
@@ -172,12 +172,10 @@ class Field:
         self.shape.check(value)
         kind = FIELD_TYPES[value["type"]]
         if kind.has_options and "options" not in value:
-            raise NotAllowed(
-                "/options", NOTHING, f"{OPTIONS.expected}, required by {value['type']}"
-            )
+            raise RuleError("/options", NOTHING, f"{OPTIONS.expected}, required by {value['type']}")
         for key in kind.forbidden:
             if key in value:
-                raise NotAllowed(
+                raise RuleError(
                     f"/{key}", value[key], f"no {key} in a field of type {value['type']}"
                 )
         if "validation" in value:
@@ -185,18 +183,18 @@ class Field:
         if "default" in value and kind.default is not None:
             try:
                 self._check_default(value, kind.default)
-            except NotAllowed as broken:
+            except RuleError as broken:
                 raise broken.below("/default") from None
 
-    def _check_validation(self, limits: JSON, rule: Record) -> None:
+    def _check_validation(self, limits: JSON, rule: ObjectRule) -> None:
         try:
             rule.check(limits)
-        except NotAllowed as broken:
+        except RuleError as broken:
             raise broken.below("/validation") from None
         for low, high in PAIRS:
             if low in limits and high in limits and _order(limits[low]) > _order(limits[high]):
                 least = f"at least {low}, which is {limits[low]}"
-                raise NotAllowed(f"/validation/{high}", limits[high], least)
+                raise RuleError(f"/validation/{high}", limits[high], least)
 
     def _check_default(self, value: Document, rule: Rule) -> None:
         default = value["default"]
@@ -205,10 +203,10 @@ class Field:
             values = {option["value"]: None for option in value["options"]}
             for chosen in default if type(default) is list else [default]:
                 if chosen not in values:
-                    raise NotAllowed("", chosen, _listing("the value of an option", [*values]))
+                    raise RuleError("", chosen, _listing("the value of an option", [*values]))
         for key, limit in value.get("validation", {}).items():
             if not FITS[key](default, limit):
-                raise NotAllowed("", default, f"what the field's own {key} ({limit}) allows")
+                raise RuleError("", default, f"what the field's own {key} ({limit}) allows")
 
     def schema(self) -> Schema:
         """The shared keys, then a condition for each type."""
@@ -231,11 +229,11 @@ class Field:
 FIELDS: Final = ListOf("field", Field(), key="id", max_items=MAX_FIELDS)
 SECTIONS: Final = ListOf(
     "section",
-    Record("a section", {"id": ID, "title": Text(1, 200)}, {"description": Text(0, 2000)}),
+    ObjectRule("a section", {"id": ID, "title": Text(1, 200)}, {"description": Text(0, 2000)}),
     key="id",
     max_items=MAX_SECTIONS,
 )
-SETTINGS: Final = Record(
+SETTINGS: Final = ObjectRule(
     "the settings",
     optional={
         "locale": Text(
@@ -244,18 +242,18 @@ SETTINGS: Final = Record(
             called="a BCP 47 language tag such as de-AT,",
         ),
         "submit_label": Text(0, 200),
-        "allow_drafts": Flag(),
+        "allow_drafts": Boolean(),
         "theme": Text(0, 200),
     },
-    others=Anything(),
+    others=AnyValue(),
     prefix="x_",
 )
-METADATA: Final = Record(
+METADATA: Final = ObjectRule(
     "the metadata",
-    optional={"derived": Record("what the background job derived", others=Anything())},
-    others=Flat(),
+    optional={"derived": ObjectRule("what the background job derived", others=AnyValue())},
+    others=ScalarOrTexts(),
 )
-TEMPLATE: Final = Record(
+TEMPLATE: Final = ObjectRule(
     "a template",
     {
         "schema_version": OneOf((1,)),
@@ -268,7 +266,7 @@ TEMPLATE: Final = Record(
 
 
 def check_references(fields: list[Document], sections: list[Document]) -> None:
-    """Refuse equal ids, and a field whose section does not exist; raises `NotAllowed`.
+    """Refuse equal ids, and a field whose section does not exist; raises `RuleError`.
 
     The elements have passed their own rules.
     """
@@ -281,7 +279,7 @@ def check_references(fields: list[Document], sections: list[Document]) -> None:
     if not section_ids.issuperset([field["section"] for field in fields]):
         lost = next(field for field in fields if field["section"] not in section_ids)
         what = _listing("the id of a section", [section["id"] for section in sections])
-        raise NotAllowed(f"/fields/{lost['id']}/section", lost["section"], what)
+        raise RuleError(f"/fields/{lost['id']}/section", lost["section"], what)
 
 
 def _listing(what: str, names: list[str]) -> str:

@@ -32,7 +32,7 @@ _PARSER_DEPTH = 100  # deep enough for a useful path in the error, far from the 
 _INTEGERS = range(-(2**63), 2**64)  # what orjson writes and reads back as the same integer
 
 
-class NotAllowed(Exception):
+class RuleError(Exception):
     """A value that breaks a rule: where (a JSON Pointer), the value, what is allowed there."""
 
     def __init__(self, path: str, value: object, expected: str) -> None:
@@ -42,7 +42,7 @@ class NotAllowed(Exception):
         self.value = value
         self.expected = expected
 
-    def below(self, step: str) -> NotAllowed:
+    def below(self, step: str) -> RuleError:
         """The same, seen from one step further out."""
         self.path = step + self.path
         return self
@@ -93,7 +93,7 @@ _PLAIN: Final[dict[type, type]] = {FrozenDict: dict, FrozenList: list}
 
 
 def check_plain(value: JSON, path: str = "", levels: int = MAX_DEPTH) -> None:
-    """Refuse whatever JSON cannot hold, or this package will not; raises `NotAllowed`.
+    """Refuse whatever JSON cannot hold, or this package will not; raises `RuleError`.
 
     Exact types only, for a subclass may print and compare as it likes. Text is in Unicode normal
     form C, so that two writers who see the same word store the same bytes. `levels` is how many
@@ -104,11 +104,11 @@ def check_plain(value: JSON, path: str = "", levels: int = MAX_DEPTH) -> None:
         _check_text(value, path)
     elif kind is dict or kind is list:
         if not levels:
-            raise NotAllowed(path, value, f"at most {MAX_DEPTH} lists and objects in each other")
+            raise RuleError(path, value, f"at most {MAX_DEPTH} lists and objects in each other")
         if kind is dict:
             for key, item in tuple(value.items()):
                 if type(key) is not str:
-                    raise NotAllowed(f"{path}/{segment(excerpt(key))}", key, "text as a key")
+                    raise RuleError(f"{path}/{segment(excerpt(key))}", key, "text as a key")
                 below = f"{path}/{segment(key)}"
                 _check_text(key, below)
                 check_plain(item, below, levels - 1)
@@ -118,14 +118,14 @@ def check_plain(value: JSON, path: str = "", levels: int = MAX_DEPTH) -> None:
                 check_plain(item, path + element_path(index, item, by), levels - 1)
     elif kind is int:
         if value not in _INTEGERS:
-            raise NotAllowed(path, value, "an integer of at most 64 bits")
+            raise RuleError(path, value, "an integer of at most 64 bits")
     elif kind is float:
         if not isfinite(value):
-            raise NotAllowed(path, value, "a finite number")
+            raise RuleError(path, value, "a finite number")
     elif kind is _KeyTwice:
-        raise NotAllowed(f"{path}/{segment(value.key)}", value.values, "each key only once")
+        raise RuleError(f"{path}/{segment(value.key)}", value.values, "each key only once")
     elif value is not None and kind is not bool:
-        raise NotAllowed(
+        raise RuleError(
             path,
             value,
             f"plain JSON (text, number, true, false, null, list, object), not {kind.__name__}",
@@ -138,27 +138,27 @@ def _check_text(text: str, path: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise NotAllowed(path, text, "text without lone surrogates") from None
+        raise RuleError(path, text, "text without lone surrogates") from None
     if not unicodedata.is_normalized("NFC", text):
-        raise NotAllowed(path, text, "text in Unicode normal form C (NFC)")
+        raise RuleError(path, text, "text in Unicode normal form C (NFC)")
 
 
 # -- text from outside -----------------------------------------------------------------------------
 
 
 def read(text: str | bytes, levels: int = MAX_DEPTH) -> JSON:
-    """One JSON value from text or UTF-8 bytes that nobody vouches for; raises `NotAllowed`.
+    """One JSON value from text or UTF-8 bytes that nobody vouches for; raises `RuleError`.
 
     Stricter than `json.loads`: no byte order mark, no NaN or Infinity (nor 1e999), no key twice in
     one object, no integer beyond 64 bits, no lone surrogate, and the limits of this module.
     """
     source = _decoded(text)
     if _deepest(source) > _PARSER_DEPTH:
-        raise NotAllowed("", source, f"at most {MAX_DEPTH} lists and objects in each other")
+        raise RuleError("", source, f"at most {MAX_DEPTH} lists and objects in each other")
     try:
         value = json.loads(source, object_pairs_hook=_members, parse_int=_integer)
     except json.JSONDecodeError as error:
-        raise NotAllowed(
+        raise RuleError(
             "",
             source[error.pos : error.pos + 40],
             f"JSON ({error.msg}, line {error.lineno}, column {error.colno})",
@@ -169,17 +169,17 @@ def read(text: str | bytes, levels: int = MAX_DEPTH) -> JSON:
 
 def _decoded(text: str | bytes) -> str:
     if not isinstance(text, str | bytes):
-        raise NotAllowed("", text, "JSON as str or bytes")
+        raise RuleError("", text, "JSON as str or bytes")
     if len(text) > MAX_TEXT_BYTES:
-        raise NotAllowed("", text[:60], f"at most {MAX_TEXT_BYTES} bytes of text")
+        raise RuleError("", text[:60], f"at most {MAX_TEXT_BYTES} bytes of text")
     if isinstance(text, bytes):
         try:
             text = text.decode()
         except UnicodeDecodeError as error:
             around = text[error.start : error.start + 20]
-            raise NotAllowed("", around, f"UTF-8 (byte {error.start} is not)") from None
+            raise RuleError("", around, f"UTF-8 (byte {error.start} is not)") from None
     if text.startswith("\ufeff"):
-        raise NotAllowed("", text[:20], "JSON without a byte order mark")
+        raise RuleError("", text[:20], "JSON without a byte order mark")
     return text
 
 

@@ -18,8 +18,8 @@ from syncsim.lab.results.run import Run
 from syncsim.service.reads import CacheState
 from syncsim.ui.drawing import (
     INK,
-    LOOKS,
-    Look,
+    STYLES,
+    Style,
     as_frame,
     counted,
     lanes,
@@ -28,7 +28,7 @@ from syncsim.ui.drawing import (
     typed,
 )
 from syncsim.ui.timeline import retry_timeline
-from syncsim.ui.updates import Source, Update, updates
+from syncsim.ui.updates import Source, UpdateTrace, updates
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go  # type: ignore[import-untyped]
@@ -99,10 +99,10 @@ def cache_ages(states: Mapping[str, CacheState]) -> go.Figure:
     return figure
 
 
-_CACHE_LOOKS: Final[Mapping[str, Look]] = {
-    "Fresh": LOOKS["committed"],
-    "Stale": LOOKS["stale"],
-    "Empty": LOOKS["idle"],
+_CACHE_LOOKS: Final[Mapping[str, Style]] = {
+    "Fresh": STYLES["committed"],
+    "Stale": STYLES["stale"],
+    "Empty": STYLES["idle"],
 }
 
 
@@ -111,7 +111,7 @@ def _cache_cells(state: CacheState) -> list[JSON]:
     return [state.state, state.version, age_s, state.hits, state.misses]
 
 
-def _cache_text(state: CacheState, look: Look) -> str:
+def _cache_text(state: CacheState, look: Style) -> str:
     read = state.hits + state.misses
     reads = f"{state.hits} of {counted(read, 'read')} hit" if read else "no reads"
     if state.version is None or state.age_s is None:
@@ -152,7 +152,7 @@ def version_history(source: Iterable[Version] | Run | History) -> go.Figure:
             mode="lines",
             x=[x for x, _ in mine],
             y=[lane for _, lane in mine],
-            line={"color": LOOKS["idle"].fill, "width": 1, "dash": "dot"},
+            line={"color": STYLES["idle"].fill, "width": 1, "dash": "dot"},
             hoverinfo="skip",
             showlegend=False,
         )
@@ -190,8 +190,8 @@ def version_history(source: Iterable[Version] | Run | History) -> go.Figure:
 
 _KINDS: Final[Mapping[str, tuple[str, str]]] = {
     "created": ("#FFFFFF", "star"),
-    "update": (LOOKS["committed"].fill, LOOKS["committed"].symbol),
-    "merge": (LOOKS["merged"].fill, LOOKS["merged"].symbol),
+    "update": (STYLES["committed"].fill, STYLES["committed"].symbol),
+    "merge": (STYLES["merged"].fill, STYLES["merged"].symbol),
     "rollback": ("#56B4E9", "triangle-left"),
     "job": (INK, "square"),
 }
@@ -293,13 +293,13 @@ def attempts_histogram(source: Source, *, selected: str | None = None) -> go.Fig
     return figure
 
 
-_RESULTS: Final[Mapping[str, Look]] = {
-    "committed": LOOKS["committed"],
-    "unchanged": LOOKS["idle"],
-    "failed": LOOKS["conflict"],
-    "unknown": Look("unknown", "?", "#FFFFFF", LOOKS["idle"].ink, "circle-open"),
+_RESULTS: Final[Mapping[str, Style]] = {
+    "committed": STYLES["committed"],
+    "unchanged": STYLES["idle"],
+    "failed": STYLES["conflict"],
+    "unknown": Style("unknown", "?", "#FFFFFF", STYLES["idle"].ink, "circle-open"),
 }
 
 
-def _result(row: Update) -> str:
+def _result(row: UpdateTrace) -> str:
     return row.status if row.status in _RESULTS else "unknown"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Style:
     """How one meaning is shown: never by colour alone, always with its sign and word too.
 
     `fill` is for bars and lines and can be told apart by the colour-blind (Masataka Okabe, Kei Ito,
@@ -41,15 +41,15 @@ class Look:
     pale: str = "#DDDDDD"
 
 
-LOOKS: Final[Mapping[str, Look]] = {
+STYLES: Final[Mapping[str, Style]] = {
     look.word: look
     for look in (
-        Look("committed", "✓", "#009E73", "#00704F", "circle", "#3CCB9C"),
-        Look("merged", "⊕", "#0072B2", "#0072B2", "diamond", "#6CB8F0"),
-        Look("retry", "↻", "#E69F00", "#8A5A00", "triangle-up", "#F0B13C"),
-        Look("conflict", "✗", "#D55E00", "#B34700", "x", "#FF9A5C"),
-        Look("stale", "⚠", "#CC79A7", "#9A4576", "hexagon", "#E5A3C8"),
-        Look("idle", "○", "#B0B0B0", "#595959", "square", "#BDBDBD"),
+        Style("committed", "✓", "#009E73", "#00704F", "circle", "#3CCB9C"),
+        Style("merged", "⊕", "#0072B2", "#0072B2", "diamond", "#6CB8F0"),
+        Style("retry", "↻", "#E69F00", "#8A5A00", "triangle-up", "#F0B13C"),
+        Style("conflict", "✗", "#D55E00", "#B34700", "x", "#FF9A5C"),
+        Style("stale", "⚠", "#CC79A7", "#9A4576", "hexagon", "#E5A3C8"),
+        Style("idle", "○", "#B0B0B0", "#595959", "square", "#BDBDBD"),
     )
 }
 INK: Final = "#222222"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
 from syncsim.events.live_log import printable
-from syncsim.lab.history.expected_state import differences, mine, pointer
+from syncsim.lab.history.expected_state import differences, intended, pointer
 from syncsim.lab.history.records import Attempt, History, Operation
 from syncsim.ui.drawing import person
 
@@ -46,7 +46,7 @@ VERBS: Final[Mapping[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
+class DiagramStep:
     """One row. `who` did it; `where` is what it reached, `owner` whose cache that is.
 
     `at_s` is seconds since the first one, on the run's clock. `word` is the text in one or two
@@ -88,7 +88,7 @@ class Narrator:
         self._templates = {c.template_id for c in history.commits}
         self.operations = {o.id: o for o in history.operations}
 
-    def call(self, operation: Operation, at_s: float) -> Happening:
+    def call(self, operation: Operation, at_s: float) -> DiagramStep:
         """A verb is called."""
         verb = VERBS[operation.kind]
         text = f"{name(operation.user)} calls {verb}"
@@ -99,7 +99,7 @@ class Narrator:
         if len(self._templates) > 1:
             text += f" ({cut(operation.template_id)})"
         word = "strict" if operation.kind == "update_with_version" else operation.kind
-        return Happening("call", at_s, operation.user, word, text, operation.id)
+        return DiagramStep("call", at_s, operation.user, word, text, operation.id)
 
     def _meant(self, operation: Operation) -> str:
         changes = operation.changes or {}
@@ -107,18 +107,18 @@ class Narrator:
         if base is None:
             leaves = [f"/{key}" for key in changes]
         else:
-            leaves = [pointer(path) for path in differences(base, mine(base, changes))]
+            leaves = [pointer(path) for path in differences(base, intended(base, changes))]
         told = ", ".join(cut(leaf, 48) for leaf in leaves[:3]) or "no change"
         return told + (f" and {len(leaves) - 3} more" if len(leaves) > 3 else "")
 
-    def answer(self, operation: Operation, at_s: float) -> Happening:
+    def answer(self, operation: Operation, at_s: float) -> DiagramStep:
         """A verb answers, or raises."""
         failure = operation.failure
         who = name(operation.user)
         if failure is not None:
             where = "" if failure.line is None else f" ({failure.line})"
             word, text = failure.name, f"{failure.name}{where}: {cut(failure.message, 160)}"
-            return Happening(
+            return DiagramStep(
                 "failed", at_s, operation.user, word, f"{who} gets the error {text}", operation.id
             )
         version = cut(operation.version or "no version")
@@ -129,7 +129,7 @@ class Narrator:
         }.get(operation.ended, f"{who} is told: {operation.ended}")
         if operation.reason:
             text += f" ({cut(operation.reason, 100)})"
-        return Happening(
+        return DiagramStep(
             "answer",
             at_s,
             operation.user,
@@ -146,10 +146,10 @@ class Narrator:
                 yield operation
 
 
-def wait(at_s: float, who: str, seconds: float, operation: str | None, why: str) -> Happening:
+def wait(at_s: float, who: str, seconds: float, operation: str | None, why: str) -> DiagramStep:
     """Somebody sleeps; `why` is the end of the sentence."""
     text = f"{name(who)} waits {duration(seconds)}{why}"
-    return Happening("wait", at_s, who, duration(seconds), text, operation)
+    return DiagramStep("wait", at_s, who, duration(seconds), text, operation)
 
 
 def duration(seconds: float) -> str:
@@ -181,12 +181,12 @@ def lost(who: str, expected: str | None, actual: str | None) -> str:
 # -- of a history alone ----------------------------------------------------------------------------
 
 
-def from_history(history: History) -> list[Happening]:
+def from_history(history: History) -> list[DiagramStep]:
     """Calls, waits, write attempts and answers of any run, in the order of its sequence numbers."""
     narrator = Narrator(history)
     start = min((operation.called_at for operation in history.operations), default=0.0)
     commits = {(c.template_id, c.version): c for c in history.commits}
-    moments: list[tuple[float, Happening]] = []
+    moments: list[tuple[float, DiagramStep]] = []
     for operation in history.operations:
         at_s = operation.called_at - start
         moments.append((operation.called, narrator.call(operation, at_s)))
@@ -202,14 +202,14 @@ def from_history(history: History) -> list[Happening]:
     last = max((number for number, _ in moments), default=0)
     for operation in narrator.unanswered():
         text = f"{name(operation.user)} never gets an answer"
-        row = Happening("blocked", 0.0, operation.user, "no answer", text, operation.id)
+        row = DiagramStep("blocked", 0.0, operation.user, "no answer", text, operation.id)
         moments.append((last, row))
     return _in_time([row for _, row in moments])
 
 
 def _attempted(
     attempt: Attempt, narrator: Narrator, parent: str | None, at_s: float
-) -> Iterator[tuple[float, Happening]]:
+) -> Iterator[tuple[float, DiagramStep]]:
     operation = narrator.operations.get(attempt.operation or "")
     who = "somebody" if operation is None else operation.user
     if attempt.waited_s > 0:
@@ -223,13 +223,13 @@ def _attempted(
     elif attempt.fate == "unchanged":
         word, text = "no write", f"{name(who)} writes nothing"
     version = attempt.actual if attempt.fate == "won" else None
-    row = Happening(
+    row = DiagramStep(
         kinds[attempt.fate], at_s, who, word, text, attempt.operation, "store", version=version
     )
     yield attempt.ended, row
 
 
-def _in_time(rows: list[Happening]) -> list[Happening]:
+def _in_time(rows: list[DiagramStep]) -> list[DiagramStep]:
     """Times that are not known are those of the row before."""
     now, told = 0.0, []
     for row in rows:

@@ -14,25 +14,25 @@ from syncsim.events import kinds
 from syncsim.events.kinds import Event
 from syncsim.events.live_log import clock_time, printable
 from syncsim.lab.results.run import Run
-from syncsim.ui.drawing import INK, LOOKS, Look
-from syncsim.ui.standing import Standing
+from syncsim.ui.drawing import INK, STYLES, Style
+from syncsim.ui.standing import DashboardState
 
 STYLE: Final = f"""<style>
 .syncsim {{ color: {INK}; background: #fff; border: 1px solid #ccc; border-radius: 4px;
   padding: 6px 10px; line-height: 1.4; font-size: 13px; box-sizing: border-box;
   overflow-wrap: anywhere; }}
-.syncsim-error {{ border: 2px solid {LOOKS["conflict"].fill}; }}
+.syncsim-error {{ border: 2px solid {STYLES["conflict"].fill}; }}
 </style>"""
 
-_LOOK_OF_EVENT: Final[Mapping[type[Event], Look]] = {
-    kinds.Conflicted: LOOKS["conflict"],
-    kinds.Faulted: LOOKS["conflict"],
-    kinds.Failed: LOOKS["conflict"],
-    kinds.RetryScheduled: LOOKS["retry"],
-    kinds.Committed: LOOKS["committed"],
-    kinds.RollbackCommitted: LOOKS["committed"],
-    kinds.JobSkipped: LOOKS["idle"],
-    kinds.CacheInvalidated: LOOKS["stale"],
+_LOOK_OF_EVENT: Final[Mapping[type[Event], Style]] = {
+    kinds.Conflicted: STYLES["conflict"],
+    kinds.Faulted: STYLES["conflict"],
+    kinds.Failed: STYLES["conflict"],
+    kinds.RetryScheduled: STYLES["retry"],
+    kinds.Committed: STYLES["committed"],
+    kinds.RollbackCommitted: STYLES["committed"],
+    kinds.JobSkipped: STYLES["idle"],
+    kinds.CacheInvalidated: STYLES["stale"],
 }
 
 _LEFT_OUT: Final = (
@@ -45,7 +45,7 @@ _LEFT_OUT: Final = (
 """Events that the log leaves out: each says again what a line beside it has said."""
 
 
-def status_facts(standing: Standing) -> dict[str, str]:
+def status_facts(standing: DashboardState) -> dict[str, str]:
     """The current state by name, each value in words and not escaped."""
     at = standing.updated_at
     last = "" if at is None else f"{clock_time(at)} by {standing.updated_by}"
@@ -65,7 +65,7 @@ def is_left_out(event: Event) -> bool:
     return isinstance(event, _LEFT_OUT)
 
 
-def look_of(event: Event) -> Look | None:
+def look_of(event: Event) -> Style | None:
     """What the event means, if one of the meanings that have a colour and a sign."""
     kind = type(event)
     try:
@@ -75,12 +75,12 @@ def look_of(event: Event) -> Look | None:
         return _look_of_class.setdefault(kind, look)
 
 
-_look_of_class: Final[dict[type[Event], Look | None]] = {}
+_look_of_class: Final[dict[type[Event], Style | None]] = {}
 
 
 def alert(what: str, message: str, todo: str) -> str:
     """What happened, with its values, and what to do; announced at once by a screen reader."""
-    look = LOOKS["conflict"]
+    look = STYLES["conflict"]
     return (
         '<div class="syncsim syncsim-error" role="alert">'
         f'<b style="color:{look.ink}">{look.sign} {escape(what)}</b>'
@@ -103,11 +103,11 @@ def refused(button: str, run: Run) -> str:
     return alert(f"{button}: {last.user} got {last.failure.name}", last.failure.message, todo)
 
 
-def verdict_of(run: Run) -> tuple[Look, str]:
+def verdict_of(run: Run) -> tuple[Style, str]:
     """The look and the word of a verdict."""
     if run.passed:
-        return LOOKS["committed"], "PASSED"
-    return (LOOKS["idle"], "INCONCLUSIVE") if run.inconclusive else (LOOKS["conflict"], "FAILED")
+        return STYLES["committed"], "PASSED"
+    return (STYLES["idle"], "INCONCLUSIVE") if run.inconclusive else (STYLES["conflict"], "FAILED")
 
 
 def _share(rate: float | None, part: int, things: str, whole: int) -> str:

@@ -16,7 +16,7 @@ from syncsim.events.kinds import Event
 from syncsim.lab.acting.stopping import Stop
 from syncsim.lab.engines.runner import run
 from syncsim.lab.results.run import Run
-from syncsim.ui.plays import Order
+from syncsim.ui.plays import RunRequest
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ _logger = logging.getLogger(__name__)
 class Began:
     """A click was taken up."""
 
-    order: Order
+    order: RunRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Ended:
     """
 
     button: str
-    order: Order | None
+    order: RunRequest | None
     result: Run | Exception | None
 
 
@@ -55,7 +55,7 @@ def drained(queue: SimpleQueue[T]) -> Iterator[T]:
             return
 
 
-class Player:
+class RunQueue:
     """Plays orders in turn; every click ends in an `Ended`.
 
     `news` gets what happens, in order. `done` says how many calls of how many have been made in
@@ -65,7 +65,7 @@ class Player:
     def __init__(self, name: str) -> None:
         self.news: SimpleQueue[News] = SimpleQueue()
         self.done = (0, 0)
-        self._clicks: SimpleQueue[tuple[str, Order | None, Stop] | None] = SimpleQueue()
+        self._clicks: SimpleQueue[tuple[str, RunRequest | None, Stop] | None] = SimpleQueue()
         self._stop = Stop()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._work, name=f"{name}-play", daemon=True)
@@ -77,7 +77,7 @@ class Player:
         done, total = self.done
         return f"{done} of {total} calls done" if total else "starting"
 
-    def click(self, button: str, order: Order | None = None) -> None:
+    def click(self, button: str, order: RunRequest | None = None) -> None:
         """Play this when everything clicked before has been played; returns at once."""
         self._clicks.put((button, order, self._stop))
 
@@ -106,7 +106,7 @@ class Player:
             finally:
                 self.news.put(Ended(button, order, result))
 
-    def _play(self, order: Order, stop: Stop) -> Run:
+    def _play(self, order: RunRequest, stop: Stop) -> Run:
         self.done = (0, 0)
         self.news.put(Began(order))
         return run(

@@ -13,25 +13,25 @@ from syncsim.lab.solutions.loading import Solution
 
 
 @dataclass(frozen=True, slots=True)
-class Play:
+class RunButton:
     """A button of the control room, with the name of its scenario."""
 
     scenario: str
     button: Button
 
 
-def plays_of(entries: Mapping[str, CatalogueEntry]) -> dict[str, Play]:
+def plays_of(entries: Mapping[str, CatalogueEntry]) -> dict[str, RunButton]:
     """What each button plays, by its name, in the order of the row."""
-    played = [Play(name, entry.button) for name, entry in entries.items() if entry.button]
+    played = [RunButton(name, entry.button) for name, entry in entries.items() if entry.button]
     return {play.button.label: play for play in sorted(played, key=lambda one: one.button.place)}
 
 
-PLAYS: Final[Mapping[str, Play]] = plays_of(ENTRIES)
+PLAYS: Final[Mapping[str, RunButton]] = plays_of(ENTRIES)
 """Name of the button to what it plays."""
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class RunRequest:
     """What a click asks for: the button's scenario, and all that is chosen beside it.
 
     Fields as the arguments of `runner.run`; `users` None for as many as the scenario usually has.
@@ -47,7 +47,7 @@ class Order:
     store: str | None = None
 
     @property
-    def play(self) -> Play:
+    def play(self) -> RunButton:
         """What the button plays."""
         return PLAYS[self.button]
 

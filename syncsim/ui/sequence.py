@@ -16,17 +16,17 @@ from syncsim.events.live_log import printable
 from syncsim.lab.history.findings import INCONCLUSIVE, NOTE, TITLES, Finding
 from syncsim.lab.history.records import History
 from syncsim.lab.results.run import Run, Setting
-from syncsim.lab.simulation.explore import Failure
+from syncsim.lab.simulation.explore import FailingSchedule
 from syncsim.lab.simulation.simulated_run import SimulatedRun
 from syncsim.ui.drawing import counted, frame_of, person
-from syncsim.ui.happenings import Happening, from_history
-from syncsim.ui.violation import Leaf, Mark, marks, proof
+from syncsim.ui.happenings import DiagramStep, from_history
+from syncsim.ui.violation import LeafHistory, ProofMark, marks, proof
 from syncsim.ui.watched_steps import from_sights
 
 if TYPE_CHECKING:
     import pandas
 
-Source: TypeAlias = Failure | SimulatedRun | Run
+Source: TypeAlias = FailingSchedule | SimulatedRun | Run
 """What a diagram is drawn of: a failure of an exploration, a simulated run, or any other run.
 
 What its steps read is known of a watched run only: a failure's, a replay's, `simulate`'s. Of all
@@ -67,10 +67,10 @@ class Step:
     """
 
     number: int
-    happening: Happening
+    happening: DiagramStep
     source: int
     target: int | None = None
-    mark: Mark | None = None
+    mark: ProofMark | None = None
 
     @property
     def line(self) -> str:
@@ -93,7 +93,7 @@ class Diagram:
     finding: Finding | None
     lanes: tuple[Lane, ...]
     steps: tuple[Step, ...]
-    leaves: tuple[Leaf, ...]
+    leaves: tuple[LeafHistory, ...]
     is_complete: bool
 
     @property
@@ -150,7 +150,7 @@ def sequence(source: Source, finding: Finding | None = None) -> Diagram:
 
     Never raises for a run that was cut short, has no finding or was not watched.
     """
-    if isinstance(source, Failure):
+    if isinstance(source, FailingSchedule):
         finding, source = finding or source.finding, source.run
     run = source.run if isinstance(source, SimulatedRun) else source
     finding = finding or _first(run.findings)
@@ -179,8 +179,8 @@ _TELLING: Final = ("won", "lost", "failed", "wait", "blocked")
 
 
 def _shown(
-    happened: Sequence[Happening], marked: Collection[int], concerned: Collection[str]
-) -> list[tuple[int, Happening]]:
+    happened: Sequence[DiagramStep], marked: Collection[int], concerned: Collection[str]
+) -> list[tuple[int, DiagramStep]]:
     """The happenings with their numbers from 1; what is left out is one with the number 0."""
     numbered = list(enumerate(happened, 1))
     if len(numbered) <= MOST_STEPS:
@@ -196,7 +196,7 @@ def _shown(
         ]
     )
     kept = set(islice(wanted, MOST_STEPS))
-    rows: list[tuple[int, Happening]] = []
+    rows: list[tuple[int, DiagramStep]] = []
     for number, happening in numbered:
         if number in kept:
             rows.append((number, happening))
@@ -204,7 +204,7 @@ def _shown(
             left_out = int(rows[-1][1].text.split()[0]) + 1
             rows[-1] = (0, replace(rows[-1][1], text=_left_out(left_out)))
         else:
-            rows.append((0, Happening("gap", happening.at_s, happening.who, text=_left_out(1))))
+            rows.append((0, DiagramStep("gap", happening.at_s, happening.who, text=_left_out(1))))
     return rows
 
 
@@ -213,7 +213,7 @@ def _left_out(number: int) -> str:
 
 
 def _placed(
-    shown: Sequence[tuple[int, Happening]], marked: dict[int, Mark], lanes: Sequence[Lane]
+    shown: Sequence[tuple[int, DiagramStep]], marked: dict[int, ProofMark], lanes: Sequence[Lane]
 ) -> tuple[Step, ...]:
     place = {(lane.kind, lane.owner): number for number, lane in enumerate(lanes)}
 
@@ -240,7 +240,7 @@ def _placed(
 
 
 def _lanes(
-    history: History, shown: Sequence[Happening], concerned: Collection[str]
+    history: History, shown: Sequence[DiagramStep], concerned: Collection[str]
 ) -> tuple[Lane, ...]:
     """Half of the users to the left of the store, half to the right, each cache towards the store.
 

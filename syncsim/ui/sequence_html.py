@@ -17,7 +17,7 @@ from syncsim.system.whole_files import write_whole
 from syncsim.ui.drawing import counted
 from syncsim.ui.sequence import Diagram, Source, sequence
 from syncsim.ui.sequence_svg import DARK, LEGEND, SIGNS, STYLE, WIDTH, escape, svg
-from syncsim.ui.violation import Leaf
+from syncsim.ui.violation import LeafHistory
 
 CELL: Final = 920
 """Pixels that a notebook cell has in a window of 1280, beside the file browser."""
@@ -144,7 +144,7 @@ def diagram_figure(diagram: Diagram, width: int) -> Iterator[str]:
     )
 
 
-def leaf_tables(leaves: tuple[Leaf, ...], heading: str) -> Iterator[str]:
+def leaf_tables(leaves: tuple[LeafHistory, ...], heading: str) -> Iterator[str]:
     """Below `heading` a table per value concerned; nothing where there is none."""
     if not leaves:
         return

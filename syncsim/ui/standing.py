@@ -31,7 +31,7 @@ class _Entry:
     misses: int = 0
 
 
-class Standing:
+class DashboardState:
     """The state so far, of the template whose version was told last.
 
     `version` is None before anybody told one; `updated_at` and `updated_by` are None while nobody

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from syncsim.contract import JSON
 from syncsim.events.tracing import Span
-from syncsim.ui.drawing import INK, LOOKS, Look, counted, lanes, new_figure, typed
-from syncsim.ui.updates import Source, Update, updates
+from syncsim.ui.drawing import INK, STYLES, Style, counted, lanes, new_figure, typed
+from syncsim.ui.updates import Source, UpdateTrace, updates
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go  # type: ignore[import-untyped]
@@ -73,7 +73,9 @@ def retry_timeline(
     return figure
 
 
-def _shown(rows: Sequence[Update], selected: str | None, newest: bool) -> Sequence[Update]:
+def _shown(
+    rows: Sequence[UpdateTrace], selected: str | None, newest: bool
+) -> Sequence[UpdateTrace]:
     """As many as have a lane, in the order they began; the selected one takes the place of one."""
     if len(rows) <= MOST_LANES:
         return rows
@@ -85,7 +87,7 @@ def _shown(rows: Sequence[Update], selected: str | None, newest: bool) -> Sequen
     return [rows[place] for place in places]
 
 
-def _mark(figure: go.Figure, rows: Sequence[Update], selected: str | None) -> None:
+def _mark(figure: go.Figure, rows: Sequence[UpdateTrace], selected: str | None) -> None:
     """Name the lanes; the selected one has a sign before its name and a band behind it."""
     names = []
     for lane, row in enumerate(rows):
@@ -106,15 +108,15 @@ def _mark(figure: go.Figure, rows: Sequence[Update], selected: str | None) -> No
     lanes(figure, names)
 
 
-QUEUE: Final = Look("queue", "‖", "#E3E3E3", LOOKS["idle"].ink, "square")
+QUEUE: Final = Style("queue", "‖", "#E3E3E3", STYLES["idle"].ink, "square")
 
-_STEP_LOOKS: Final[Mapping[str, tuple[str, Look]]] = {
-    "conflict": ("attempt that lost", LOOKS["conflict"]),
-    "retry": ("wait before a retry", LOOKS["retry"]),
+_STEP_LOOKS: Final[Mapping[str, tuple[str, Style]]] = {
+    "conflict": ("attempt that lost", STYLES["conflict"]),
+    "retry": ("wait before a retry", STYLES["retry"]),
     "queue": ("in the queue", QUEUE),
-    "committed": ("attempt that committed", LOOKS["committed"]),
-    "merged": ("attempt that merged and committed", LOOKS["merged"]),
-    "idle": ("attempt that wrote nothing", LOOKS["idle"]),
+    "committed": ("attempt that committed", STYLES["committed"]),
+    "merged": ("attempt that merged and committed", STYLES["merged"]),
+    "idle": ("attempt that wrote nothing", STYLES["idle"]),
 }
 """What a bar of the timeline means, in the order of the legend."""
 
@@ -124,7 +126,7 @@ _TIMELINE_COLUMNS: Final = (
 )
 
 
-def _timeline_title(rows: Sequence[Update], shown: int, which: str) -> str:
+def _timeline_title(rows: Sequence[UpdateTrace], shown: int, which: str) -> str:
     if not rows:
         return "Retry timeline"
     jobs = sum(row.is_job for row in rows)
@@ -138,7 +140,7 @@ def _timeline_title(rows: Sequence[Update], shown: int, which: str) -> str:
     return f"Retry timeline: {told}{some}; {ends}the slowest took {slowest_ms:.0f} ms"
 
 
-def _timeline_cells(row: Update) -> list[JSON]:
+def _timeline_cells(row: UpdateTrace) -> list[JSON]:
     waits = row.waits
     return [
         *(row.label, row.user, row.template_id, row.status, row.version, row.attempts, row.merged),
@@ -152,7 +154,7 @@ def _timeline_cells(row: Update) -> list[JSON]:
     ]
 
 
-def _draw_steps(figure: go.Figure, rows: Sequence[Update]) -> None:
+def _draw_steps(figure: go.Figure, rows: Sequence[UpdateTrace]) -> None:
     """One trace of bars per meaning, so that the legend can hide and show it."""
     bars: dict[str, list[tuple[int, float, float, str, str]]] = {}
     for lane, row in enumerate(rows):
@@ -185,7 +187,7 @@ def _draw_steps(figure: go.Figure, rows: Sequence[Update]) -> None:
         )
 
 
-def _meaning(row: Update, step: Span) -> str:
+def _meaning(row: UpdateTrace, step: Span) -> str:
     if step.name == "wait":
         return "retry"
     if step.name == "queue":
@@ -197,11 +199,11 @@ def _meaning(row: Update, step: Span) -> str:
     return "merged" if row.merged else "committed"
 
 
-def _last_attempt(row: Update) -> Span | None:
+def _last_attempt(row: UpdateTrace) -> Span | None:
     return next((step for step in reversed(row.steps) if step.name.startswith("attempt")), None)
 
 
-def _draw_nominal_waits(figure: go.Figure, rows: Sequence[Update]) -> None:
+def _draw_nominal_waits(figure: go.Figure, rows: Sequence[UpdateTrace]) -> None:
     """Below the bars, as a mark beyond the end of a short wait would cross the words there."""
     x: list[float | None] = []
     y: list[float | None] = []
@@ -228,9 +230,9 @@ def _draw_nominal_waits(figure: go.Figure, rows: Sequence[Update]) -> None:
         )
 
 
-def _draw_signs(figure: go.Figure, rows: Sequence[Update]) -> None:
+def _draw_signs(figure: go.Figure, rows: Sequence[UpdateTrace]) -> None:
     """A sign above the bars for each swap lost, and each end in sign and words to their right."""
-    conflict = LOOKS["conflict"]
+    conflict = STYLES["conflict"]
     lost = [
         (sum(row.span_ms(step)), lane - 0.38)
         for lane, row in enumerate(rows)
@@ -261,18 +263,18 @@ def _draw_signs(figure: go.Figure, rows: Sequence[Update]) -> None:
     )
 
 
-def _end_of(row: Update) -> tuple[str, Look]:
+def _end_of(row: UpdateTrace) -> tuple[str, Style]:
     version = f" {typed(row.version)}" if row.version else ""
     match row.status:
         case "committed" if row.merged:
-            look = LOOKS["merged"]
+            look = STYLES["merged"]
             return f"{look.sign} merged {row.merged}, committed{version}", look
         case "committed":
-            look = LOOKS["committed"]
+            look = STYLES["committed"]
             return f"{look.sign} committed{version}", look
         case "failed":
-            look = LOOKS["conflict"]
+            look = STYLES["conflict"]
             return f"{look.sign} {typed(row.error or 'failed')}", look
         case other:
-            look = LOOKS["idle"]
+            look = STYLES["idle"]
             return f"{look.sign} {other}", look

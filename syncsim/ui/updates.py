@@ -36,7 +36,7 @@ def events_of(source: Source) -> Sequence[Event]:
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
+class RetryWait:
     """One delay before a retry: what passed, and what the policy says without chance."""
 
     began_ms: float
@@ -45,7 +45,7 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
-class Update:
+class UpdateTrace:
     """One update, or one run of the job; `label` tells it from others of the same user.
 
     `update_id` is what its events carry. `steps` are its attempts, waits and times in the queue,
@@ -77,10 +77,10 @@ class Update:
         return sum(step.name.startswith("attempt") for step in self.steps)
 
     @property
-    def waits(self) -> tuple[Wait, ...]:
+    def waits(self) -> tuple[RetryWait, ...]:
         """The delays before its retries, in order."""
         return tuple(
-            Wait(
+            RetryWait(
                 self.began_ms + step.start_s * 1000,
                 (_end_s(step, self) - step.start_s) * 1000,
                 None if step.facts.get("nominal_s") is None else step.facts["nominal_s"] * 1000,
@@ -101,7 +101,7 @@ class Update:
         return self.began_ms + step.start_s * 1000, length_ms
 
 
-def updates(source: Source) -> list[Update]:
+def updates(source: Source) -> list[UpdateTrace]:
     """A row per update and run of the job that the events tell of, in the order they began."""
     told: dict[str, list[Event]] = {}
     for event in events_of(source):
@@ -123,11 +123,11 @@ def updates(source: Source) -> list[Update]:
 _TOPICS: Final = ("update.", "job.")
 
 
-def _update(one: Trace, label: str, began_ms: float) -> Update:
+def _update(one: Trace, label: str, began_ms: float) -> UpdateTrace:
     """The last request counts: an update that was repeated under its id has several."""
     request = [span for span in one.spans if span.parent is None][-1]
     commits = [span for span in one.spans if span.name == "commit"]
-    return Update(
+    return UpdateTrace(
         update_id=one.update_id,
         label=label,
         user=one.user or "?",
@@ -145,6 +145,6 @@ def _update(one: Trace, label: str, began_ms: float) -> Update:
 _STEPS: Final = ("wait", "queue")
 
 
-def _end_s(step: Span, update: Update) -> float:
+def _end_s(step: Span, update: UpdateTrace) -> float:
     """When a step ended; one that still runs has lasted until the last event of its update."""
     return update.took_ms / 1000 if step.end_s is None else step.end_s

@@ -13,10 +13,10 @@ from typing import Final, TypeAlias
 import orjson
 
 from syncsim.contract import ABSENT, BACKGROUND, JSON, Document
-from syncsim.lab.history.expected_state import Path, differences, mine, pointer, same, value_at
+from syncsim.lab.history.expected_state import Path, differences, intended, pointer, same, value_at
 from syncsim.lab.history.findings import Finding
 from syncsim.lab.history.records import Commit, History, Operation
-from syncsim.ui.happenings import Happening, cut, name
+from syncsim.ui.happenings import DiagramStep, cut, name
 
 MOST_LEAVES: Final = 6
 
@@ -25,7 +25,7 @@ _PAIRS: Final = frozenset({"lost-update", "stale-read", "own-write-unseen", "rea
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class ProofMark:
     """A row that is part of the proof: its sign, as the proof is counted, and what it did."""
 
     sign: str
@@ -33,7 +33,7 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Leaf:
+class LeafHistory:
     """One leaf of the template: its path, and what it held at each of a few moments.
 
     `moments` are (when, value as JSON text, by whom). `verdict` says what is wrong with the last.
@@ -45,15 +45,15 @@ class Leaf:
 
 
 def marks(
-    history: History, finding: Finding | None, happened: Sequence[Happening]
-) -> tuple[dict[int, Mark], frozenset[str]]:
+    history: History, finding: Finding | None, happened: Sequence[DiagramStep]
+) -> tuple[dict[int, ProofMark], frozenset[str]]:
     """The rows that prove the finding, by index, and the operations they belong to."""
     if finding is None:
         return {}, frozenset()
     look = _PROOFS.get(finding.kind, _answers) if _is_told(finding) else _wrong_commit
     chosen = list(look(finding, _Rows(happened, finding.operations)))
     found = {
-        index: Mark(_sign(number), word)
+        index: ProofMark(_sign(number), word)
         for number, (index, word) in enumerate(sorted(chosen), 1)
         if index >= 0
     }
@@ -79,7 +79,7 @@ Chosen: TypeAlias = Iterator[tuple[int, str]]
 class _Rows:
     """The rows of a diagram, to be looked up by operation and kind."""
 
-    def __init__(self, happened: Sequence[Happening], operations: Sequence[str]) -> None:
+    def __init__(self, happened: Sequence[DiagramStep], operations: Sequence[str]) -> None:
         self.happened = happened
         self.operations = operations
 
@@ -191,7 +191,7 @@ _PROOFS: Final[Mapping[str, Callable[[Finding, _Rows], Chosen]]] = {
 # -- the leaves that prove it ----------------------------------------------------------------------
 
 
-def proof(history: History, finding: Finding | None) -> tuple[Leaf, ...]:
+def proof(history: History, finding: Finding | None) -> tuple[LeafHistory, ...]:
     """What the leaves concerned held, at most `MOST_LEAVES`; none where no leaf is at issue."""
     if finding is None:
         return ()
@@ -224,7 +224,7 @@ class _Past:
         return self.document(commit.template_id, commit.parent)
 
 
-def _undone(past: _Past, concerned: Sequence[Operation]) -> Iterator[Leaf]:
+def _undone(past: _Past, concerned: Sequence[Operation]) -> Iterator[LeafHistory]:
     """Leaves that the victim changed and the overwriter set back."""
     late, early = (past.commit_of(operation) for operation in concerned)
     if late is None or early is None:
@@ -242,13 +242,13 @@ def _undone(past: _Past, concerned: Sequence[Operation]) -> Iterator[Leaf]:
             )
 
 
-def _not_as_asked(past: _Past, concerned: Sequence[Operation]) -> Iterator[Leaf]:
+def _not_as_asked(past: _Past, concerned: Sequence[Operation]) -> Iterator[LeafHistory]:
     """Leaves of a commit that are not what was asked for."""
     commit = past.commit_of(concerned[0]) if concerned else None
     if commit is None:
         return
     base = past.document(commit.template_id, concerned[0].base_version)
-    asked, before = mine(base, concerned[0].changes or {}), past.before(commit)
+    asked, before = intended(base, concerned[0].changes or {}), past.before(commit)
     paths = dict.fromkeys([*differences(base, asked), *differences(before, commit.document)])
     for path in paths:
         old, new, found = (value_at(d, path) for d in (base, asked, commit.document))
@@ -263,7 +263,7 @@ def _not_as_asked(past: _Past, concerned: Sequence[Operation]) -> Iterator[Leaf]
             )
 
 
-def _outdated(past: _Past, concerned: Sequence[Operation]) -> Iterator[Leaf]:
+def _outdated(past: _Past, concerned: Sequence[Operation]) -> Iterator[LeafHistory]:
     """Leaves in which what was read differs from what was owed."""
     reader, writer = concerned
     read = past.document(reader.template_id, reader.version)
@@ -281,16 +281,16 @@ def _outdated(past: _Past, concerned: Sequence[Operation]) -> Iterator[Leaf]:
         )
 
 
-def _leaf(path: Path, *moments: tuple[str, JSON, str], verdict: str) -> Leaf:
+def _leaf(path: Path, *moments: tuple[str, JSON, str], verdict: str) -> LeafHistory:
     told = tuple((when, _text(value), name(by) if by else "") for when, value, by in moments)
-    return Leaf(cut(pointer(path), 80), told, verdict)
+    return LeafHistory(cut(pointer(path), 80), told, verdict)
 
 
 def _text(value: JSON) -> str:
     return "absent" if value is ABSENT else cut(orjson.dumps(value).decode(), 80)
 
 
-_LEAVES: Final[Mapping[str, Callable[[_Past, Sequence[Operation]], Iterator[Leaf]]]] = {
+_LEAVES: Final[Mapping[str, Callable[[_Past, Sequence[Operation]], Iterator[LeafHistory]]]] = {
     "lost-update": _undone,
     "missing-change": _not_as_asked,
     "altered-change": _not_as_asked,

@@ -13,11 +13,11 @@ from typing import Final
 
 from syncsim.contract import JSON
 from syncsim.lab.simulation.simulated_run import SimulatedRun
-from syncsim.lab.simulation.step_results import Sight
-from syncsim.ui.happenings import Happening, Kind, Narrator, cut, lost, name, wait, written
+from syncsim.lab.simulation.step_results import StepResult
+from syncsim.ui.happenings import DiagramStep, Kind, Narrator, cut, lost, name, wait, written
 
 
-def from_sights(run: SimulatedRun) -> list[Happening]:
+def from_sights(run: SimulatedRun) -> list[DiagramStep]:
     """Every step of a watched run, in the order of its trace, with calls and answers between."""
     return list(_Telling(run).rows())
 
@@ -37,8 +37,8 @@ class _Telling:
         self._read: dict[tuple[str | None, str], str | None] = {}
         self._holders: dict[str, str] = {}
         self._now = 0.0
-        self._sights: dict[int, list[Sight]] = defaultdict(list)
-        self._sleeps: dict[int, Sight] = {}
+        self._sights: dict[int, list[StepResult]] = defaultdict(list)
+        self._sleeps: dict[int, StepResult] = {}
         for sight in run.sights:
             place = self._fell_asleep(sight) if sight.call == "sleep" else None
             if place is None:
@@ -46,7 +46,7 @@ class _Telling:
             else:
                 self._sleeps[place] = sight
 
-    def _fell_asleep(self, woken: Sight) -> int | None:
+    def _fell_asleep(self, woken: StepResult) -> int | None:
         """Where in the trace the sleep began that is over now."""
         trace = self._run.trace
         for place in range(woken.after - 1, -1, -1):
@@ -54,7 +54,7 @@ class _Telling:
                 return place
         return None
 
-    def rows(self) -> Iterator[Happening]:
+    def rows(self) -> Iterator[DiagramStep]:
         """All of them."""
         for sight in self._sights[0]:
             yield from self._seen(sight, None)
@@ -69,7 +69,7 @@ class _Telling:
 
     # -- steps without an answer, and the end ------------------------------------------------------
 
-    def _begun(self, place: int, actor: str, call: str, touches: str | None) -> Happening:
+    def _begun(self, place: int, actor: str, call: str, touches: str | None) -> DiagramStep:
         """A step that has no answer yet: a sleep, a lock that is held, what was cut short."""
         operation = self._under_way.get(actor)
         if call == "sleep":
@@ -81,14 +81,14 @@ class _Telling:
         verb = {"lock": "asks for", "cache.transact": "asks for the whole of"}
         text = f"{name(actor)} {verb.get(call, f'is about to do {call} on')} {thing}{held}"
         word = call.rpartition(".")[2]
-        return Happening(kind, self._now, actor, word, text, operation, place=place)
+        return DiagramStep(kind, self._now, actor, word, text, operation, place=place)
 
-    def _sleep(self, place: int, actor: str, operation: str | None) -> Happening:
+    def _sleep(self, place: int, actor: str, operation: str | None) -> DiagramStep:
         """A sleep; nobody told how long those are that the simulation itself puts in (latency)."""
         woken = self._sleeps.get(place)
         if woken is None:
             text = f"{name(actor)} is held up for a while"
-            return Happening("wait", self._now, actor, "delay", text, operation, place=place)
+            return DiagramStep("wait", self._now, actor, "delay", text, operation, place=place)
         seconds = float(woken.facts["seconds"])
         self._now = max(self._now, woken.at_s - seconds)
         later = self._run.trace[place + 1 :]
@@ -99,7 +99,7 @@ class _Telling:
             why = ", at work on the change"
         return replace(wait(self._now, actor, seconds, operation, why), place=place)
 
-    def _ended(self) -> Iterator[Happening]:
+    def _ended(self) -> Iterator[DiagramStep]:
         ending = self._run.ending
         waits = {wait.actor: wait for wait in ending.waits}
         for operation in self._narrator.unanswered():
@@ -116,11 +116,11 @@ class _Telling:
                     f"{name(operation.user)} waits for ever for {cut(stuck.waits_for, 60)}"
                     f"{held}{line}"
                 )
-            yield Happening("blocked", self._now, operation.user, "no answer", text, operation.id)
+            yield DiagramStep("blocked", self._now, operation.user, "no answer", text, operation.id)
 
     # -- sights ------------------------------------------------------------------------------------
 
-    def _seen(self, sight: Sight, place: int | None) -> Iterator[Happening]:
+    def _seen(self, sight: StepResult, place: int | None) -> Iterator[DiagramStep]:
         self._now = max(self._now, sight.at_s)
         actor, call, facts = sight.actor, sight.call, sight.facts
         if call == "call":
@@ -149,7 +149,7 @@ class _Telling:
         else:
             yield self._store_read(sight, place)
 
-    def _store_read(self, sight: Sight, place: int | None) -> Happening:
+    def _store_read(self, sight: StepResult, place: int | None) -> DiagramStep:
         version = sight.facts.get("version")
         who = name(sight.actor)
         shown = cut(version or "nothing")
@@ -162,7 +162,9 @@ class _Telling:
             self._read[self._under_way.get(sight.actor), sight.subject] = version
         return self._reach(sight, "read", sight.call.removeprefix("store."), text, place, version)
 
-    def _write(self, sight: Sight, facts: Mapping[str, JSON], place: int | None) -> Happening:
+    def _write(
+        self, sight: StepResult, facts: Mapping[str, JSON], place: int | None
+    ) -> DiagramStep:
         template_id, way = sight.subject, _WAYS[sight.call]
         operation = self._owner(sight, facts.get("update_id"))
         who = sight.actor if operation is None else self._narrator.operations[operation].user
@@ -181,7 +183,7 @@ class _Telling:
         word, text = written(who, version, parent, way, read)
         return self._reach(sight, "won", word, text, place, version, who, operation)
 
-    def _owner(self, sight: Sight, update_id: str | None) -> str | None:
+    def _owner(self, sight: StepResult, update_id: str | None) -> str | None:
         """The operation of a write: by its id, as one may write for another; else the actor's."""
         if update_id is not None:
             drawn = self._run.history.operation_of(update_id)
@@ -189,7 +191,7 @@ class _Telling:
                 return drawn
         return self._under_way.get(sight.actor)
 
-    def _cache(self, sight: Sight, place: int | None) -> Happening:
+    def _cache(self, sight: StepResult, place: int | None) -> DiagramStep:
         call, held = sight.call.removeprefix("cache."), sight.facts["holds"]
         version = next((text for text in held or () if text in self._versions), None)
         who, cache = name(sight.actor), f"the cache of {name(sight.subject)}"
@@ -216,12 +218,12 @@ class _Telling:
 
     # -- rows --------------------------------------------------------------------------------------
 
-    def _row(self, kind: Kind, who: str, word: str, text: str, place: int | None) -> Happening:
-        return Happening(kind, self._now, who, word, text, self._under_way.get(who), place=place)
+    def _row(self, kind: Kind, who: str, word: str, text: str, place: int | None) -> DiagramStep:
+        return DiagramStep(kind, self._now, who, word, text, self._under_way.get(who), place=place)
 
     def _reach(
         self,
-        sight: Sight,
+        sight: StepResult,
         kind: Kind,
         word: str,
         text: str,
@@ -229,9 +231,9 @@ class _Telling:
         version: str | None = None,
         who: str | None = None,
         operation: str | None = None,
-    ) -> Happening:
+    ) -> DiagramStep:
         is_cache = sight.call.startswith("cache.")
-        return Happening(
+        return DiagramStep(
             kind,
             self._now,
             who or sight.actor,

@@ -13,8 +13,8 @@ from syncsim.lab.scenarios import (
     UNKNOWN_TEMPLATE,
     Actor,
     Barrier,
+    InvalidCall,
     Job,
-    Misuse,
     Read,
     Restart,
     Rollback,
@@ -57,7 +57,7 @@ def play(
                 user.read(scribble=scribble)
             case Rollback(read):
                 user.roll_back(read)
-            case Misuse(what):
+            case InvalidCall(what):
                 user.misuse(what)
             case Job():
                 with OnRecord():

@@ -7,7 +7,7 @@ from typing import Final
 
 from syncsim.lab.checkers.delays import judge_delays
 from syncsim.lab.checkers.errors import judge_errors
-from syncsim.lab.checkers.history_index import Ledger
+from syncsim.lab.checkers.history_index import HistoryIndex
 from syncsim.lab.checkers.logging_facts import judge_logging
 from syncsim.lab.history.findings import INCONCLUSIVE, NOTE, Finding
 from syncsim.lab.history.records import Operation
@@ -22,7 +22,7 @@ _GRAIN_MS: Final = 1e-6
 
 
 def judge_expectations(
-    part: Part, template_id: str, ledger: Ledger, *, follows_policy: bool
+    part: Part, template_id: str, index: HistoryIndex, *, follows_policy: bool
 ) -> Iterator[Finding]:
     """What of a part's expectations does not hold.
 
@@ -31,25 +31,25 @@ def judge_expectations(
     it tries and how long it takes is for the judges of every run.
     """
     expect = part.expect
-    operations = [o for o in ledger.history.operations if o.template_id == template_id]
+    operations = [o for o in index.history.operations if o.template_id == template_id]
     updates = [o for o in operations if o.kind in UPDATES]
     yield from _judge_rates(expect, Rates.of(operations), updates)
     yield from _judge_jobs(expect, [o for o in operations if o.kind == "job"])
     if expect.logged is not None:
-        yield from judge_logging(ledger, operations, expect.logged)
+        yield from judge_logging(index, operations, expect.logged)
     if expect.clear_errors:
-        yield from judge_errors(ledger)
+        yield from judge_errors(index)
     for operation in updates:
-        joined = expect.ends == "committed" and _joined_a_line(ledger, operation)
+        joined = expect.ends == "committed" and _joined_a_line(index, operation)
         if follows_policy and not joined:
-            yield from _judge_ladder(expect, part, ledger, operation)
+            yield from _judge_ladder(expect, part, index, operation)
         elif expect.ladder is not None:
             yield from _judge_end(part, operation)
     if expect.survives:
-        yield from _judge_survival(ledger, updates)
+        yield from _judge_survival(index, updates)
     if expect.paced:
-        yield from judge_delays(ledger)
-    if expect.needs_conflict and not _contended(ledger, updates):
+        yield from judge_delays(index)
+    if expect.needs_conflict and not _contended(index, updates):
         yield Finding(
             INCONCLUSIVE,
             NO_CONTENTION,
@@ -101,7 +101,7 @@ def _judge_jobs(expect: Expectations, jobs: list[Operation]) -> Iterator[Finding
 
 
 def _judge_ladder(
-    expect: Expectations, part: Part, ledger: Ledger, operation: Operation
+    expect: Expectations, part: Part, index: HistoryIndex, operation: Operation
 ) -> Iterator[Finding]:
     ended = operation.failure.name if operation.failure is not None else operation.ended
     if expect.ends is not None and ended != expect.ends:
@@ -113,7 +113,7 @@ def _judge_ladder(
         )
     if expect.ladder is None:
         return
-    delays_ms = [a.waited_s * 1000 for a in ledger.attempts.get(operation.id, [])[1:]]
+    delays_ms = [a.waited_s * 1000 for a in index.attempts.get(operation.id, [])[1:]]
     bounds_ms = [(low * 1000, high * 1000) for low, high in expect.ladder]
     fits = len(delays_ms) == len(bounds_ms) and all(
         low - _GRAIN_MS <= delay <= high + _GRAIN_MS
@@ -131,12 +131,12 @@ def _judge_ladder(
         )
 
 
-def _joined_a_line(ledger: Ledger, operation: Operation) -> bool:
+def _joined_a_line(index: HistoryIndex, operation: Operation) -> bool:
     """Whether it was merged at the head at its first attempt, where no rival can be faster.
 
     With several users a line may wait when an update begins; who joins it has no delay to show.
     """
-    attempts = ledger.attempts.get(operation.id, [])
+    attempts = index.attempts.get(operation.id, [])
     return operation.ended == "committed" and [
         attempt.way in ("locked", "batch") for attempt in attempts
     ] == [True]
@@ -155,10 +155,10 @@ def _judge_end(part: Part, operation: Operation) -> Iterator[Finding]:
     )
 
 
-def _judge_survival(ledger: Ledger, updates: list[Operation]) -> Iterator[Finding]:
+def _judge_survival(index: HistoryIndex, updates: list[Operation]) -> Iterator[Finding]:
     """No update may fail for a conflict: there were too few to excuse it."""
     for operation in updates:
-        lost = sum(a.fate == "lost" for a in ledger.attempts.get(operation.id, ()))
+        lost = sum(a.fate == "lost" for a in index.attempts.get(operation.id, ()))
         if operation.ended == "failed" and lost:
             name = operation.failure.name if operation.failure is not None else "an error"
             yield Finding(
@@ -170,12 +170,12 @@ def _judge_survival(ledger: Ledger, updates: list[Operation]) -> Iterator[Findin
             )
 
 
-def _contended(ledger: Ledger, updates: list[Operation]) -> bool:
+def _contended(index: HistoryIndex, updates: list[Operation]) -> bool:
     """Whether somebody lost a swap; for writers that never swap, whether two updates overlapped.
 
     Who merges under the write lock cannot lose, and is not to be called unproved for that.
     """
-    attempts = [attempt for o in updates for attempt in ledger.attempts.get(o.id, ())]
+    attempts = [attempt for o in updates for attempt in index.attempts.get(o.id, ())]
     if any(attempt.fate == "lost" for attempt in attempts):
         return True
     if any(attempt.way not in ("locked", "batch") for attempt in attempts):

@@ -1,13 +1,13 @@
 """The judges: a history in, findings out. Pure, linear or n log n, and trusting nobody's word.
 
-`writes` looks for lost data, `reads` for stale reads, `conduct` at everything else. `errors` and
+`writes` looks for lost data, `reads` for stale reads, `policy` at everything else. `errors` and
 `logging_facts` judge what is said, where a scenario expects it; `linearizability` and `delays`
-inform and accuse nobody. `ledger` is a history sorted for them, `folding` what a commit must hold.
+inform and accuse nobody. `history_index` is a history sorted for them.
 The same judges serve threads, processes and simulation.
 """
 
 from __future__ import annotations
 
-from syncsim.lab.checkers.judging import check, check_ledger, inform
+from syncsim.lab.checkers.judging import check, check_index, inform
 
-__all__ = ["check", "check_ledger", "inform"]
+__all__ = ["check", "check_index", "inform"]

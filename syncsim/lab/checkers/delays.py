@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from statistics import mean
 from typing import Final
 
-from syncsim.lab.checkers.history_index import Ledger
+from syncsim.lab.checkers.history_index import HistoryIndex
 from syncsim.lab.history.findings import NOTE, Finding
 
 _ENOUGH: Final = 3
@@ -22,7 +22,7 @@ LEAST_GROWTH: Final = 1.6
 _GRAIN_S: Final = 1e-6
 
 
-def judge_delays(ledger: Ledger) -> Iterator[Finding]:
+def judge_delays(index: HistoryIndex) -> Iterator[Finding]:
     """At most a note each on no delay, on no jitter, on delays that do not grow or not double.
 
     The mission asks for delays that double, and chance keeps those who lost together from coming
@@ -30,7 +30,7 @@ def judge_delays(ledger: Ledger) -> Iterator[Finding]:
     """
     delays = {
         operation: [attempt.waited_s for attempt in attempts[1:]]
-        for operation, attempts in ledger.attempts.items()
+        for operation, attempts in index.attempts.items()
         if len(attempts) > 1 and all(attempt.fate == "lost" for attempt in attempts[:-1])
     }
     for kind, found, text in (

@@ -12,8 +12,8 @@ from typing import Final, Literal, TypeAlias
 
 from syncsim.contract import JSON
 from syncsim.errors import InvalidTemplateError, excerpt
-from syncsim.lab.checkers.history_index import NEVER, Ledger, Timeline
-from syncsim.lab.history.expected_state import mine
+from syncsim.lab.checkers.history_index import NEVER, HistoryIndex, VersionLine
+from syncsim.lab.history.expected_state import intended
 from syncsim.lab.history.findings import NOTE, Finding
 from syncsim.lab.history.records import Attempt, Failure, Operation
 from syncsim.template import validate
@@ -33,18 +33,18 @@ _BUGS: Final = (
 """Errors that nobody raises to tell a caller something."""
 
 
-def judge_errors(ledger: Ledger) -> Iterator[Finding]:
+def judge_errors(index: HistoryIndex) -> Iterator[Finding]:
     """M4 if two or more of the refusals in this history were poorly told, a note if one was.
 
     For runs whose failures were induced one by one: whoever meets an outage on the way to a stale
     version is right to speak of the outage.
     """
     faults: dict[Refusal, tuple[Operation, str]] = {}
-    for operation in ledger.history.operations:
-        refusal = refusal_of(ledger, operation)
+    for operation in index.history.operations:
+        refusal = refusal_of(index, operation)
         failure = operation.failure
         if refusal is not None and failure is not None:
-            found = "; ".join(_faults(ledger, operation, failure, refusal))
+            found = "; ".join(_faults(index, operation, failure, refusal))
             if found:
                 faults.setdefault(refusal, (operation, found))
     if not faults:
@@ -61,17 +61,17 @@ def judge_errors(ledger: Ledger) -> Iterator[Finding]:
     )
 
 
-def refusal_of(ledger: Ledger, operation: Operation) -> Refusal | None:
+def refusal_of(index: HistoryIndex, operation: Operation) -> Refusal | None:
     """Why this operation failed, by the store's record; None if it did not, or for no reason."""
     if operation.ended != "failed" or operation.kind == "probe":
         return None
-    timeline = ledger.timelines.get(operation.template_id)
+    timeline = index.timelines.get(operation.template_id)
     if timeline is None:
         return "unknown template"
-    attempts = ledger.attempts.get(operation.id, [])
-    if operation.kind == "update_with_version" and _is_stale(ledger, timeline, operation, attempts):
+    attempts = index.attempts.get(operation.id, [])
+    if operation.kind == "update_with_version" and _is_stale(index, timeline, operation, attempts):
         return "stale version"
-    if _is_invalid(ledger, timeline, operation):
+    if _is_invalid(index, timeline, operation):
         return "invalid change"
     fates = {attempt.fate for attempt in attempts}
     if fates == {"lost"}:
@@ -81,14 +81,14 @@ def refusal_of(ledger: Ledger, operation: Operation) -> Refusal | None:
     return None
 
 
-def answers_a_refusal(ledger: Ledger, operation: Operation) -> bool:
+def answers_a_refusal(index: HistoryIndex, operation: Operation) -> bool:
     """Whether the exception is how a solution says that it was refused, and no crash.
 
     `raise Exception("could not save")` after lost swaps, or the database driver's own error in an
     outage, is a poor answer. A TypeError is a crash at any time, and so is whatever is raised
     where nothing had been refused.
     """
-    refusal, failure = refusal_of(ledger, operation), operation.failure
+    refusal, failure = refusal_of(index, operation), operation.failure
     if refusal is None or failure is None:
         return False
     return failure.name not in _BUGS.split() or (
@@ -97,26 +97,26 @@ def answers_a_refusal(ledger: Ledger, operation: Operation) -> bool:
 
 
 def _is_stale(
-    ledger: Ledger, timeline: Timeline, operation: Operation, attempts: list[Attempt]
+    index: HistoryIndex, timeline: VersionLine, operation: Operation, attempts: list[Attempt]
 ) -> bool:
-    given = ledger.position(operation.template_id, operation.base_version)
+    given = index.position(operation.template_id, operation.base_version)
     lost = any(attempt.fate == "lost" for attempt in attempts)
     return lost or given not in _heads(timeline, operation)
 
 
-def _is_invalid(ledger: Ledger, timeline: Timeline, operation: Operation) -> bool:
+def _is_invalid(index: HistoryIndex, timeline: VersionLine, operation: Operation) -> bool:
     if not isinstance(operation.changes, dict):
         return operation.kind in ("update", "update_with_version")
-    given = ledger.position(operation.template_id, operation.base_version)
+    given = index.position(operation.template_id, operation.base_version)
     base = timeline.document(_heads(timeline, operation)[-1] if given is None else given)
     try:
-        validate(mine(base, operation.changes))
+        validate(intended(base, operation.changes))
     except InvalidTemplateError:
         return True
     return False
 
 
-def _heads(timeline: Timeline, operation: Operation) -> range:
+def _heads(timeline: VersionLine, operation: Operation) -> range:
     returned = operation.returned
     return timeline.heads(operation.called, NEVER if returned is None else returned)
 
@@ -139,23 +139,23 @@ class _Said:
 
 
 def _faults(
-    ledger: Ledger, operation: Operation, failure: Failure, refusal: Refusal
+    index: HistoryIndex, operation: Operation, failure: Failure, refusal: Refusal
 ) -> Iterator[str]:
     """What is missing from an error, or false in it."""
     if not failure.expected:
         yield "it is no SyncError"
         return
     said = _Said(failure)
-    yield from _template_faults(ledger, operation, said)
-    timeline = ledger.timelines.get(operation.template_id)
+    yield from _template_faults(index, operation, said)
+    timeline = index.timelines.get(operation.template_id)
     if timeline is None or refusal not in ("stale version", "lost swaps"):
         return
-    attempts = ledger.attempts.get(operation.id, [])
+    attempts = index.attempts.get(operation.id, [])
     if refusal == "stale version":
         wanted = {operation.base_version}
     else:
         wanted = {attempt.expected for attempt in attempts}
-    expected = _tokens(timeline, {ledger.position(operation.template_id, v) for v in wanted})
+    expected = _tokens(timeline, {index.position(operation.template_id, v) for v in wanted})
     expected |= {version for version in wanted if version is not None}
     actual = _tokens(timeline, set(_heads(timeline, operation)))
     yield from _version_faults(timeline, said, "expected", expected)
@@ -173,20 +173,22 @@ def _faults(
         )
 
 
-def _template_faults(ledger: Ledger, operation: Operation, said: _Said) -> Iterator[str]:
+def _template_faults(index: HistoryIndex, operation: Operation, said: _Said) -> Iterator[str]:
     own = operation.template_id
     given = said.facts.get("template_id")
     if given is not None and given != own:
         yield f"template_id is {excerpt(given)}, it was {own!r}"
         return
-    others = [other for other in ledger.timelines if other != own and _has(said.message, other)]
+    others = [other for other in index.timelines if other != own and _has(said.message, other)]
     if others and not _has(said.message, own):
         yield f"it speaks of {others[0]!r}, it was {own!r}"
     elif not said.names([own]):
         yield f"it does not name the template {own!r}"
 
 
-def _version_faults(timeline: Timeline, said: _Said, name: str, right: set[str]) -> Iterator[str]:
+def _version_faults(
+    timeline: VersionLine, said: _Said, name: str, right: set[str]
+) -> Iterator[str]:
     """An attribute that names another version of the template than the right ones."""
     for fact in (name, f"last_{name}"):
         claimed = said.facts.get(fact)
@@ -194,7 +196,7 @@ def _version_faults(timeline: Timeline, said: _Said, name: str, right: set[str])
             yield f"{fact} is {claimed}, it was {' or '.join(sorted(right))}"
 
 
-def _tokens(timeline: Timeline, positions: set[int | None]) -> set[str]:
+def _tokens(timeline: VersionLine, positions: set[int | None]) -> set[str]:
     """Every token by which a version at these positions is known."""
     known = positions - {None}
     return {token for token, position in timeline.positions.items() if position in known}

@@ -43,7 +43,7 @@ def in_order(operations: Sequence[Operation]) -> Iterator[tuple[Operation, bool]
         call = next(waiting, None)
 
 
-class Timeline:
+class VersionLine:
     """The commits of one template in order; a *position* is an index into them, the first is 0.
 
     `spans` tell between which sequence numbers each commit took effect. `positions` maps a token
@@ -128,7 +128,7 @@ class Timeline:
         return self._with_digest.get(wanted, [])
 
 
-class Ledger:
+class HistoryIndex:
     """A history with its joins.
 
     `reused` maps (template, token) to the operations that were given this token for different
@@ -147,7 +147,7 @@ class Ledger:
         }
         self.commits: dict[str, list[tuple[int, Commit]]] = defaultdict(list)
         """Operation id to its commits, each with its position."""
-        self.timelines: dict[str, Timeline] = {}
+        self.timelines: dict[str, VersionLine] = {}
         self._join_commits()
         self.reused: dict[tuple[str, str], tuple[str, ...]] = {}
         self.shown: set[tuple[str, str]] = set()
@@ -178,7 +178,7 @@ class Ledger:
                 spans.append(self._span(commit, position))
                 if commit.operation is not None:
                     self.commits[commit.operation].append((position, commit))
-            self.timelines[template_id] = Timeline(commits, spans)
+            self.timelines[template_id] = VersionLine(commits, spans)
 
     def _span(self, commit: Commit, position: int) -> tuple[float, float]:
         attempt = self._won.get((commit.template_id, commit.version))
@@ -239,7 +239,7 @@ class Ledger:
                     givers[key].append(operation.id)
 
 
-def _shows_another(line: Timeline, read: Operation) -> bool:
+def _shows_another(line: VersionLine, read: Operation) -> bool:
     """Whether this read shows a token with the content of a head that it was not answered for.
 
     Only where that was the head all through the read: else version and document may have been asked

@@ -1,6 +1,6 @@
 """The judges: a history in, findings out. Pure, linear or n log n, and trusting nobody's word.
 
-`writes` looks for lost data, `reads` for stale reads, `conduct` at everything else;
+`writes` looks for lost data, `reads` for stale reads, `policy` at everything else;
 `linearizability` and `delays` inform and accuse nobody. The same judges serve threads, processes
 and simulation.
 """
@@ -8,12 +8,12 @@ and simulation.
 from __future__ import annotations
 
 from syncsim.lab.checkers.delays import judge_delays
-from syncsim.lab.checkers.history_index import Ledger
+from syncsim.lab.checkers.history_index import HistoryIndex
 from syncsim.lab.checkers.linearizability import judge_order
 from syncsim.lab.checkers.policy import COOLDOWN_S, judge_conduct
 from syncsim.lab.checkers.reads import judge_reads
 from syncsim.lab.checkers.writes import judge_writes
-from syncsim.lab.history.findings import Finding, settle
+from syncsim.lab.history.findings import Finding, apply_precedence
 from syncsim.lab.history.records import History
 
 
@@ -22,15 +22,17 @@ def check(history: History, *, cooldown_s: float = COOLDOWN_S) -> list[Finding]:
 
     An operation that never returned may have committed or not and is judged for neither.
     """
-    return check_ledger(Ledger(history), cooldown_s)
+    return check_index(HistoryIndex(history), cooldown_s)
 
 
-def check_ledger(ledger: Ledger, cooldown_s: float = COOLDOWN_S) -> list[Finding]:
+def check_index(index: HistoryIndex, cooldown_s: float = COOLDOWN_S) -> list[Finding]:
     """The same for a history that has been joined up already."""
-    return settle([*judge_writes(ledger), *judge_reads(ledger), *judge_conduct(ledger, cooldown_s)])
+    return apply_precedence(
+        [*judge_writes(index), *judge_reads(index), *judge_conduct(index, cooldown_s)]
+    )
 
 
 def inform(history: History) -> list[Finding]:
     """Notes that say nothing against a solution: what is not linearizable, how retries waited."""
-    ledger = Ledger(history)
-    return [*judge_order(ledger), *judge_delays(ledger)]
+    index = HistoryIndex(history)
+    return [*judge_order(index), *judge_delays(index)]

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from syncsim.lab.checkers.history_index import Ledger, in_order
+from syncsim.lab.checkers.history_index import HistoryIndex, in_order
 from syncsim.lab.history.findings import NOTE, Finding
 from syncsim.lab.history.records import Operation
 
 
-def judge_order(ledger: Ledger) -> Iterator[Finding]:
+def judge_order(index: HistoryIndex) -> Iterator[Finding]:
     """A note for every operation that contradicts one before it. O(n log n), to sort the moments.
 
     Operations that nobody answered, or whose place nobody can tell, are left out unless they
@@ -23,8 +23,8 @@ def judge_order(ledger: Ledger) -> Iterator[Finding]:
     """
     placed: list[Operation] = []
     ranks: dict[str, int] = {}
-    for operation in ledger.history.operations:
-        rank = _rank(ledger, operation)
+    for operation in index.history.operations:
+        rank = _rank(index, operation)
         if rank is not None:
             placed.append(operation)
             ranks[operation.id] = rank
@@ -34,22 +34,22 @@ def judge_order(ledger: Ledger) -> Iterator[Finding]:
         earlier = highest.get(template_id)
         if not has_returned:
             if earlier is not None and ranks[operation.id] < ranks[earlier.id]:
-                yield _note(ledger, ranks, earlier, operation)
+                yield _note(index, ranks, earlier, operation)
         elif earlier is None or ranks[earlier.id] < ranks[operation.id]:
             highest[template_id] = operation
 
 
-def _rank(ledger: Ledger, operation: Operation) -> int | None:
+def _rank(index: HistoryIndex, operation: Operation) -> int | None:
     """Its place in the order: 2p where it made the commit at position p, 2p + 1 where it saw it."""
-    commits = ledger.commits.get(operation.id, ())
+    commits = index.commits.get(operation.id, ())
     if commits:
         return 2 * commits[0][0] if len(commits) == 1 else None
     version = operation.version
     if operation.ended not in ("read", "unchanged"):
         version = _found(operation)
-    if (operation.template_id, version) in ledger.reused:
+    if (operation.template_id, version) in index.reused:
         return None
-    position = ledger.position(operation.template_id, version)
+    position = index.position(operation.template_id, version)
     return None if position is None else 2 * position + 1
 
 
@@ -63,9 +63,9 @@ def _found(operation: Operation) -> str | None:
 
 
 def _note(
-    ledger: Ledger, ranks: Mapping[str, int], earlier: Operation, later: Operation
+    index: HistoryIndex, ranks: Mapping[str, int], earlier: Operation, later: Operation
 ) -> Finding:
-    commits = ledger.timelines[later.template_id].commits
+    commits = index.timelines[later.template_id].commits
 
     def did(operation: Operation) -> str:
         position, saw = divmod(ranks[operation.id], 2)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from syncsim.events.kinds import Event, is_finite
-from syncsim.lab.checkers.history_index import Ledger
+from syncsim.lab.checkers.history_index import HistoryIndex
 from syncsim.lab.history.drawn_ids import DrawnIds
 from syncsim.lab.history.findings import Finding
 from syncsim.lab.history.records import Attempt, Operation
@@ -62,7 +62,7 @@ _OUTCOMES: Final[dict[str, Topic]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
+class LoggedFact:
     """Something that happened in an operation. `number` is a retry's, from 1."""
 
     topic: Topic
@@ -72,27 +72,27 @@ class Fact:
 
 
 def judge_logging(
-    ledger: Ledger, operations: Iterable[Operation], least: float
+    index: HistoryIndex, operations: Iterable[Operation], least: float
 ) -> Iterator[Finding]:
     """S4 if less than this share of the facts is told, and for each operation told wrongly.
 
     Reads owe nothing. Neither does an operation that never returned, nor one on a template that
     does not exist: of these the store knows nothing.
     """
-    events = _events_by_operation(ledger)
+    events = _events_by_operation(index)
     owed, told = 0, 0
     untold: Counter[Topic] = Counter()
     silent: list[str] = []
     for operation in operations:
         heard = events.get(operation.id, [])
-        facts = list(_facts(ledger, operation))
+        facts = list(_facts(index, operation))
         missing = list(_untold(facts, heard))
         owed, told = owed + len(facts), told + len(facts) - len(missing)
         untold.update(fact.topic for fact in missing)
         if missing:
             silent.append(operation.id)
         if facts:
-            yield from _contradictions(ledger, operation, heard)
+            yield from _contradictions(index, operation, heard)
     if owed and told < least * owed:
         lacking = ", ".join(f"{count} x {topic}" for topic, count in untold.items())
         yield Finding(
@@ -104,13 +104,13 @@ def judge_logging(
         )
 
 
-def _events_by_operation(ledger: Ledger) -> dict[str, list[Event]]:
-    history = ledger.history
+def _events_by_operation(index: HistoryIndex) -> dict[str, list[Event]]:
+    history = index.history
     drawn = DrawnIds(history.ids)
     events: dict[str, list[Event]] = defaultdict(list)
     for event in history.events:
         operation = history.operation_of(event.update_id)
-        if operation not in ledger.operations:
+        if operation not in index.operations:
             operation = drawn.owner(event.update_id)
         if operation is not None:
             events[operation].append(event)
@@ -120,25 +120,25 @@ def _events_by_operation(ledger: Ledger) -> dict[str, list[Event]]:
 # -- what happened ---------------------------------------------------------------------------------
 
 
-def _facts(ledger: Ledger, operation: Operation) -> Iterator[Fact]:
+def _facts(index: HistoryIndex, operation: Operation) -> Iterator[LoggedFact]:
     """What the store and the caller know of an operation."""
     is_write = operation.kind in ("update", "update_with_version", "rollback", "job")
-    if not is_write or operation.ended == "open" or operation.template_id not in ledger.timelines:
+    if not is_write or operation.ended == "open" or operation.template_id not in index.timelines:
         return
-    attempts = ledger.attempts.get(operation.id, [])
-    yield Fact("start")
+    attempts = index.attempts.get(operation.id, [])
+    yield LoggedFact("start")
     for number, attempt in enumerate(attempts):
         if number and operation.kind != "job" and _is_retry(attempt):
-            yield Fact("retry", number)
+            yield LoggedFact("retry", number)
         if attempt.fate == "lost":
-            yield Fact("conflict")
+            yield LoggedFact("conflict")
     committed = operation.ended == "committed"
-    yield Fact(
+    yield LoggedFact(
         _OUTCOMES[operation.ended],
-        versions=_tokens(ledger, operation) if committed else frozenset(),
+        versions=_tokens(index, operation) if committed else frozenset(),
     )
     if committed and operation.invalidations:
-        yield Fact("invalidation")
+        yield LoggedFact("invalidation")
 
 
 def _is_retry(attempt: Attempt) -> bool:
@@ -146,16 +146,16 @@ def _is_retry(attempt: Attempt) -> bool:
     return attempt.waited_s > 0 or attempt.way in ("swap", "put")
 
 
-def _tokens(ledger: Ledger, operation: Operation) -> frozenset[str]:
+def _tokens(index: HistoryIndex, operation: Operation) -> frozenset[str]:
     """The tokens by which the version that this operation committed is known."""
-    own = {commit.version for _, commit in ledger.commits.get(operation.id, [])}
+    own = {commit.version for _, commit in index.commits.get(operation.id, [])}
     return frozenset(own | {operation.version or ""}) - {""}
 
 
 # -- what is said of it ----------------------------------------------------------------------------
 
 
-def _untold(facts: list[Fact], heard: list[Event]) -> Iterator[Fact]:
+def _untold(facts: list[LoggedFact], heard: list[Event]) -> Iterator[LoggedFact]:
     """The facts of one operation without an event; an event tells one fact of each topic."""
     spare: dict[Topic, list[Event]] = defaultdict(list)
     for event in heard:
@@ -182,7 +182,7 @@ def _last_part(event: Event) -> str:
     return event.kind.rpartition(".")[2]
 
 
-def _tells(event: Event, fact: Fact) -> bool:
+def _tells(event: Event, fact: LoggedFact) -> bool:
     if fact.topic == "retry":
         numbers = _numbers(event)
         # Retry 1 is attempt 2; and the delay is a number, too.
@@ -210,33 +210,35 @@ def _words(text: str) -> list[str]:
 # -- what is said and is not so --------------------------------------------------------------------
 
 
-def _contradictions(ledger: Ledger, operation: Operation, heard: list[Event]) -> Iterator[Finding]:
+def _contradictions(
+    index: HistoryIndex, operation: Operation, heard: list[Event]
+) -> Iterator[Finding]:
     """An end that the store denies, in a word of the vocabulary; other words may mean anything.
 
     The last word counts: who says that it failed and then tries once more has not lied. An
     operation whose answer itself contradicts the store loses data, which is found elsewhere.
     """
-    if (operation.ended == "committed") != bool(ledger.commits.get(operation.id)):
+    if (operation.ended == "committed") != bool(index.commits.get(operation.id)):
         return
     ends = [e for e in heard if e.kind in Event.KINDS and _last_part(e) in _OUTCOMES]
-    lie = _lie(ledger, operation, ends[-1]) if ends else None
+    lie = _lie(index, operation, ends[-1]) if ends else None
     if lie is not None:
         text = f"{operation.id} ended {operation.ended} and has an event {ends[-1].kind} {lie}"
         yield Finding(CODE, "false-event", text, (operation.id,))
 
 
-def _lie(ledger: Ledger, operation: Operation, event: Event) -> str | None:
+def _lie(index: HistoryIndex, operation: Operation, event: Event) -> str | None:
     if _last_part(event) != operation.ended:
         return "of another end"
     if operation.ended != "committed":
         return None
     version, attempts = event.facts.get("version"), event.facts.get("attempts")
-    positions = {position for position, _ in ledger.commits[operation.id]}
+    positions = {position for position, _ in index.commits[operation.id]}
     if isinstance(version, str):
-        position = ledger.position(operation.template_id, version)
+        position = index.position(operation.template_id, version)
         if position is not None and position not in positions:
             return f"of version {version}"
-    wrote = sum(a.fate != "unchanged" for a in ledger.attempts.get(operation.id, []))
+    wrote = sum(a.fate != "unchanged" for a in index.attempts.get(operation.id, []))
     if type(attempts) is int and 0 < attempts < wrote:
         return f"of {attempts} attempts where the store saw {wrote}"
     return None

@@ -11,7 +11,7 @@ from typing import Final
 
 from syncsim.contract import BACKGROUND
 from syncsim.lab.checkers.errors import answers_a_refusal
-from syncsim.lab.checkers.history_index import Ledger, Timeline
+from syncsim.lab.checkers.history_index import HistoryIndex, VersionLine
 from syncsim.lab.history.findings import NOTE, Finding
 from syncsim.lab.history.records import Attempt, Operation
 
@@ -25,28 +25,28 @@ _CLOCK_GRAIN_S: Final = 1e-6  # an epoch in a float resolves 0.2 microseconds
 _AT_ONCE_S: Final = 1.0  # a failure within this time was not the deadline's doing
 
 
-def judge_conduct(ledger: Ledger, cooldown_s: float = COOLDOWN_S) -> Iterator[Finding]:
+def judge_conduct(index: HistoryIndex, cooldown_s: float = COOLDOWN_S) -> Iterator[Finding]:
     """Every finding of D3, M3, M5, S1, S2, S4 and the notes on attempts and time. O(n)."""
-    for operation in ledger.history.operations:
+    for operation in index.history.operations:
         if operation.kind == "probe":
             continue
-        yield from _judge_crash(ledger, operation)
+        yield from _judge_crash(index, operation)
         if operation.kind in ("update", "update_with_version", "rollback"):
-            attempts = ledger.attempts.get(operation.id, [])
+            attempts = index.attempts.get(operation.id, [])
             yield from _judge_attempts(operation, attempts)
             yield from _judge_time(operation, attempts)
         if operation.kind == "job" and operation.ended == "skipped":
-            yield from _judge_skip(ledger, operation, cooldown_s)
-    for timeline in ledger.timelines.values():
+            yield from _judge_skip(index, operation, cooldown_s)
+    for timeline in index.timelines.values():
         yield from _judge_cooldown(timeline, cooldown_s)
 
 
-def _judge_crash(ledger: Ledger, operation: Operation) -> Iterator[Finding]:
+def _judge_crash(index: HistoryIndex, operation: Operation) -> Iterator[Finding]:
     """An exception that is no `SyncError`; one that answers a refusal is a poor error instead."""
     failure = operation.failure
     if failure is not None and not failure.expected:
         where = "" if failure.line is None else f" at {failure.line}"
-        is_answer = answers_a_refusal(ledger, operation)
+        is_answer = answers_a_refusal(index, operation)
         yield Finding(
             NOTE if is_answer else "D3",
             "foreign-error" if is_answer else "crash",
@@ -120,7 +120,7 @@ def _judge_time(operation: Operation, attempts: list[Attempt]) -> Iterator[Findi
 # -- the background job ----------------------------------------------------------------------------
 
 
-def _judge_cooldown(timeline: Timeline, cooldown_s: float) -> Iterator[Finding]:
+def _judge_cooldown(timeline: VersionLine, cooldown_s: float) -> Iterator[Finding]:
     """No job commits within the cooldown after the last user commit, in commit order."""
     user_at: float | None = None
     for commit in timeline.commits:
@@ -136,9 +136,9 @@ def _judge_cooldown(timeline: Timeline, cooldown_s: float) -> Iterator[Finding]:
             )
 
 
-def _judge_skip(ledger: Ledger, operation: Operation, cooldown_s: float) -> Iterator[Finding]:
+def _judge_skip(index: HistoryIndex, operation: Operation, cooldown_s: float) -> Iterator[Finding]:
     """A job that skips has a user commit within the cooldown before some moment of its call."""
-    timeline = ledger.timelines.get(operation.template_id)
+    timeline = index.timelines.get(operation.template_id)
     if timeline is None:
         return
     returned_at = operation.called_at + (operation.latency_s or 0.0)

@@ -11,7 +11,7 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from syncsim.lab.checkers.history_index import Ledger, in_order
+from syncsim.lab.checkers.history_index import HistoryIndex, in_order
 from syncsim.lab.history.findings import Finding
 from syncsim.lab.history.records import Operation
 
@@ -27,12 +27,12 @@ class _Floor:
     operation: Operation
 
 
-def judge_reads(ledger: Ledger) -> Iterator[Finding]:
+def judge_reads(index: HistoryIndex) -> Iterator[Finding]:
     """Every M1 finding of a history. O(n log n), for the order of calls and returns."""
     acknowledged: dict[str, _Floor] = {}
     read: dict[tuple[str, str], _Floor] = {}
     floors: dict[str, _Floor] = {}
-    for operation, has_returned in in_order(ledger.history.operations):
+    for operation, has_returned in in_order(index.history.operations):
         template_id, ended = operation.template_id, operation.ended
         if not has_returned:
             if operation.kind == "get":
@@ -43,31 +43,31 @@ def judge_reads(ledger: Ledger) -> Iterator[Finding]:
                 if floor is not None:
                     floors[operation.id] = floor
         elif ended == "read":
-            position = _position(ledger, operation)
-            yield from _judge_content(ledger, operation, position)
+            position = _position(index, operation)
+            yield from _judge_content(index, operation, position)
             floor = floors.pop(operation.id, None)
             if position is not None and floor is not None and position < floor.position:
-                yield _stale(ledger, operation, floor)
+                yield _stale(index, operation, floor)
             _raise(read, (template_id, operation.user), position, operation)
         elif ended in ("committed", "unchanged"):
-            _raise(acknowledged, template_id, _position(ledger, operation), operation)
+            _raise(acknowledged, template_id, _position(index, operation), operation)
 
 
-def _position(ledger: Ledger, operation: Operation) -> int | None:
+def _position(index: HistoryIndex, operation: Operation) -> int | None:
     """The position an answer stands for; None where it obliges nobody.
 
     A commit that the laboratory made directly in the store was acknowledged to no one. A token
     that was given out twice is a finding of its own and says nothing about reads.
     """
     template_id = operation.template_id
-    own = ledger.commits.get(operation.id)
+    own = index.commits.get(operation.id)
     if own:
         return None if operation.kind == "probe" else own[-1][0]
-    if (template_id, operation.version) in ledger.reused:
+    if (template_id, operation.version) in index.reused:
         return None
-    position = ledger.position(template_id, operation.version)
+    position = index.position(template_id, operation.version)
     if position is not None and operation.ended != "read":
-        author = ledger.author(template_id, position)
+        author = index.author(template_id, position)
         return None if author is not None and author.kind == "probe" else position
     return position
 
@@ -77,9 +77,11 @@ def _raise(floors: dict[K, _Floor], key: K, position: int | None, operation: Ope
         floors[key] = _Floor(position, operation)
 
 
-def _judge_content(ledger: Ledger, operation: Operation, position: int | None) -> Iterator[Finding]:
-    timeline = ledger.timelines.get(operation.template_id)
-    if timeline is None or (operation.template_id, operation.version) in ledger.reused:
+def _judge_content(
+    index: HistoryIndex, operation: Operation, position: int | None
+) -> Iterator[Finding]:
+    timeline = index.timelines.get(operation.template_id)
+    if timeline is None or (operation.template_id, operation.version) in index.reused:
         return
     if position is None:
         if operation.digest is None or timeline.with_digest(operation.digest):
@@ -98,8 +100,8 @@ def _judge_content(ledger: Ledger, operation: Operation, position: int | None) -
     )
 
 
-def _stale(ledger: Ledger, operation: Operation, floor: _Floor) -> Finding:
-    timeline, writer = ledger.timelines[operation.template_id], floor.operation
+def _stale(index: HistoryIndex, operation: Operation, floor: _Floor) -> Finding:
+    timeline, writer = index.timelines[operation.template_id], floor.operation
     owed = timeline.commits[floor.position].version
     age_s = operation.called_at - writer.called_at - (writer.latency_s or 0.0)
     if writer.ended == "read":

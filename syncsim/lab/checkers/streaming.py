@@ -13,7 +13,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from syncsim.contract import Document
-from syncsim.lab.history.expected_state import Deviation, deviations, mine, pointer, same, value_at
+from syncsim.lab.history.expected_state import (
+    Mismatch,
+    intended,
+    mismatches,
+    pointer,
+    same,
+    value_at,
+)
 from syncsim.lab.history.findings import Finding
 from syncsim.lab.history.records import Commit, Ended
 
@@ -165,8 +172,8 @@ class StreamingJudge:
             )
 
     def _judge_change(self, update: _Update, before: Document, commit: Commit) -> None:
-        intent = mine(update.base, update.changes)
-        for deviation in deviations(update.base, intent, before, commit.document):
+        intent = intended(update.base, update.changes)
+        for deviation in mismatches(update.base, intent, before, commit.document):
             kind, victim = self._classify(deviation, before)
             whom = f" of {victim}" if victim else ""
             self._find(
@@ -177,7 +184,7 @@ class StreamingJudge:
                 (update.id,) if victim is None else (update.id, victim),
             )
 
-    def _classify(self, deviation: Deviation, before: Document) -> tuple[str, str | None]:
+    def _classify(self, deviation: Mismatch, before: Document) -> tuple[str, str | None]:
         """The kind of fault, and the operation whose change was undone where it is remembered."""
         path, found = deviation.path, deviation.found
         present = value_at(before, path)
@@ -216,10 +223,10 @@ class StreamingJudge:
 
     def _held(self, update: _Update) -> bool:
         """Whether some head of the call's time already was what the update meant."""
-        intent = mine(update.base, update.changes)
+        intent = intended(update.base, update.changes)
         heads = self._since(update.heads_from)
         return any(
-            not any(deviations(update.base, intent, head.document, head.document)) for head in heads
+            not any(mismatches(update.base, intent, head.document, head.document)) for head in heads
         )
 
     def _since(self, number: int) -> Iterable[Commit]:

@@ -13,12 +13,12 @@ from typing import Final
 
 from syncsim.contract import ABSENT, JSON, Document
 from syncsim.errors import excerpt
-from syncsim.lab.checkers.history_index import NEVER, Ledger, Timeline
+from syncsim.lab.checkers.history_index import NEVER, HistoryIndex, VersionLine
 from syncsim.lab.history.expected_state import (
-    Deviation,
-    deviations,
+    Mismatch,
+    intended,
     is_plain_list,
-    mine,
+    mismatches,
     pointer,
     same,
     value_at,
@@ -30,24 +30,24 @@ CODE: Final = "D1"
 _SHOWN: Final = 3  # leaves that one message names
 
 
-def judge_writes(ledger: Ledger) -> Iterator[Finding]:
+def judge_writes(index: HistoryIndex) -> Iterator[Finding]:
     """Every D1 finding of a history. O(commits x fields touched), plus O(operations)."""
-    for timeline in ledger.timelines.values():
+    for timeline in index.timelines.values():
         yield from _judge_chain(timeline)
         for position in range(1, len(timeline.commits)):
-            yield from _judge_commit(ledger, timeline, position)
-    for operation in ledger.history.operations:
+            yield from _judge_commit(index, timeline, position)
+    for operation in index.history.operations:
         if operation.kind not in ("get", "probe"):
-            yield from _judge_answer(ledger, operation)
-    yield from _judge_finals(ledger)
+            yield from _judge_answer(index, operation)
+    yield from _judge_finals(index)
 
 
 # -- one commit ------------------------------------------------------------------------------------
 
 
-def _judge_commit(ledger: Ledger, timeline: Timeline, position: int) -> Iterator[Finding]:
+def _judge_commit(index: HistoryIndex, timeline: VersionLine, position: int) -> Iterator[Finding]:
     commit = timeline.commits[position]
-    operation = ledger.operations.get(commit.operation or "")
+    operation = index.operations.get(commit.operation or "")
     if operation is None:
         yield Finding(
             CODE,
@@ -56,8 +56,8 @@ def _judge_commit(ledger: Ledger, timeline: Timeline, position: int) -> Iterator
             "this change",
         )
         return
-    faults: dict[tuple[str, str | None], list[Deviation]] = defaultdict(list)
-    for deviation in _deviations(ledger, timeline, position, operation):
+    faults: dict[tuple[str, str | None], list[Mismatch]] = defaultdict(list)
+    for deviation in _deviations(index, timeline, position, operation):
         if not (
             _is_repair(timeline, position, operation, deviation)
             or _is_overridden(timeline, position, operation, deviation)
@@ -69,16 +69,16 @@ def _judge_commit(ledger: Ledger, timeline: Timeline, position: int) -> Iterator
 
 
 def _deviations(
-    ledger: Ledger, timeline: Timeline, position: int, operation: Operation
-) -> list[Deviation]:
+    index: HistoryIndex, timeline: VersionLine, position: int, operation: Operation
+) -> list[Mismatch]:
     """Against the base that explains the commit best; empty = the commit is right."""
     before, after = timeline.document(position - 1), timeline.document(position)
     if operation.kind == "job":
         before, after = {"metadata": {}, **before}, {"metadata": {}, **after}
-        return list(deviations(before, before, before, after))
-    best: list[Deviation] | None = None
-    for base, intent in _meanings(ledger, timeline, operation):
-        found = list(deviations(base, intent, before, after))
+        return list(mismatches(before, before, before, after))
+    best: list[Mismatch] | None = None
+    for base, intent in _meanings(index, timeline, operation):
+        found = list(mismatches(base, intent, before, after))
         if not found:
             return []
         if best is None or len(found) < len(best):
@@ -87,7 +87,7 @@ def _deviations(
 
 
 def _meanings(
-    ledger: Ledger, timeline: Timeline, operation: Operation
+    index: HistoryIndex, timeline: VersionLine, operation: Operation
 ) -> Iterator[tuple[Document, Document]]:
     """Base and wanted document, a pair for each base the operation can have had.
 
@@ -95,18 +95,18 @@ def _meanings(
     attempt; the newest comes first, as it is nearly always the one. A rollback to a token that
     nobody can place may mean any version there was.
     """
-    given = ledger.position(operation.template_id, operation.base_version)
+    given = index.position(operation.template_id, operation.base_version)
     is_rollback = operation.kind == "rollback"
     if given is not None and not is_rollback:
         positions: Sequence[int] = (given,)
     else:
-        attempts = ledger.attempts.get(operation.id)
+        attempts = index.attempts.get(operation.id)
         until = attempts[0].began - 1 if attempts else _end(operation)
         positions = timeline.heads(operation.called, until)
     for position in reversed(positions):
         base = timeline.document(position)
         if not is_rollback:
-            yield base, mine(base, operation.changes or {})
+            yield base, intended(base, operation.changes or {})
         elif given is not None:
             yield base, timeline.document(given)
         else:
@@ -114,7 +114,7 @@ def _meanings(
 
 
 def _is_repair(
-    timeline: Timeline, position: int, operation: Operation, deviation: Deviation
+    timeline: VersionLine, position: int, operation: Operation, deviation: Mismatch
 ) -> bool:
     """Whether the leaf was restored because the merge would have broken an invariant.
 
@@ -134,7 +134,7 @@ def _is_repair(
 
 
 def _is_overridden(
-    timeline: Timeline, position: int, operation: Operation, deviation: Deviation
+    timeline: VersionLine, position: int, operation: Operation, deviation: Mismatch
 ) -> bool:
     """Whether others' change of a list without ids was set aside, and a record says so.
 
@@ -157,14 +157,16 @@ def _is_overridden(
     )
 
 
-def _recorded(timeline: Timeline, position: int, operation: Operation) -> Sequence[dict[str, JSON]]:
+def _recorded(
+    timeline: VersionLine, position: int, operation: Operation
+) -> Sequence[dict[str, JSON]]:
     """The conflicts that were answered, and those that were stored with the commit."""
     detail = timeline.commits[position].detail
     stored = detail.get("conflicts", ()) if isinstance(detail, dict) else ()
     return (*operation.conflicts, *stored)
 
 
-def _stood_before(timeline: Timeline, position: int, deviation: Deviation) -> bool:
+def _stood_before(timeline: VersionLine, position: int, deviation: Mismatch) -> bool:
     """Whether what stands at the place stood there in some version before."""
     return any(
         same(value_at(timeline.document(earlier), deviation.path), deviation.found)
@@ -172,7 +174,7 @@ def _stood_before(timeline: Timeline, position: int, deviation: Deviation) -> bo
     )
 
 
-def _classify(timeline: Timeline, position: int, deviation: Deviation) -> tuple[str, str | None]:
+def _classify(timeline: VersionLine, position: int, deviation: Mismatch) -> tuple[str, str | None]:
     """The kind of fault, and the operation whose change was undone where there is one."""
     path, found = deviation.path, deviation.found
     before = value_at(timeline.document(position - 1), path)
@@ -185,7 +187,7 @@ def _classify(timeline: Timeline, position: int, deviation: Deviation) -> tuple[
 
 
 def _explain(
-    kind: str, victim: str | None, operation: Operation, commit: Commit, found: list[Deviation]
+    kind: str, victim: str | None, operation: Operation, commit: Commit, found: list[Mismatch]
 ) -> str:
     leaves = ", ".join(
         f"{pointer(d.path)} is {_shown(d.found)}, not {_shown(d.wanted)}" for d in found[:_SHOWN]
@@ -209,21 +211,21 @@ def _shown(value: JSON) -> str:
 # -- one answer ------------------------------------------------------------------------------------
 
 
-def _judge_answer(ledger: Ledger, operation: Operation) -> Iterator[Finding]:
-    commits = ledger.commits.get(operation.id, [])
+def _judge_answer(index: HistoryIndex, operation: Operation) -> Iterator[Finding]:
+    commits = index.commits.get(operation.id, [])
     found = _contradiction(operation, [commit for _, commit in commits])
-    if found is None and operation.kind == "update_with_version" and _is_stale(ledger, operation):
+    if found is None and operation.kind == "update_with_version" and _is_stale(index, operation):
         found = (
             "stale-version-accepted",
             f"answered {operation.ended} although {operation.base_version} was no longer the head",
         )
-    if found is None and operation.ended == "unchanged" and not _held(ledger, operation):
+    if found is None and operation.ended == "unchanged" and not _held(index, operation):
         found = (
             "unchanged-without-change",
             "answered unchanged although the head held its change at no moment of the call",
         )
     if found is None:
-        yield from _judge_version(ledger, operation)
+        yield from _judge_version(index, operation)
     else:
         kind, text = found
         yield Finding(
@@ -252,28 +254,28 @@ def _contradiction(operation: Operation, commits: list[Commit]) -> tuple[str, st
     return None
 
 
-def _judge_version(ledger: Ledger, operation: Operation) -> Iterator[Finding]:
+def _judge_version(index: HistoryIndex, operation: Operation) -> Iterator[Finding]:
     """`committed` names the commit it speaks of.
 
     A solution may have tokens of its own: one that the store does not know stands for the commit
     of the operation that answered it, unless reads show the store's token for that commit, or for
     those of other operations of this kind. Then the answer names nothing that anybody ever sees.
     """
-    own = ledger.commits.get(operation.id)
+    own = index.commits.get(operation.id)
     token, template_id = operation.version, operation.template_id
     if not own or operation.ended != "committed" or token in (None, own[0][1].version):
         return
     commit = own[0][1]
-    position = ledger.position(template_id, token)
-    other = None if position is None else ledger.timelines[template_id].commits[position]
+    position = index.position(template_id, token)
+    other = None if position is None else index.timelines[template_id].commits[position]
     if other is not None and other.version == token:
         author = other.operation
         whose = f"that of {author}" if author else "another one"
         operations = (operation.id,) if author is None else (operation.id, author)
-    elif (template_id, commit.version) in ledger.shown or (
+    elif (template_id, commit.version) in index.shown or (
         template_id,
         operation.kind,
-    ) in ledger.shown_kinds:
+    ) in index.shown_kinds:
         whose, operations = "none at all, while reads show the store's versions", (operation.id,)
     else:
         return
@@ -286,30 +288,30 @@ def _judge_version(ledger: Ledger, operation: Operation) -> Iterator[Finding]:
     )
 
 
-def _is_stale(ledger: Ledger, operation: Operation) -> bool:
+def _is_stale(index: HistoryIndex, operation: Operation) -> bool:
     """Whether a strict update went through although its version was not the head."""
-    given = ledger.position(operation.template_id, operation.base_version)
+    given = index.position(operation.template_id, operation.base_version)
     if operation.ended == "committed":
-        return given is None or any(p != given + 1 for p, _ in ledger.commits[operation.id])
-    timeline = ledger.timelines[operation.template_id]
+        return given is None or any(p != given + 1 for p, _ in index.commits[operation.id])
+    timeline = index.timelines[operation.template_id]
     return operation.ended == "unchanged" and given not in timeline.heads(
         operation.called, _end(operation)
     )
 
 
-def _held(ledger: Ledger, operation: Operation) -> bool:
+def _held(index: HistoryIndex, operation: Operation) -> bool:
     """Whether some head of the call's time already was what the operation meant.
 
     For the job nobody can tell but the solution what there was to derive.
     """
-    timeline = ledger.timelines.get(operation.template_id)
+    timeline = index.timelines.get(operation.template_id)
     if timeline is None or operation.kind == "job":
         return True
-    meanings = list(_meanings(ledger, timeline, operation))
+    meanings = list(_meanings(index, timeline, operation))
     for position in reversed(timeline.heads(operation.called, _end(operation))):
         head = timeline.document(position)
         for base, intent in meanings:
-            if not any(deviations(base, intent, head, head)):
+            if not any(mismatches(base, intent, head, head)):
                 return True
     return False
 
@@ -321,7 +323,7 @@ def _end(operation: Operation) -> float:
 # -- the store's own books -------------------------------------------------------------------------
 
 
-def _judge_chain(timeline: Timeline) -> Iterator[Finding]:
+def _judge_chain(timeline: VersionLine) -> Iterator[Finding]:
     """Versions are unique, and each names the one before it as its parent."""
     commits = timeline.commits
     seen: set[str] = set()
@@ -341,10 +343,10 @@ def _judge_chain(timeline: Timeline) -> Iterator[Finding]:
             )
 
 
-def _judge_finals(ledger: Ledger) -> Iterator[Finding]:
+def _judge_finals(index: HistoryIndex) -> Iterator[Finding]:
     """The head is the last commit, and the audit trail lists every commit."""
-    for final in ledger.history.finals:
-        timeline = ledger.timelines.get(final.template_id)
+    for final in index.history.finals:
+        timeline = index.timelines.get(final.template_id)
         if timeline is None:
             continue
         last = timeline.commits[-1]
@@ -367,7 +369,7 @@ def _judge_finals(ledger: Ledger) -> Iterator[Finding]:
                     f"audit trail and history of {final.template_id!r} do not agree on "
                     + ", ".join(sorted(missing)[:_SHOWN]),
                 )
-    for (template_id, token), operations in ledger.reused.items():
+    for (template_id, token), operations in index.reused.items():
         yield Finding(
             CODE,
             "version-reused",

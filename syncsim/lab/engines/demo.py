@@ -31,7 +31,7 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class DemoStep:
     """One step of the script as it went: what was done, what was seen, the scenario it played."""
 
     number: int
@@ -58,7 +58,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class DemoStage:
     """What the steps play on: a store of their own in a folder, and how scenarios are run."""
 
     sync: Connection
@@ -66,32 +66,32 @@ class Stage:
     play: Callable[[str], Run]
 
 
-Perform: TypeAlias = Callable[[Stage], tuple[list[Seen], Run | None]]
+Perform: TypeAlias = Callable[[DemoStage], tuple[list[Seen], Run | None]]
 
 
 def _on_threads(scenario: str) -> Run:
     return run(scenario, on="threads")
 
 
-def walk(folder: Path, play: Callable[[str], Run] = _on_threads) -> Iterator[Step]:
+def walk(folder: Path, play: Callable[[str], Run] = _on_threads) -> Iterator[DemoStep]:
     """Play the steps in order, each when it is asked for; about ten seconds, six of them waiting.
 
     `folder` gets the store and the caches of the steps; `play` runs a scenario by its name.
     """
     with connect(f"sqlite:///{folder / 'templates.db'}", cache=folder / "caches") as sync:
-        stage = Stage(sync, folder, play)
+        stage = DemoStage(sync, folder, play)
         for number, (title, done, perform) in enumerate(SCRIPT, 1):
             try:
                 evidence, result = perform(stage)
             except SyncError as error:
                 evidence, result = [Seen(f"{type(error).__name__}: {error}", ok=False)], None
-            yield Step(number, title, done, tuple(evidence), result)
+            yield DemoStep(number, title, done, tuple(evidence), result)
 
 
 # -- the steps -------------------------------------------------------------------------------------
 
 
-def _start(stage: Stage) -> tuple[list[Seen], None]:
+def _start(stage: DemoStage) -> tuple[list[Seen], None]:
     made = stage.sync.create_template(TEMPLATE, sample(TEMPLATE), user="ann")
     file = stage.folder / "templates.db"
     fields, sections = len(made.document["fields"]), len(made.document["sections"])
@@ -104,7 +104,7 @@ def _start(stage: Stage) -> tuple[list[Seen], None]:
     ], None
 
 
-def _normal_operation(stage: Stage) -> tuple[list[Seen], None]:
+def _normal_operation(stage: DemoStage) -> tuple[list[Seen], None]:
     sync = stage.sync
     base = sync.get_template(TEMPLATE, user="ann")
     outcome = sync.update_template(TEMPLATE, {"name": "Spring meeting"}, user="ann", base=base)
@@ -123,12 +123,12 @@ def _normal_operation(stage: Stage) -> tuple[list[Seen], None]:
     ], None
 
 
-def _concurrency(stage: Stage) -> tuple[list[Seen], Run]:
+def _concurrency(stage: DemoStage) -> tuple[list[Seen], Run]:
     storm = stage.play("perfect-storm")
     return [*_updates(storm), *_conflicts(storm)], storm
 
 
-def _conflict_resolution(stage: Stage) -> tuple[list[Seen], None]:
+def _conflict_resolution(stage: DemoStage) -> tuple[list[Seen], None]:
     sync = stage.sync
     base = sync.get_template(TEMPLATE, user="ann")
     anns = {"name": "Autumn meeting", "description": "Tell us who comes."}
@@ -157,7 +157,7 @@ def _conflict_resolution(stage: Stage) -> tuple[list[Seen], None]:
     ], None
 
 
-def _cache(stage: Stage) -> tuple[list[Seen], Run]:
+def _cache(stage: DemoStage) -> tuple[list[Seen], Run]:
     sync = stage.sync
     sync.get_template(TEMPLATE, user="cem")
     outcome = sync.update_template(TEMPLATE, {"name": "Summer meeting"}, user="ann")
@@ -177,7 +177,7 @@ def _cache(stage: Stage) -> tuple[list[Seen], Run]:
     ], consistency
 
 
-def _background_job(stage: Stage) -> tuple[list[Seen], Run]:
+def _background_job(stage: DemoStage) -> tuple[list[Seen], Run]:
     polite = stage.play("background-job-respect")
     job = polite.summary()["background"]
     skips = [event.facts["reason"] for event in polite.events if event.kind == "job.skipped"]
@@ -187,14 +187,14 @@ def _background_job(stage: Stage) -> tuple[list[Seen], Run]:
     ], polite
 
 
-def _stress(stage: Stage) -> tuple[list[Seen], Run]:
+def _stress(stage: DemoStage) -> tuple[list[Seen], Run]:
     rapid = stage.play("stress-test")
     slowest_ms = max(rapid.figures.latencies_ms, default=0.0)
     slowest = Seen(f"the slowest update took {slowest_ms:.0f} ms", slowest_ms < 3000)
     return [*_updates(rapid), *_conflicts(rapid), slowest], rapid
 
 
-def _errors(stage: Stage) -> tuple[list[Seen], Run]:
+def _errors(stage: DemoStage) -> tuple[list[Seen], Run]:
     sync = stage.sync
     base = sync.get_template(TEMPLATE, user="ann")
     sync.update_template(TEMPLATE, {"name": "Annual meeting"}, user="ben")

@@ -22,9 +22,9 @@ from syncsim.lab.engines.thread_runner import (
     AT_REST,
     POLL_S,
     Assignment,
-    Crew,
     RemoteBarrier,
     Report,
+    ThreadRunner,
 )
 from syncsim.lab.history.findings import Finding
 from syncsim.lab.history.recorded_failure import described
@@ -211,7 +211,7 @@ def _work(
         place, assignment = _unpacked(work)
         env = open_environment(place.url, cache=place.cache, users=place.users, seed=place.seed)
         pipe.send(BEGUN)
-        report = Crew(assignment, env, env.log, barriers).perform(called=called)
+        report = ThreadRunner(assignment, env, env.log, barriers).perform(called=called)
     except SyncError as error:
         pipe.send(error)
         return

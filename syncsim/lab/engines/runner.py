@@ -16,11 +16,11 @@ from syncsim.lab import scenarios
 from syncsim.lab.acting.expectations import NO_CONTENTION, judge_expectations
 from syncsim.lab.acting.policies import policies
 from syncsim.lab.acting.stopping import Stop, goes_on, stopped
-from syncsim.lab.checkers import check_ledger
-from syncsim.lab.checkers.history_index import Ledger
+from syncsim.lab.checkers import check_index
+from syncsim.lab.checkers.history_index import HistoryIndex
 from syncsim.lab.engines.process_runner import Place, perform_in_processes
-from syncsim.lab.engines.thread_runner import Assignment, Crew, Report
-from syncsim.lab.history.findings import Finding, settle
+from syncsim.lab.engines.thread_runner import Assignment, Report, ThreadRunner
+from syncsim.lab.history.findings import Finding, apply_precedence
 from syncsim.lab.history.records import History
 from syncsim.lab.recording.history_builder import assemble, final
 from syncsim.lab.results.run import Run, Setting
@@ -147,7 +147,7 @@ def run(
                     work = list(_split(whole, place, count_of_processes, seed))
                     reports = perform_in_processes(work, progress=meter.show)
                 else:
-                    crew = Crew(whole, env, env.log, stop=stop, heard=on_event)
+                    crew = ThreadRunner(whole, env, env.log, stop=stop, heard=on_event)
                     reports = [crew.perform(called=meter.count, tick=meter.show)]
                 acts.append(_Act(part, template_id, policy is not None, tuple(reports)))
                 if stop is not None and stop.is_set():
@@ -314,16 +314,16 @@ def _history(acts: Sequence[_Act], env: OpenEnvironment) -> History:
 
 def _judge(acts: Sequence[_Act], history: History) -> list[Finding]:
     findings = [finding for act in acts for finding in act.findings]
-    ledger = Ledger(history)
-    findings += check_ledger(ledger)
+    joined = HistoryIndex(history)
+    findings += check_index(joined)
     for act in acts:
         findings += judge_expectations(
             act.part,
             act.template_id,
-            ledger,
+            joined,
             follows_policy=act.follows_policy,
         )
-    return settle(findings)
+    return apply_precedence(findings)
 
 
 def _duration_s(acts: Sequence[_Act]) -> float:

@@ -21,7 +21,7 @@ from syncsim.events import BoundedEventLog
 from syncsim.lab.checkers.streaming import StreamingJudge
 from syncsim.lab.history.records import Commit
 from syncsim.lab.scenarios import DEFAULT_TEMPLATE, user_names
-from syncsim.lab.scenarios.edits import EDITS, Edit
+from syncsim.lab.scenarios.edits import EDITS, NumberedEdit
 from syncsim.lab.simulation.actors import WaitingLine
 from syncsim.lab.simulation.choices import Seeded
 from syncsim.lab.simulation.environment import SimulatedEnvironment
@@ -32,8 +32,8 @@ from syncsim.lab.simulation.run_resources import VirtualClock
 from syncsim.lab.simulation.scheduler import Scheduler
 from syncsim.lab.simulation.service_times import Effort, ServiceTimes, TimedStore
 from syncsim.lab.simulation.termination import Ending
-from syncsim.lab.simulation.thread_pool import Workers
-from syncsim.store.records import Record
+from syncsim.lab.simulation.thread_pool import ThreadPool
+from syncsim.store.records import CommitRow
 from syncsim.template.samples import sample
 
 MINUTE_S: Final = 60.0
@@ -106,7 +106,7 @@ class Load:
     ended.
     """
 
-    _gate: Scheduler
+    _scheduler: Scheduler
     _judge: StreamingJudge
     _sync: TemplateSync
 
@@ -145,20 +145,20 @@ class Load:
 
     def _arrive(self, minutes: int) -> None:
         chance = Random(f"{self._seed}/arrivals")
-        gate, began = self._gate, self._gate.now
+        scheduler, began = self._scheduler, self._scheduler.now
         for minute in range(minutes):
             moments = sorted((chance.random() * MINUTE_S, n) for n in range(len(self._users)))
             for at_s, number in moments:
-                gate.sleep(began + minute * MINUTE_S + at_s - gate.now)
-                gate.spawn(self._users[number], partial(self._visit, number, minute))
+                scheduler.sleep(began + minute * MINUTE_S + at_s - scheduler.now)
+                scheduler.spawn(self._users[number], partial(self._visit, number, minute))
 
     def _release(self) -> None:
         chance = Random(f"{self._seed}/arrivals")
         barrier = WaitingLine("the barrier")
-        gate = self._gate
-        gate.join(
+        scheduler = self._scheduler
+        scheduler.join(
             [
-                gate.spawn(user, partial(self._wait_and_save, n, barrier, chance.random()))
+                scheduler.spawn(user, partial(self._wait_and_save, n, barrier, chance.random()))
                 for n, user in enumerate(self._users)
             ]
         )
@@ -176,12 +176,12 @@ class Load:
         base = self._read(number)
         self._flying += 1
         if self._flying < len(self._users):
-            self._gate.park(barrier)
+            self._scheduler.park(barrier)
         else:
-            while self._gate.wake(barrier):
+            while self._scheduler.wake(barrier):
                 pass
         self.figures.in_flight = self._flying
-        self._gate.sleep(part * START_SPREAD_S)
+        self._scheduler.sleep(part * START_SPREAD_S)
         if base is not None:
             self._save(number, 0, base)
 
@@ -191,7 +191,7 @@ class Load:
 
     def _read(self, number: int) -> Snapshot | None:
         user, judge = self._users[number], self._judge
-        self._gate.begin_operation("get_template")
+        self._scheduler.begin_operation("get_template")
         floor = judge.floor(user)
         try:
             snapshot = self._sync.get_template(self._template, user=user)
@@ -199,21 +199,21 @@ class Load:
             self._failed(error)
             return None
         finally:
-            self._gate.end_operation()
+            self._scheduler.end_operation()
         judge.read(user, snapshot.version, snapshot.document, floor)
         return snapshot
 
     def _save(self, number: int, turn: int, base: Snapshot) -> None:
-        figures, gate, judge = self.figures, self._gate, self._judge
+        figures, scheduler, judge = self.figures, self._scheduler, self._judge
         user = self._users[number]
         kind = EDITS[(number + turn) % len(EDITS)]
-        changes = Edit(kind, user, turn + 1, number).changes(base.document)
+        changes = NumberedEdit(kind, user, turn + 1, number).changes(base.document)
         operation = f"{user}-{turn + 1}"
         judge.called(operation, user, changes, base.version, base.document)
         _operation.set(operation)
         self._attempts[operation] = 0
-        began = gate.now
-        gate.begin_operation("update_template")
+        began = scheduler.now
+        scheduler.begin_operation("update_template")
         try:
             outcome = self._sync.update_template(self._template, changes, user=user, base=base)
         except SyncError as error:
@@ -223,9 +223,9 @@ class Load:
             figures.succeeded += 1
             judge.returned(operation, outcome.status, outcome.version)
         finally:
-            gate.end_operation()
+            scheduler.end_operation()
             tried = self._attempts.pop(operation)
-            figures.latency_ms.add((gate.now - began) * 1000)
+            figures.latency_ms.add((scheduler.now - began) * 1000)
             figures.updates += 1
             figures.attempts += tried
             figures.most_attempts = max(figures.most_attempts, tried)
@@ -238,22 +238,22 @@ class Load:
     # -- the run -----------------------------------------------------------------------------------
 
     def _perform(self, workload: Callable[[], None]) -> StreamingJudge:
-        with Workers() as workers:
-            self._gate = gate = Scheduler(
+        with ThreadPool() as workers:
+            self._scheduler = scheduler = Scheduler(
                 Seeded(self._seed, recorded=False), workers, patience_s=PATIENCE_S
             )
-            clock = VirtualClock(gate)
+            clock = VirtualClock(scheduler)
             store = RecentStore(clock=clock, keep=self._keep, seen=self._committed)
 
             def main() -> None:
                 store.create(self._template, sample(self._template), by=BACKGROUND)
-                env = _LoadEnvironment(gate, store, self._users, clock, self._times, self)
+                env = _LoadEnvironment(scheduler, store, self._users, clock, self._times, self)
                 self.figures.effort = env.timed.effort
                 self._sync = self._build(env)
                 workload()
 
-            ending = gate.run(main)
-        _check(ending, gate.errors)
+            ending = scheduler.run(main)
+        _check(ending, scheduler.errors)
         self.figures.commits = self._judge.commits
         self.figures.remembered = self._judge.remembered + store.remembered
         return self._judge
@@ -270,7 +270,7 @@ class Load:
         if operation is not None:
             self._judge.drew(operation, drawn)
 
-    def _committed(self, record: Record) -> None:
+    def _committed(self, record: CommitRow) -> None:
         """The store has a new head; the first one brings the judge."""
         is_first = record.parent is None
         owner = None if is_first else self._judge.owner(record.update_id) or _operation.get()
@@ -295,7 +295,7 @@ class _LoadEnvironment(SimulatedEnvironment):
 
     def __init__(
         self,
-        gate: Scheduler,
+        scheduler: Scheduler,
         store: RecentStore,
         users: tuple[str, ...],
         clock: VirtualClock,
@@ -304,13 +304,13 @@ class _LoadEnvironment(SimulatedEnvironment):
     ) -> None:
         caches: dict[str, MemoryCache] = {}
         super().__init__(
-            gate,
+            scheduler,
             store,
             users=users,
             events=BoundedEventLog(clock, KEPT_EVENTS),
             cache_of=lambda user: caches.setdefault(user, MemoryCache()),
         )
-        self.store = self.timed = TimedStore(gate, store, times, load.tried)
+        self.store = self.timed = TimedStore(scheduler, store, times, load.tried)
         self._load = load
 
     def new_id(self) -> str:

@@ -80,7 +80,7 @@ class Report:
 
 
 @dataclass
-class Crew:
+class ThreadRunner:
     """The threads of one assignment. `remote` are the barriers shared with other processes.
 
     `stop` ends it early, `heard` gets each event as it comes.

@@ -15,7 +15,7 @@ from syncsim.lab.engines.runner import run
 from syncsim.lab.history.findings import Finding
 from syncsim.lab.scenarios import Scenario, Wait
 from syncsim.lab.simulation.choices import Guided
-from syncsim.lab.simulation.run_resources import Playground
+from syncsim.lab.simulation.run_resources import RunResources
 from syncsim.lab.simulation.search import Sighting
 from syncsim.lab.simulation.simulated_run import Simulation
 from syncsim.lab.simulation.termination import at_line
@@ -74,8 +74,8 @@ def _played_for_real(seen: Sighting, solution: Solution) -> Answer:
 
 
 def _played_again(seen: Sighting, solution: Solution) -> Answer:
-    with Playground() as playground:
-        simulation = Simulation(seen.parameters, playground, solution=solution)
+    with RunResources() as resources:
+        simulation = Simulation(seen.parameters, resources, solution=solution)
         ending = simulation.run(Guided([choice.value for choice in seen.choices])).ending
     return "hangs" if ending.kind == "stuck" and ending.computes else "unknown"
 

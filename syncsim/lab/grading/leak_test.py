@@ -20,15 +20,15 @@ from syncsim.lab.history.findings import NOTE, Finding
 from syncsim.lab.history.recorded_failure import OnRecord
 from syncsim.lab.simulation.choices import Seeded
 from syncsim.lab.simulation.environment import SimulatedEnvironment
-from syncsim.lab.simulation.isolated_solution import FreshSolution
+from syncsim.lab.simulation.isolated_solution import IsolatedSolution
 from syncsim.lab.simulation.memory_cache import MemoryCache
-from syncsim.lab.simulation.patched_modules import ReplacedNames
+from syncsim.lab.simulation.patched_modules import PatchedModules
 from syncsim.lab.simulation.run_resources import VirtualClock
 from syncsim.lab.simulation.scheduler import Scheduler
-from syncsim.lab.simulation.thread_pool import Workers
+from syncsim.lab.simulation.thread_pool import ThreadPool
 from syncsim.lab.solutions.loading import Solution
 from syncsim.store.memory import MemoryStore
-from syncsim.store.records import Record
+from syncsim.store.records import CommitRow
 from syncsim.template.samples import sample
 
 CODE: Final = "M2"
@@ -89,11 +89,11 @@ def soak(solution: Solution) -> Iterator[Finding]:
 
 def measure(solution: Solution) -> tuple[list[Measure], str | None]:
     """The measures, two at least; or why there are fewer. `UsageError` as for any run."""
-    workers = Workers()
+    workers = ThreadPool()
     try:
-        bath = _Bath(FreshSolution(solution), workers)
-        ending = bath.gate.run(bath.fill)
-        for actor, error in bath.gate.errors:
+        bath = _LeakTest(IsolatedSolution(solution), workers)
+        ending = bath.scheduler.run(bath.fill)
+        for actor, error in bath.scheduler.errors:
             if actor == "main":
                 raise error
         if ending.kind != "done":
@@ -119,20 +119,20 @@ def _growth(before: Measure, after: Measure) -> str | None:
     return None
 
 
-class _Bath:
+class _LeakTest:
     """One run: builds the solution, performs the operations, measures in between."""
 
-    def __init__(self, solution: FreshSolution, workers: Workers) -> None:
-        self.gate = Scheduler(Seeded("soak", recorded=False), workers, patience_s=PATIENCE_S)
+    def __init__(self, solution: IsolatedSolution, workers: ThreadPool) -> None:
+        self.scheduler = Scheduler(Seeded("soak", recorded=False), workers, patience_s=PATIENCE_S)
         self.measures: list[Measure] = []
         self._solution = solution
-        self._store = _ForgetfulStore(clock=VirtualClock(self.gate))
+        self._store = _ForgetfulStore(clock=VirtualClock(self.scheduler))
 
     def fill(self) -> None:
         """What the first actor does."""
         caches: dict[str, MemoryCache] = {}
         env = SimulatedEnvironment(
-            self.gate,
+            self.scheduler,
             self._store,
             users=USERS,
             events=_Silence(),
@@ -140,7 +140,7 @@ class _Bath:
         )
         for template_id in TEMPLATES:
             self._store.create(template_id, sample("contact_card"), by=BACKGROUND)
-        names = ReplacedNames(self.gate, env.clock, env.random)
+        names = PatchedModules(self.scheduler, env.clock, env.random)
         with self._solution.building(names) as build:
             try:
                 sync = build(env)
@@ -149,13 +149,13 @@ class _Bath:
                 raise UsageError("solution", self._solution.name, wanted) from error
             own = _globals_of(build)
             parts = (env.store, env.clock, env.random, env.events, *map(env.cache, USERS))
-            stops = (env, self.gate, names, env.cache(BACKGROUND), *parts)
+            stops = (env, self.scheduler, names, env.cache(BACKGROUND), *parts)
             self.measures.append(_measured(0, sync, own, stops))
             for number in self._numbers():
-                self.gate.begin_operation("soak")
+                self.scheduler.begin_operation("soak")
                 with OnRecord():
                     _perform(sync, env, number)
-                self.gate.end_operation()
+                self.scheduler.end_operation()
                 is_flooded = number % 100 == 0 and self._is_flooded()
                 if is_flooded or number in FIRST_LOOK + SECOND_LOOK:
                     self.measures.append(_measured(number, sync, own, stops))
@@ -227,7 +227,7 @@ def _open_files() -> int:
 class _ForgetfulStore(MemoryStore):
     """Keeps the newest versions only: a run of thousands must not slow down by its own past."""
 
-    def _publish(self, record: Record) -> None:
+    def _publish(self, record: CommitRow) -> None:
         super()._publish(record)
         history = self._histories[record.template_id]
         if len(history) > KEPT_VERSIONS:

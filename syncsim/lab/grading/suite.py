@@ -4,9 +4,9 @@ The probes come first, since they show a mistake at once, then the storms. No po
 here: an examination says what was found, how often, and which token shows it again.
 
 **One defect costs one code**, in three rings. Within an operation and within a run
-`findings.settle` sees to it. Across runs a code may be lost by independent evidence, with one
-exception: `D2` silences `M3`, `S1` and `S2` in the whole examination. An endless loop of retries is
-one loop, whichever run looks at it: where it wins after a hundred attempts the run shows too many
+`findings.apply_precedence` sees to it. Across runs a code may be lost by independent evidence, with
+one exception: `D2` silences `M3`, `S1` and `S2` in the whole examination. An endless loop of
+retries is one loop, whichever run looks at it: where it wins after a hundred attempts the run shows too many
 of them, where that took long a slow update, where it was cut off a retry that never succeeds. No
 other code reaches beyond its run: a crash or deadlock silences its own run only, since a run
 without it is evidence of its own, and a solution can give up too early under one load and go on too
@@ -32,7 +32,7 @@ from syncsim.lab.grading.leak_test import soak
 from syncsim.lab.grading.probes import QUESTIONS, Question
 from syncsim.lab.history.findings import NOTE, Finding
 from syncsim.lab.simulation.choices import MisalignedReplayError, Replayed
-from syncsim.lab.simulation.run_resources import Playground
+from syncsim.lab.simulation.run_resources import RunResources
 from syncsim.lab.simulation.search import Kind, Share, Sighting, Tally, search
 from syncsim.lab.simulation.simulated_run import Simulation
 from syncsim.lab.solutions.loading import Solution, name_of
@@ -166,9 +166,9 @@ class _Asking:
 
     def repeat(self) -> None:
         """Give every finding its token; and play it again, to see whether it stays the same."""
-        with Playground() as playground:
+        with RunResources() as resources:
             for kind, seen in self._found.items():
-                simulation = Simulation(seen.parameters, playground, solution=self._solution)
+                simulation = Simulation(seen.parameters, resources, solution=self._solution)
                 finding = replace(seen.finding, token=simulation.token(seen.choices))
                 self._found[kind] = replace(seen, finding=finding)
                 if kind[1] not in ("spinning", "hanging") and not _repeats(seen, simulation):

@@ -26,7 +26,7 @@ NOTHING: Final[Mapping[str, JSON]] = {}
 
 
 @dataclass(frozen=True, slots=True)
-class Deviation:
+class Mismatch:
     """A leaf that is `found` where the intent makes it `wanted`.
 
     `intended` tells whether the operation meant to change it at all.
@@ -55,7 +55,7 @@ def same(a: JSON, b: JSON) -> bool:
     return a == b and (orjson.dumps(a) == orjson.dumps(b) or _canonical(a) == _canonical(b))
 
 
-def mine(base: Document, changes: Document) -> Document:
+def intended(base: Document, changes: Document) -> Document:
     """The document the writer means: `base` with the top-level keys of `changes` replaced.
 
     A `metadata` without `derived` does not delete it: users do not own it.
@@ -69,9 +69,9 @@ def mine(base: Document, changes: Document) -> Document:
     return document
 
 
-def deviations(
+def mismatches(
     base: JSON, intent: JSON, before: JSON, after: JSON, path: Path = ()
-) -> Iterator[Deviation]:
+) -> Iterator[Mismatch]:
     """Where `after` is not `before` with the change from `base` to `intent` made to it.
 
     A leaf that the intent leaves alone stays as it was before; one that it changes becomes the
@@ -92,7 +92,7 @@ def deviations(
         return
     found = members(after, path)
     if found is None or type(after) is not type(before):
-        yield Deviation(path, before, after, intended=True)
+        yield Mismatch(path, before, after, intended=True)
         return
     if is_plain_list(after, path):
         yield from _miscounted(path, *map(_counts, (base, intent, before, after)))
@@ -101,7 +101,7 @@ def deviations(
         a, b = origin.get(key, ABSENT), ours.get(key, ABSENT)
         c, d = theirs.get(key, ABSENT), found.get(key, ABSENT)
         if a is not b:
-            yield from deviations(a, b, c, d, (*path, key))
+            yield from mismatches(a, b, c, d, (*path, key))
         elif not same(c, d):
             yield from _unequal(c, d, (*path, key), intended=False)
 
@@ -180,7 +180,7 @@ def _miscounted(
     intent: Counter[str],
     before: Counter[str],
     after: Counter[str],
-) -> Iterator[Deviation]:
+) -> Iterator[Mismatch]:
     """The values that a list without ids holds too often or too rarely.
 
     One that both writers added may stand there once or as often as both say; one that both took
@@ -195,10 +195,10 @@ def _miscounted(
         value = orjson.loads(text)
         if after[text] < least:
             at = (*path, _nth(text, after[text] + 1))
-            yield Deviation(at, value, ABSENT, intended=changes[0] > 0)
+            yield Mismatch(at, value, ABSENT, intended=changes[0] > 0)
         elif after[text] > most:
             at = (*path, _nth(text, after[text]))
-            yield Deviation(at, ABSENT, value, intended=changes[0] < 0)
+            yield Mismatch(at, ABSENT, value, intended=changes[0] < 0)
 
 
 def _identity(path: Path) -> str | None:
@@ -211,12 +211,12 @@ def _identity(path: Path) -> str | None:
 
 def _unequal(
     wanted: JSON, found: JSON, path: Path, *, intended: bool, whole: bool = False
-) -> Iterator[Deviation]:
+) -> Iterator[Mismatch]:
     if same(wanted, found) or (path == DERIVED and not whole):
         return
     inside, there = members(wanted, path), members(found, path)
     if inside is None or there is None or type(wanted) is not type(found):
-        yield Deviation(path, wanted, found, intended)
+        yield Mismatch(path, wanted, found, intended)
         return
     for key in {**inside, **there}:
         yield from _unequal(

@@ -64,7 +64,7 @@ class Finding:
         return cls(**{**record, "operations": tuple(record["operations"])})
 
 
-def settle(findings: Iterable[Finding]) -> list[Finding]:
+def apply_precedence(findings: Iterable[Finding]) -> list[Finding]:
     """One defect costs one code: without the findings that another one explains.
 
     D3 silences everything in its run; an endless operation is not also slow, a failure that was

@@ -16,7 +16,7 @@ import orjson
 
 from syncsim.contract import JSON, Document, Revision
 from syncsim.lab.history.drawn_ids import DrawnIds
-from syncsim.lab.history.expected_state import deviations, mine, same
+from syncsim.lab.history.expected_state import intended, mismatches, same
 from syncsim.lab.history.records import Attempt, Commit, Operation
 from syncsim.lab.recording.structural_sharing import sharing
 
@@ -185,5 +185,5 @@ def _means(
         intent = before if given is None else ordered[given].document
     elif operation.kind != "job":
         base = before if given is None else ordered[given].document
-        intent = mine(base, operation.changes or {})
-    return not any(deviations(base, intent, before, after))
+        intent = intended(base, operation.changes or {})
+    return not any(mismatches(base, intent, before, after))

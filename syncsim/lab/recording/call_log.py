@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """What one process recorded; sequence numbers are raw stamps until `assembly` has counted them.
+    """What one process recorded; `history_builder` turns its raw stamps into sequence numbers.
 
     `ids` maps every operation to itself and every id that it drew to it.
     """
@@ -59,7 +59,7 @@ class Call:
 _current: ContextVar[Call | None] = ContextVar("syncsim_recorded_call", default=None)
 
 
-class Tape:
+class CallLog:
     """`order` gives growing numbers, `elapsed_s` seconds on a clock that cannot step.
 
     `heard` is called with each event as it comes in.

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from syncsim.contract import JSON
 from syncsim.events.kinds import Event
-from syncsim.lab.recording.call_log import Tape
+from syncsim.lab.recording.call_log import CallLog
 
 PLAIN_KIND: Final = "log"
 """The kind of a record that gives none."""
@@ -30,7 +30,7 @@ class LogRecords(logging.Handler):
     unless they name one in `extra`, as `update_id` or `operation`.
     """
 
-    def __init__(self, tape: Tape, now: Callable[[], float]) -> None:
+    def __init__(self, tape: CallLog, now: Callable[[], float]) -> None:
         super().__init__(logging.INFO)
         self._tape = tape
         self._now = now

@@ -23,7 +23,7 @@ from syncsim.contract import (
 )
 from syncsim.errors import VersionConflictError
 from syncsim.lab.history.records import Attempt, Fate, Way
-from syncsim.lab.recording.call_log import Call, Tape
+from syncsim.lab.recording.call_log import Call, CallLog
 from syncsim.lab.recording.intercepted_store import InterceptedStore, StoreCall
 
 T = TypeVar("T")
@@ -43,7 +43,7 @@ class RecordedEnvironment:
     """What `build(env)` gets in a recorded run; see the contract's `Environment`."""
 
     def __init__(
-        self, env: Environment, tape: Tape, *, work_s: float, before_write: BeforeWrite
+        self, env: Environment, tape: CallLog, *, work_s: float, before_write: BeforeWrite
     ) -> None:
         self._env = env
         self._tape = tape
@@ -89,7 +89,7 @@ class RecordedEnvironment:
 class RecordedClock:
     """The clock; notes how long an operation asked to sleep."""
 
-    def __init__(self, clock: Clock, tape: Tape) -> None:
+    def __init__(self, clock: Clock, tape: CallLog) -> None:
         self.now = clock.now
         self.monotonic = getattr(clock, "monotonic", None)
         self._clock = clock
@@ -106,7 +106,7 @@ class RecordedClock:
 class RecordedCache:
     """A user's cache; counts what an operation deletes. All other calls are the cache's own."""
 
-    def __init__(self, cache: Cache, tape: Tape) -> None:
+    def __init__(self, cache: Cache, tape: CallLog) -> None:
         self.get = cache.get
         self.set = cache.set
         self.add = cache.add
@@ -142,7 +142,7 @@ class RecordedStore(InterceptedStore):
     """
 
     def __init__(
-        self, store: Any, clock: Clock, tape: Tape, work_s: float, before_write: BeforeWrite
+        self, store: Any, clock: Clock, tape: CallLog, work_s: float, before_write: BeforeWrite
     ) -> None:
         super().__init__(store)
         self._clock = clock

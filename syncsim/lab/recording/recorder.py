@@ -25,7 +25,7 @@ from syncsim.errors import StoreUnavailableError
 from syncsim.events.kinds import Event
 from syncsim.lab.history.recorded_failure import failure, printable
 from syncsim.lab.history.records import Ended, Kind, Operation, digest
-from syncsim.lab.recording.call_log import Call, Records, Tape
+from syncsim.lab.recording.call_log import Call, CallLog, Records
 from syncsim.lab.recording.log_records import LogRecords
 from syncsim.lab.recording.recorded_environment import RecordedEnvironment
 from syncsim.lab.scenarios import Rival
@@ -69,7 +69,7 @@ class Recorder:
         self._prefix = f"{name}/" if name else ""
         self._rival = rival
         self._outage = outage
-        self._tape = Tape(order, elapsed_s, heard)
+        self._tape = CallLog(order, elapsed_s, heard)
         self._numbers = count(1)
         self.environment = RecordedEnvironment(
             env, self._tape, work_s=work_s, before_write=self._interfere
@@ -141,7 +141,7 @@ class RecordedSync:
         solution: TemplateSync,
         env: Environment,
         log: ObservedLog,
-        tape: Tape,
+        tape: CallLog,
         actor: str,
         at_rest: bool = False,
     ) -> None:

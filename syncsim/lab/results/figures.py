@@ -12,8 +12,8 @@ from math import ceil
 from typing import Final
 
 from syncsim.contract import JSON
-from syncsim.lab.checkers.history_index import Ledger
-from syncsim.lab.history.expected_state import differences, mine, same, value_at
+from syncsim.lab.checkers.history_index import HistoryIndex
+from syncsim.lab.history.expected_state import differences, intended, same, value_at
 from syncsim.lab.history.records import Attempt, History, Operation
 
 UPDATES: Final = ("update", "update_with_version", "rollback")
@@ -117,12 +117,12 @@ class Figures(Rates):
 
 def count(history: History, template_id: str | None = None) -> Figures:
     """The figures of a history, or of one template in it."""
-    ledger = Ledger(history)
+    index = HistoryIndex(history)
     operations = [o for o in history.operations if template_id in (None, o.template_id)]
     updates = [o for o in operations if o.kind in UPDATES]
     rates = Rates.of(operations)
     jobs = [o for o in operations if o.kind == "job"]
-    tries = [ledger.attempts.get(o.id, []) for o in updates]
+    tries = [index.attempts.get(o.id, []) for o in updates]
     lost = [_lost(made) for made in tries]
     delays = [tuple(attempt.waited_s * 1000 for attempt in made[1:]) for made in tries]
     return Figures(
@@ -135,10 +135,10 @@ def count(history: History, template_id: str | None = None) -> Figures:
         latencies_ms=tuple(o.latency_s * 1000 for o in updates if o.latency_s is not None),
         lost_swaps=sum(lost),
         merged_swaps=sum(n for n, o in zip(lost, updates, strict=True) if o.ended == "committed"),
-        overridden=sum(_overridden(ledger, operation) for operation in updates),
+        overridden=sum(_overridden(index, operation) for operation in updates),
         processed=sum(o.ended in SUCCEEDED for o in jobs),
         skipped=sum(o.ended == "skipped" for o in jobs),
-        lost_by_job=sum(_lost(ledger.attempts.get(o.id, ())) for o in jobs),
+        lost_by_job=sum(_lost(index.attempts.get(o.id, ())) for o in jobs),
     )
 
 
@@ -155,15 +155,15 @@ def percentile(values: Iterable[float], percent: int) -> float | None:
     return round(ordered[max(ceil(len(ordered) * percent / 100), 1) - 1], 3)
 
 
-def _overridden(ledger: Ledger, operation: Operation) -> int:
+def _overridden(index: HistoryIndex, operation: Operation) -> int:
     """Leaves that others had changed since the operation's base and on which it won."""
-    timeline = ledger.timelines.get(operation.template_id)
-    given = ledger.position(operation.template_id, operation.base_version)
-    commits = ledger.commits.get(operation.id, ())
+    timeline = index.timelines.get(operation.template_id)
+    given = index.position(operation.template_id, operation.base_version)
+    commits = index.commits.get(operation.id, ())
     if timeline is None or given is None or not commits or operation.changes is None:
         return 0
     base, head = timeline.document(given), timeline.document(commits[0][0] - 1)
-    wanted = mine(base, operation.changes)
+    wanted = intended(base, operation.changes)
     won = 0
     for path in differences(base, wanted):
         theirs = value_at(head, path)

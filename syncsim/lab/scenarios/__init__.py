@@ -1,7 +1,8 @@
 """The scenarios as data: who does what in which order, and what must hold at the end.
 
-`steps` are the words, `entry` is all that is said of one; `six` are the scenarios that users see,
-`probes_*` small ones that an examination asks; `catalogue` finds one by its name. Nothing runs.
+`steps` are the words, `entry` is all that is said of one; `mission` has the scenarios that users
+see, `probes_*` the small ones that an examination asks; `catalogue` finds one by its name. Nothing
+runs here.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from syncsim.lab.scenarios.steps import (
     Actor,
     Barrier,
     Expectations,
+    InvalidCall,
     Job,
-    Misuse,
     Part,
     Read,
     Restart,
@@ -38,8 +39,8 @@ __all__ = [
     "Actor",
     "Barrier",
     "Expectations",
+    "InvalidCall",
     "Job",
-    "Misuse",
     "Part",
     "Read",
     "Restart",

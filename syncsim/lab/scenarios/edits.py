@@ -10,7 +10,7 @@ from syncsim.contract import Document
 
 
 @dataclass(frozen=True, slots=True)
-class Edit:
+class NumberedEdit:
     """The `number`-th edit of a user; its text tells whose it is, so a lost one is seen by eye.
 
     `kind` is one of `EDITS` or `REMOVALS`, or "spoil" for one that every store refuses. `which`
@@ -34,29 +34,29 @@ class Edit:
         return f"{self.user} {self.number} ({self.salt})"
 
 
-def _rename(document: Document, edit: Edit) -> Document:
+def _rename(document: Document, edit: NumberedEdit) -> Document:
     return {"name": f"Renamed by {edit.text}"}
 
 
-def _relabel(document: Document, edit: Edit) -> Document:
+def _relabel(document: Document, edit: NumberedEdit) -> Document:
     return {"fields": _with(document["fields"], edit.which, label=f"Label by {edit.text}")}
 
 
-def _retitle(document: Document, edit: Edit) -> Document:
+def _retitle(document: Document, edit: NumberedEdit) -> Document:
     sections = document["sections"]
     return {"sections": _with(sections, edit.which, title=f"Title by {edit.text}")}
 
 
-def _set(document: Document, edit: Edit) -> Document:
+def _set(document: Document, edit: NumberedEdit) -> Document:
     key = f"x_note_{edit.which % PLACES}"
     return {"settings": {**document.get("settings", {}), key: edit.text}}
 
 
-def _explain(document: Document, edit: Edit) -> Document:
+def _explain(document: Document, edit: NumberedEdit) -> Document:
     return {"fields": _with(document["fields"], edit.which, help=f"Help by {edit.text}")}
 
 
-def _add_field(document: Document, edit: Edit) -> Document:
+def _add_field(document: Document, edit: NumberedEdit) -> Document:
     name, fields, sections = (
         f"x_field_{edit.which % PLACES}",
         document["fields"],
@@ -71,18 +71,18 @@ def _add_field(document: Document, edit: Edit) -> Document:
     return {"fields": [*(field for field in fields if field["id"] != name), added]}
 
 
-def _remove_field(document: Document, edit: Edit) -> Document:
+def _remove_field(document: Document, edit: NumberedEdit) -> Document:
     name = f"x_field_{edit.which % PLACES}"
     return {"fields": [field for field in document["fields"] if field["id"] != name]}
 
 
-def _unset(document: Document, edit: Edit) -> Document:
+def _unset(document: Document, edit: NumberedEdit) -> Document:
     settings = document.get("settings", {})
     key = f"x_note_{edit.which % PLACES}"
     return {"settings": {name: settings[name] for name in settings if name != key}}
 
 
-def _spoil(document: Document, edit: Edit) -> Document:
+def _spoil(document: Document, edit: NumberedEdit) -> Document:
     """A field of a type that there is not: no store takes it."""
     return {"fields": _with(document["fields"], edit.which, type=f"type by {edit.text}")}
 
@@ -96,7 +96,7 @@ def _with(elements: list[Document], which: int, **attributes: str) -> list[Docum
 PLACES: Final = 12
 """How many fields and settings are added at most: a storm of thousands leaves a usual template."""
 
-_CHANGES: Final[Mapping[str, Callable[[Document, Edit], Document]]] = {
+_CHANGES: Final[Mapping[str, Callable[[Document, NumberedEdit], Document]]] = {
     "rename": _rename,
     "relabel": _relabel,
     "retitle": _retitle,

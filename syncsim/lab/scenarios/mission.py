@@ -7,7 +7,7 @@ from random import Random
 from typing import Final
 
 from syncsim.contract import BACKGROUND
-from syncsim.lab.scenarios.edits import EDITS, Edit
+from syncsim.lab.scenarios.edits import EDITS, NumberedEdit
 from syncsim.lab.scenarios.entry import Asked, Button, CatalogueEntry
 from syncsim.lab.scenarios.steps import (
     Actor,
@@ -46,7 +46,9 @@ def _updates(users: Sequence[str], total: int, seed: int) -> list[list[Update]]:
         dealt.append(
             [
                 Update(
-                    Edit(EDITS[(i + n) % len(EDITS)], user, n + 1, i, int(random.random() * 1000))
+                    NumberedEdit(
+                        EDITS[(i + n) % len(EDITS)], user, n + 1, i, int(random.random() * 1000)
+                    )
                 )
                 for n in range(count)
             ]

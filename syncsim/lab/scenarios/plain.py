@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from syncsim.lab.scenarios.edits import Edit
+from syncsim.lab.scenarios.edits import NumberedEdit
 from syncsim.lab.scenarios.entry import Button, CatalogueEntry
 from syncsim.lab.scenarios.mission import user_names
 from syncsim.lab.scenarios.steps import (
@@ -27,7 +27,7 @@ def _single_update(users: Sequence[str], total: int, seed: int) -> tuple[Part, .
     """The first user changes the name, `total` times, and reads it back; the others look on."""
     first, *others = users
     steps: tuple[Step, ...] = (Read(), READ)
-    updates = [Update(Edit("rename", first, n + 1, 0, seed)) for n in range(total)]
+    updates = [Update(NumberedEdit("rename", first, n + 1, 0, seed)) for n in range(total)]
     actors = [Actor(first, (*steps, *updates, SAVED, Read()))]
     actors += [Actor(user, (*steps, SAVED, Read())) for user in others]
     return (Part("", tuple(actors), Expectations()),)
@@ -39,8 +39,8 @@ def _stale_version(users: Sequence[str], total: int, seed: int) -> tuple[Part, .
     They must be refused. Who is alone gets somebody to be late for.
     """
     first, *others = users if len(users) > 1 else user_names(2)
-    late = (Read(), READ, SAVED, UpdateWithVersion(Edit("rename", first, 1, 0, seed)))
-    early = [Update(Edit("relabel", others[-1], n + 1, 0, seed)) for n in range(total)]
+    late = (Read(), READ, SAVED, UpdateWithVersion(NumberedEdit("rename", first, 1, 0, seed)))
+    early = [Update(NumberedEdit("relabel", others[-1], n + 1, 0, seed)) for n in range(total)]
     actors = [Actor(first, late)]
     actors += [Actor(user, (Read(), READ, SAVED, Read())) for user in others[:-1]]
     actors.append(Actor(others[-1], (Read(), READ, *early, SAVED)))

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Final
 
 from syncsim.contract import BACKGROUND
-from syncsim.lab.scenarios.edits import Edit
+from syncsim.lab.scenarios.edits import NumberedEdit
 from syncsim.lab.scenarios.entry import ONCE, Asked, CatalogueEntry, Plan
 from syncsim.lab.scenarios.mission import COOLED_DOWN_S
 from syncsim.lab.scenarios.steps import (
@@ -49,7 +49,7 @@ def _forced_conflicts(spoilt: int, users: Sequence[str], total: int, seed: int) 
     for place, user in enumerate(users):
         steps: list[Step] = []
         for number in range(1, total // len(users) + 1):
-            steps += [Read(), Update(Edit("relabel", user, number, place + number, seed))]
+            steps += [Read(), Update(NumberedEdit("relabel", user, number, place + number, seed))]
         actors.append(Actor(user, tuple(steps)))
     expect = Expectations(success_over=None, survives=spoilt <= SURVIVED, paced=spoilt == PACED)
     rival = Rival(first=spoilt) if spoilt else None
@@ -104,7 +104,7 @@ def _with_job(
     before: tuple[Step, ...] = (),
 ) -> tuple[Part, ...]:
     """One user's update, which gives the job something to derive, between these steps."""
-    update = Update(Edit("add-field", users[0], 1, 0, seed))
+    update = Update(NumberedEdit("add-field", users[0], 1, 0, seed))
     actors = (Actor(users[0], (*before, Read(), update, *after)), Actor(BACKGROUND, job))
     return (Part("", actors, Expectations(success_over=None, jobs=ends)),)
 
@@ -114,10 +114,12 @@ def _with_job(
 
 def _refused_update(users: Sequence[str], total: int, seed: int) -> tuple[Part, ...]:
     """An update that the store refuses, then valid ones: an error must leave nothing locked."""
-    spoil = Update(Edit("spoil", users[0], 1, 0, seed))
-    actors = [Actor(users[0], (Read(), spoil, Update(Edit("rename", users[0], 2, 0, seed))))]
+    spoil = Update(NumberedEdit("spoil", users[0], 1, 0, seed))
+    actors = [
+        Actor(users[0], (Read(), spoil, Update(NumberedEdit("rename", users[0], 2, 0, seed))))
+    ]
     for place, user in enumerate(users[1:], 1):
-        actors.append(Actor(user, (Read(), Update(Edit("relabel", user, 1, place, seed)))))
+        actors.append(Actor(user, (Read(), Update(NumberedEdit("relabel", user, 1, place, seed)))))
     return (Part("", tuple(actors), Expectations(success_over=None)),)
 
 

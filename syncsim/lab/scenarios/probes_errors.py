@@ -10,15 +10,15 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from syncsim.contract import BACKGROUND
-from syncsim.lab.scenarios.edits import Edit
+from syncsim.lab.scenarios.edits import NumberedEdit
 from syncsim.lab.scenarios.entry import Asked, CatalogueEntry
 from syncsim.lab.scenarios.mission import COOLED_DOWN_S
 from syncsim.lab.scenarios.steps import (
     Actor,
     Barrier,
     Expectations,
+    InvalidCall,
     Job,
-    Misuse,
     Part,
     Read,
     Rival,
@@ -34,14 +34,16 @@ LEAST_LOGGED: Final = 0.8
 
 def _induced_failures(users: Sequence[str], total: int, seed: int) -> tuple[Part, ...]:
     user = users[0]
-    update = Update(Edit("rename", user, 1, 0, seed))
+    update = Update(NumberedEdit("rename", user, 1, 0, seed))
     steps: tuple[Step, ...] = (
         Read(),
-        Misuse("read-unknown"),
-        Misuse("update-unknown"),
-        Misuse("invalid-change"),
+        InvalidCall("read-unknown"),
+        InvalidCall("update-unknown"),
+        InvalidCall("invalid-change"),
         update,
-        UpdateWithVersion(Edit("retitle", user, 2, 0, seed)),  # against what was read at first
+        UpdateWithVersion(
+            NumberedEdit("retitle", user, 2, 0, seed)
+        ),  # against what was read at first
     )
     lenient = Expectations(success_over=None)
     one = (Actor(user, (Read(), update)),)
@@ -57,12 +59,12 @@ def _told_to_the_log(users: Sequence[str], total: int, seed: int) -> tuple[Part,
     updated = Barrier("updated")
     actors = []
     for place, user in enumerate(users):
-        edits = [Edit("set", user, number, place, seed) for number in (1, 2)]
+        edits = [NumberedEdit("set", user, number, place, seed) for number in (1, 2)]
         steps = (Read(), Update(edits[0]), Read(), UpdateWithVersion(edits[1]), updated)
         actors.append(Actor(user, steps))
     job = Actor(BACKGROUND, (updated, Job(), Wait(COOLED_DOWN_S), Job()))
     expect = Expectations(success_over=None, logged=LEAST_LOGGED)
-    contended = Actor(users[0], (Read(), Update(Edit("set", users[0], 3, 0, seed))))
+    contended = Actor(users[0], (Read(), Update(NumberedEdit("set", users[0], 3, 0, seed))))
     return (
         Part("quiet", (*actors, job), expect),
         Part("contended", (contended,), expect, rival=Rival(first=2)),

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from syncsim.contract import BACKGROUND
-from syncsim.lab.scenarios.edits import Edit
+from syncsim.lab.scenarios.edits import NumberedEdit
 from syncsim.lab.scenarios.entry import Asked, CatalogueEntry, Plan
 from syncsim.lab.scenarios.mission import START
 from syncsim.lab.scenarios.steps import (
@@ -41,7 +41,7 @@ def _same_element(users: Sequence[str], total: int, seed: int) -> tuple[Part, ..
 
     def steps(user: str, kind: str, key: int) -> tuple[Step, ...]:
         again = Barrier("again")
-        first, second = Edit(kind, user, 1, 0), Edit("set", user, 2, key)
+        first, second = NumberedEdit(kind, user, 1, 0), NumberedEdit("set", user, 2, key)
         return (Read(), START, Update(first), Read(), again, Update(second), _WRITTEN, Read())
 
     return _played_by(
@@ -52,30 +52,35 @@ def _same_element(users: Sequence[str], total: int, seed: int) -> tuple[Part, ..
 def _removals(users: Sequence[str], total: int, seed: int) -> tuple[Part, ...]:
     """One user takes away a field and a setting, while another edits others."""
     ann = (
-        Update(Edit("add-field", "ann", 1, 1)),
-        Update(Edit("set", "ann", 2, 1)),
+        Update(NumberedEdit("add-field", "ann", 1, 1)),
+        Update(NumberedEdit("set", "ann", 2, 1)),
         Read(),
         START,
-        Update(Edit("remove-field", "ann", 3, 1)),
-        Update(Edit("unset", "ann", 4, 1)),
+        Update(NumberedEdit("remove-field", "ann", 3, 1)),
+        Update(NumberedEdit("unset", "ann", 4, 1)),
         _WRITTEN,
         Read(),
     )
-    ben = (START, Read(), Update(Edit("relabel", "ben", 1, 0)), Update(Edit("set", "ben", 2, 2)))
+    ben = (
+        START,
+        Read(),
+        Update(NumberedEdit("relabel", "ben", 1, 0)),
+        Update(NumberedEdit("set", "ben", 2, 2)),
+    )
     return _played_by(Actor("ann", ann), Actor("ben", (*ben, _WRITTEN, Read())))
 
 
 def _strict_versions(users: Sequence[str], total: int, seed: int) -> tuple[Part, ...]:
     """Two strict updates with one version at once, then one with a version that surely is stale."""
-    ann = (Read(), START, UpdateWithVersion(Edit("rename", "ann", 1, 0)), _WRITTEN)
-    ben = (Read(), START, UpdateWithVersion(Edit("retitle", "ben", 1, 0)), _WRITTEN)
+    ann = (Read(), START, UpdateWithVersion(NumberedEdit("rename", "ann", 1, 0)), _WRITTEN)
+    ben = (Read(), START, UpdateWithVersion(NumberedEdit("retitle", "ben", 1, 0)), _WRITTEN)
     cleo = (
         Read(),
         START,
         _WRITTEN,
-        UpdateWithVersion(Edit("explain", "cleo", 1, 0)),
+        UpdateWithVersion(NumberedEdit("explain", "cleo", 1, 0)),
         Read(),
-        UpdateWithVersion(Edit("explain", "cleo", 2, 0)),
+        UpdateWithVersion(NumberedEdit("explain", "cleo", 2, 0)),
         Read(),
     )
     return _played_by(Actor("ann", ann), Actor("ben", ben), Actor("cleo", cleo))
@@ -84,32 +89,39 @@ def _strict_versions(users: Sequence[str], total: int, seed: int) -> tuple[Part,
 def _there_and_back(users: Sequence[str], total: int, seed: int) -> tuple[Part, ...]:
     """The content of a version comes back; who holds that version must not take it for the head."""
     ann = (
-        Update(Edit("rename", "ann", 1, 0)),  # reads first: read 0
+        Update(NumberedEdit("rename", "ann", 1, 0)),  # reads first: read 0
         Read(),  # read 1
         _WRITTEN,
         _SEEN,
-        Update(Edit("rename", "ann", 2, 0)),
+        Update(NumberedEdit("rename", "ann", 2, 0)),
         Rollback(1),
         Rollback(0),
         Rollback(1),
         _BACK,
         Read(),
     )
-    ben = (_WRITTEN, Read(), _SEEN, _BACK, UpdateWithVersion(Edit("retitle", "ben", 1, 0)), Read())
+    ben = (
+        _WRITTEN,
+        Read(),
+        _SEEN,
+        _BACK,
+        UpdateWithVersion(NumberedEdit("retitle", "ben", 1, 0)),
+        Read(),
+    )
     return _played_by(Actor("ann", ann), Actor("ben", ben))
 
 
 def _two_tabs(users: Sequence[str], total: int, seed: int) -> tuple[Part, ...]:
     """One user saves in two tabs at once."""
     saved = Barrier("saved")
-    first = (Read(), START, Update(Edit("relabel", "ann", 1, 0)), saved, Read())
-    second = (Read(), START, Update(Edit("retitle", "ann", 2, 0)), saved, Read())
+    first = (Read(), START, Update(NumberedEdit("relabel", "ann", 1, 0)), saved, Read())
+    second = (Read(), START, Update(NumberedEdit("retitle", "ann", 2, 0)), saved, Read())
     return _played_by(Actor("ann", first), Actor("ann", second, tab=2))
 
 
 def _read_while_written(users: Sequence[str], total: int, seed: int) -> tuple[Part, ...]:
     """A user reads while another updates, and again when that is acknowledged."""
-    ann = (Read(), START, Update(Edit("rename", "ann", 1, 0)), _WRITTEN, Read())
+    ann = (Read(), START, Update(NumberedEdit("rename", "ann", 1, 0)), _WRITTEN, Read())
     ben = (START, Read(), _WRITTEN, Read())
     return _played_by(Actor("ann", ann), Actor("ben", ben))
 
@@ -127,8 +139,14 @@ def _late_invalidation(users: Sequence[str], total: int, seed: int) -> tuple[Par
     No base is read before, so the cache is empty and the read has to ask the store. Who comes last
     to the start goes on first: the update that is to be late begins without a pre-emption.
     """
-    late = (Wait(0.001), START, Update(Edit("rename", "ann", 1, 0), based=False), _WRITTEN, Read())
-    early = (START, Update(Edit("rename", "ann", 2, 0), based=False), _WRITTEN)
+    late = (
+        Wait(0.001),
+        START,
+        Update(NumberedEdit("rename", "ann", 1, 0), based=False),
+        _WRITTEN,
+        Read(),
+    )
+    early = (START, Update(NumberedEdit("rename", "ann", 2, 0), based=False), _WRITTEN)
     reader = (START, Read(), _WRITTEN)
     return _played_by(Actor("ann", reader), Actor("ann", early, tab=2), Actor("ann", late, tab=3))
 

@@ -1,6 +1,6 @@
 """The scenarios as data: who does what in which order, and what must hold at the end.
 
-Nothing here runs. `playing` performs the steps of one actor, whoever owns time and threads;
+Nothing here runs. `acting.actor` performs the steps of one actor, whoever owns time and threads;
 `expectations` judges what came of it. `users` and `updates` count for the whole scenario.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from syncsim.contract import BACKGROUND
-from syncsim.lab.scenarios.edits import Edit
+from syncsim.lab.scenarios.edits import NumberedEdit
 
 DEFAULT_TEMPLATE: Final = "event_registration"
 UNKNOWN_TEMPLATE: Final = "no_such_template"
@@ -38,7 +38,7 @@ class Update:
     Not `based`, it reads nothing and names no base; for an edit that need not see the document.
     """
 
-    edit: Edit
+    edit: NumberedEdit
     based: bool = True
 
 
@@ -46,7 +46,7 @@ class Update:
 class UpdateWithVersion:
     """`update_with_version` with an edit of what was read last, against its version."""
 
-    edit: Edit
+    edit: NumberedEdit
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class Barrier:
 
 
 @dataclass(frozen=True, slots=True)
-class Misuse:
+class InvalidCall:
     """A call that cannot succeed, to see what is said about it.
 
     `what`: read or update a template that does not exist, or change the name to a number.
@@ -97,7 +97,7 @@ class Misuse:
 
 
 Step: TypeAlias = (
-    Read | Update | UpdateWithVersion | Rollback | Job | Wait | Restart | Barrier | Misuse
+    Read | Update | UpdateWithVersion | Rollback | Job | Wait | Restart | Barrier | InvalidCall
 )
 
 
@@ -161,8 +161,8 @@ class Expectations:
 
 
 _CALLED_BY: Final[dict[str, frozenset[type]]] = {
-    "get_template": frozenset({Read, Update, UpdateWithVersion, Misuse}),
-    "update_template": frozenset({Update, Misuse}),
+    "get_template": frozenset({Read, Update, UpdateWithVersion, InvalidCall}),
+    "update_template": frozenset({Update, InvalidCall}),
     "update_with_version": frozenset({UpdateWithVersion}),
     "run_background_job": frozenset({Job}),
 }

@@ -17,8 +17,8 @@ from syncsim.lab.recording.recorder import ObservedLog, RecordedSync, Recorder
 from syncsim.lab.scenarios import Actor, Part, parties
 from syncsim.lab.simulation.actors import Abandoned, Crashed, WaitingLine
 from syncsim.lab.simulation.environment import SimulatedEnvironment
-from syncsim.lab.simulation.isolated_solution import FreshSolution
-from syncsim.lab.simulation.patched_modules import ReplacedNames
+from syncsim.lab.simulation.isolated_solution import IsolatedSolution
+from syncsim.lab.simulation.patched_modules import PatchedModules
 from syncsim.lab.simulation.scheduler import Scheduler
 from syncsim.lab.solutions.loading import checked
 from syncsim.service.retry import RetryPolicy
@@ -31,27 +31,27 @@ class Act:
     """
 
     def __init__(
-        self, gate: Scheduler, part: Part, template_id: str, retry: RetryPolicy | None
+        self, scheduler: Scheduler, part: Part, template_id: str, retry: RetryPolicy | None
     ) -> None:
         self.part = part
         self.template_id = template_id
         self.follows_policy = retry is not None
         self.deaths: list[Finding] = []
-        self._gate = gate
+        self._scheduler = scheduler
         self._settings: dict[str, Any] = {} if retry is None else {"retry": retry}
-        self._barriers = _Barriers(gate, part.actors)
+        self._barriers = _Barriers(scheduler, part.actors)
         self._recorder: Recorder | None = None
-        self._names: ReplacedNames | None = None
+        self._names: PatchedModules | None = None
 
     def perform(
         self,
         env: SimulatedEnvironment,
         log: ObservedLog,
         order: Callable[[], int],
-        solution: FreshSolution,
+        solution: IsolatedSolution,
     ) -> None:
         """Build the solution, start every actor, wait for the end of all."""
-        gate = self._gate
+        scheduler = self._scheduler
         recorder = self._recorder = Recorder(
             env,
             log,
@@ -62,7 +62,7 @@ class Act:
             rival=self.part.rival,
             outage=self.part.outage,
         )
-        self._names = ReplacedNames(gate, recorder.environment.clock, env.random)
+        self._names = PatchedModules(scheduler, recorder.environment.clock, env.random)
         with solution.building(self._names) as build:
             sync = self._built(build, recorder, solution.name)
             rebuilt = partial(self._rebuilt, solution, recorder)
@@ -72,11 +72,11 @@ class Act:
                 )
                 for actor in self.part.actors
             }
-            gate.join([gate.spawn(name, job) for name, job in jobs.items()])
+            scheduler.join([scheduler.spawn(name, job) for name, job in jobs.items()])
             for actor in self.part.at_rest:  # one after another: their order is no choice
                 again = recorder.sync(sync, actor.name, at_rest=True)
                 look = partial(self._play, actor, again, env.clock, rebuilt)
-                gate.join([gate.spawn(actor.name, look)])
+                scheduler.join([scheduler.spawn(actor.name, look)])
 
     def records(self) -> Records:
         """What was recorded, however the run ended."""
@@ -109,10 +109,10 @@ class Act:
 
         What code on its way out raises or returns (`finally: waiting.pop(user)`) is no answer.
         """
-        self._gate.actor()
-        return self._gate.now
+        self._scheduler.actor()
+        return self._scheduler.now
 
-    def _rebuilt(self, solution: FreshSolution, recorder: Recorder) -> TemplateSync:
+    def _rebuilt(self, solution: IsolatedSolution, recorder: Recorder) -> TemplateSync:
         """The solution as a new process would have it: its module is run again, too."""
         assert self._names is not None
         with solution.building(self._names) as build:
@@ -125,7 +125,7 @@ class Act:
         clock: Clock,
         rebuilt: Callable[[], TemplateSync],
     ) -> None:
-        limited = cast(TemplateSync, _Limited(sync, self._gate))
+        limited = cast(TemplateSync, _Limited(sync, self._scheduler))
         try:
             play(
                 actor,
@@ -159,19 +159,19 @@ class Act:
 class _Limited:
     """The verbs, each an operation to the scheduler: limits and mishaps are an operation's."""
 
-    def __init__(self, sync: RecordedSync, gate: Scheduler) -> None:
+    def __init__(self, sync: RecordedSync, scheduler: Scheduler) -> None:
         self._sync = sync
-        self._gate = gate
+        self._scheduler = scheduler
 
     def __getattr__(self, verb: str) -> Callable[..., object]:
         call = getattr(self._sync, verb)
 
         def limited(*args: object, **named: object) -> object:
-            self._gate.begin_operation(verb)
+            self._scheduler.begin_operation(verb)
             try:
                 return call(*args, **named)
             finally:
-                self._gate.end_operation()
+                self._scheduler.end_operation()
 
         return limited
 
@@ -179,8 +179,8 @@ class _Limited:
 class _Barriers:
     """Where actors wait for each other; all are open as soon as one can come no more."""
 
-    def __init__(self, gate: Scheduler, actors: Sequence[Actor]) -> None:
-        self._gate = gate
+    def __init__(self, scheduler: Scheduler, actors: Sequence[Actor]) -> None:
+        self._scheduler = scheduler
         self._missing = parties(actors)
         self._lines = {name: WaitingLine(f"barrier {name!r}") for name in self._missing}
 
@@ -188,7 +188,7 @@ class _Barriers:
         """Wait until as many have come as there are parties."""
         self._missing[name] -= 1
         if self._missing[name] > 0:
-            self._gate.park(self._lines[name])
+            self._scheduler.park(self._lines[name])
         else:
             self._open(name)
 
@@ -199,7 +199,7 @@ class _Barriers:
             self._open(name)
 
     def _open(self, name: str) -> None:
-        while self._gate.wake(self._lines[name]):
+        while self._scheduler.wake(self._lines[name]):
             pass
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final, NoReturn
 
 from syncsim.lab.history.recorded_failure import CutOff
 from syncsim.lab.history.source_line import is_machinery, line_of_thread
-from syncsim.lab.simulation.termination import Ending, Wait, at_line, deadlock
+from syncsim.lab.simulation.termination import Ending, Waiting, at_line, deadlock
 from syncsim.lab.simulation.thread_pool import Worker
 
 MAX_STEPS: Final = 4_000
@@ -33,7 +33,7 @@ class Crashed(CutOff):
     """Raised in an actor whose client dies at a step."""
 
 
-def unwind(actor: Actor) -> NoReturn:
+def unwind(actor: ControlFlow) -> NoReturn:
     """End what this actor is at, as its run is over; from inside one of its calls.
 
     Code like ``while True: try: ... except: pass`` swallows even `Abandoned`. Whoever comes back
@@ -76,13 +76,13 @@ class WaitingLine:
 
     __slots__ = ("holder", "name", "waiting")
 
-    def __init__(self, name: str, holder: Actor | None = None) -> None:
+    def __init__(self, name: str, holder: ControlFlow | None = None) -> None:
         self.name = name
         self.holder = holder
-        self.waiting: deque[Actor] = deque()
+        self.waiting: deque[ControlFlow] = deque()
 
 
-class Actor:
+class ControlFlow:
     """One flow of control in a run, on a thread that is its own until it ends.
 
     `index` counts from 0 in the order of starting. `steps` and `began_at` belong to the operation
@@ -110,7 +110,7 @@ class Actor:
     )
 
     def __init__(
-        self, index: int, name: str, worker: Worker, spawner: Actor | None, daemon: bool
+        self, index: int, name: str, worker: Worker, spawner: ControlFlow | None, daemon: bool
     ) -> None:
         self.index = index
         self.name = name
@@ -132,11 +132,11 @@ class Actor:
         self.ended = False
         self.unwinding = False
         """Whether it has been told that the run is over."""
-        self.joins: tuple[Actor, ...] = ()
+        self.joins: tuple[ControlFlow, ...] = ()
         """Whose ends it waits for, all of them."""
         self.end = WaitingLine(f"the end of {name} ({index})", self)
 
-    def __lt__(self, other: Actor) -> bool:
+    def __lt__(self, other: ControlFlow) -> bool:
         return self.index < other.index
 
     def is_endless(self, now: float) -> bool:
@@ -144,7 +144,7 @@ class Actor:
         return self.steps > MAX_STEPS or now - self.began_at > MAX_VIRTUAL_S
 
 
-def endless(actor: Actor, now: float) -> Ending:
+def endless(actor: ControlFlow, now: float) -> Ending:
     """An operation that has passed its limits."""
     line = line_of_thread(actor.worker.ident)
     what = f"{actor.operation} of {actor.name}" if actor.operation else actor.name
@@ -158,7 +158,7 @@ def endless(actor: Actor, now: float) -> Ending:
     )
 
 
-def stuck(actor: Actor, patience_s: float, *, computes: bool) -> Ending:
+def stuck(actor: ControlFlow, patience_s: float, *, computes: bool) -> Ending:
     """An actor that computes, or waits for something real, and does not come back."""
     line = line_of_thread(actor.worker.ident)
     what = "computes without a step" if computes else "waits for something that is not simulated"
@@ -173,14 +173,14 @@ def stuck(actor: Actor, patience_s: float, *, computes: bool) -> Ending:
     )
 
 
-def deadlocked(actors: Iterable[Actor]) -> Ending:
+def deadlocked(actors: Iterable[ControlFlow]) -> Ending:
     """Nobody can go on any more.
 
     Daemons may wait for ever, and the first actor waits for all the others: of these is not told.
     """
     return deadlock(
         [
-            Wait(
+            Waiting(
                 actor.name,
                 actor.waits_in.name,
                 actor.waits_in.holder.name if actor.waits_in.holder else None,

@@ -11,28 +11,28 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, TypeVar
 
 from syncsim.lab.history.source_line import line_of_thread
-from syncsim.lab.simulation.actors import Actor, WaitingLine
+from syncsim.lab.simulation.actors import ControlFlow, WaitingLine
 from syncsim.lab.simulation.scheduler import Scheduler
-from syncsim.lab.simulation.scheduler_locks import GateLock
-from syncsim.lab.simulation.spin_detection import Polling
+from syncsim.lab.simulation.scheduler_locks import SchedulerLock
+from syncsim.lab.simulation.spin_detection import SpinDetector
 from syncsim.lab.simulation.termination import at_line
 
 T = TypeVar("T")
 
 
-def bound(kind: type[T], gate: Scheduler) -> type[T]:
+def bound(kind: type[T], scheduler: Scheduler) -> type[T]:
     """This kind of thing in the run of this scheduler."""
-    return type(kind.__name__.removeprefix("Controlled"), (kind,), {"gate": gate})
+    return type(kind.__name__.removeprefix("Controlled"), (kind,), {"scheduler": scheduler})
 
 
 class ControlledLock:
     """A mutual exclusion lock; any actor may release it."""
 
-    gate: ClassVar[Scheduler]
+    scheduler: ClassVar[Scheduler]
     reentrant: ClassVar[bool] = False
 
     def __init__(self) -> None:
-        self._lock = GateLock(self.gate, _made(type(self)), reentrant=self.reentrant)
+        self._lock = SchedulerLock(self.scheduler, _made(type(self)), reentrant=self.reentrant)
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """As `threading.Lock.acquire`, in virtual time."""
@@ -41,7 +41,7 @@ class ControlledLock:
     def release(self) -> None:
         """As `threading.Lock.release`."""
         if not self._lock.is_held:
-            self.gate.actor()  # once the run is over that says so, and no lock is held any more
+            self.scheduler.actor()  # says so once the run is over, when no lock is held
             raise RuntimeError("release unlocked lock")
         self._lock.release()
 
@@ -65,10 +65,10 @@ class ControlledRLock(ControlledLock):
 class ControlledCondition:
     """A condition variable; without a lock given, over a re-entrant one of its own."""
 
-    gate: ClassVar[Scheduler]
+    scheduler: ClassVar[Scheduler]
 
     def __init__(self, lock: ControlledLock | None = None) -> None:
-        self._lock = lock if lock is not None else bound(ControlledRLock, self.gate)()
+        self._lock = lock if lock is not None else bound(ControlledRLock, self.scheduler)()
         self._line = WaitingLine(_made(type(self)))
         self.acquire = self._lock.acquire
         self.release = self._lock.release
@@ -77,15 +77,15 @@ class ControlledCondition:
         """Let the lock go, wait to be notified, take the lock again; False if it took too long."""
         depth = self._lock._lock.release_all()
         try:
-            return self.gate.park(self._line, timeout)
+            return self.scheduler.park(self._line, timeout)
         finally:
             self._lock._lock.take_back(depth)
 
     def wait_for(self, predicate: Callable[[], T], timeout: float | None = None) -> T:
         """Wait until the predicate holds, or time is over; what it answered last."""
-        deadline = None if timeout is None else self.gate.now + timeout
+        deadline = None if timeout is None else self.scheduler.now + timeout
         while not (answer := predicate()):
-            left = None if deadline is None else deadline - self.gate.now
+            left = None if deadline is None else deadline - self.scheduler.now
             if left is not None and left <= 0:
                 break
             self.wait(left)
@@ -94,7 +94,7 @@ class ControlledCondition:
     def notify(self, n: int = 1) -> None:
         """Wake the first `n` that wait."""
         for _ in range(min(n, len(self._line.waiting))):
-            self.gate.wake(self._line)
+            self.scheduler.wake(self._line)
 
     def notify_all(self) -> None:
         """Wake all that wait."""
@@ -110,40 +110,40 @@ class ControlledCondition:
 class ControlledEvent:
     """A flag to wait for."""
 
-    gate: ClassVar[Scheduler]
+    scheduler: ClassVar[Scheduler]
 
     def __init__(self) -> None:
         self._line = WaitingLine(_made(type(self)))
-        self._polling = Polling(self.gate)
+        self._polling = SpinDetector(self.scheduler)
         self._is_set = False
 
     def is_set(self) -> bool:
         """Whether the flag is up."""
         self._polling.look()
-        self.gate.note(self._line.name, writes=False)
+        self.scheduler.note(self._line.name, writes=False)
         return self._is_set
 
     def set(self) -> None:
         """Raise the flag and wake all that wait."""
         self._is_set = True
-        while self.gate.wake(self._line):
+        while self.scheduler.wake(self._line):
             pass
 
     def clear(self) -> None:
         """Take the flag down."""
-        self.gate.note(self._line.name, writes=True)
+        self.scheduler.note(self._line.name, writes=True)
         self._is_set = False
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for the flag; False if time was over first."""
-        self.gate.step("event.wait", self._line.name)
-        return self._is_set or self.gate.park(self._line, timeout)
+        self.scheduler.step("event.wait", self._line.name)
+        return self._is_set or self.scheduler.park(self._line, timeout)
 
 
 class ControlledThread:
     """A thread as an actor of the run: started up to its first step, then drawn like any other."""
 
-    gate: ClassVar[Scheduler]
+    scheduler: ClassVar[Scheduler]
 
     def __init__(
         self,
@@ -160,13 +160,13 @@ class ControlledThread:
         self._target = target
         self._args = tuple(args)
         self._kwargs = dict(kwargs or {})
-        self._actor: Actor | None = None
+        self._actor: ControlFlow | None = None
 
     def start(self) -> None:
         """Begin; runs up to the first step before this returns."""
         if self._actor is not None:
             raise RuntimeError("threads can only be started once")
-        self._actor = self.gate.spawn(self.name, self.run, daemon=self.daemon)
+        self._actor = self.scheduler.spawn(self.name, self.run, daemon=self.daemon)
 
     def run(self) -> None:
         """Call the target; to be overridden as in `threading.Thread`."""
@@ -177,7 +177,7 @@ class ControlledThread:
         """Wait for its end."""
         if self._actor is None:
             raise RuntimeError("cannot join thread before it is started")
-        self.gate.join([self._actor], timeout)
+        self.scheduler.join([self._actor], timeout)
 
     def is_alive(self) -> bool:
         """Whether it has begun and not ended."""

@@ -1,8 +1,8 @@
 """The environment in a simulated run: every shared effect is a step of the scheduler.
 
 It fills the contract's `Environment`, so a recorder wraps it like any other (recording outside,
-gate inside: nobody else runs between an effect and its record). Any store and any caches may lie
-underneath; time, chance, ids and locks are the run's own.
+scheduler inside: no other actor runs between an effect and its record). Any store and any
+caches may lie underneath; time, chance, ids and locks are the run's own.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Final, TypeVar
 from syncsim.contract import JSON, Cache, EventLog, QueuedWrite, Row
 from syncsim.errors import LockTimeoutError, OutcomeUnknownError
 from syncsim.lab.recording.intercepted_store import InterceptedStore, StoreCall
-from syncsim.lab.simulation.faults import Faults, Mishaps
+from syncsim.lab.simulation.faults import FaultInjector, Faults
 from syncsim.lab.simulation.scheduler import Scheduler
-from syncsim.lab.simulation.scheduler_locks import GateLock
-from syncsim.lab.simulation.spin_detection import Polling
+from syncsim.lab.simulation.scheduler_locks import SchedulerLock
+from syncsim.lab.simulation.spin_detection import SpinDetector
 from syncsim.store.engines import FullStore
 from syncsim.store.writes import busy
 from syncsim.system.locks import check_lock
@@ -34,7 +34,7 @@ class SimulatedEnvironment:
 
     def __init__(
         self,
-        gate: Scheduler,
+        scheduler: Scheduler,
         store: FullStore,
         *,
         users: tuple[str, ...],
@@ -42,17 +42,17 @@ class SimulatedEnvironment:
         cache_of: Callable[[str], Cache],
         faults: Faults | None = None,
     ) -> None:
-        self._gate = gate
-        self._mishaps = Mishaps(faults or Faults(), gate)
+        self._scheduler = scheduler
+        self._mishaps = FaultInjector(faults or Faults(), scheduler)
         self._cache_of = cache_of
         self._caches: dict[str, SimulatedCache] = {}
-        self._locks: dict[str, GateLock] = {}
-        self._seed = gate.draw("seed", SEEDS)
+        self._locks: dict[str, SchedulerLock] = {}
+        self._seed = scheduler.draw("seed", SEEDS)
         self._drawn_ids = 0
-        self.store = SimulatedStore(gate, store, self._mishaps)
+        self.store = SimulatedStore(scheduler, store, self._mishaps)
         self.users = users
-        self.clock = SimulatedClock(gate, self._mishaps)
-        self.random = SimulatedRandom(gate, self._seed)
+        self.clock = SimulatedClock(scheduler, self._mishaps)
+        self.random = SimulatedRandom(scheduler, self._seed)
         self.events = events
 
     def cache(self, user: str) -> Cache:
@@ -60,7 +60,7 @@ class SimulatedEnvironment:
         cache = self._caches.get(user)
         if cache is None:
             inner = self._cache_of(user)
-            cache = self._caches[user] = SimulatedCache(self._gate, inner, user, self._mishaps)
+            cache = self._caches[user] = SimulatedCache(self._scheduler, inner, user, self._mishaps)
         return cache
 
     @contextmanager
@@ -69,7 +69,7 @@ class SimulatedEnvironment:
         check_lock(name, timeout_s)
         lock = self._locks.get(name)
         if lock is None:
-            lock = self._locks[name] = GateLock(self._gate, f"lock {name!r}")
+            lock = self._locks[name] = SchedulerLock(self._scheduler, f"lock {name!r}")
         self._mishaps.at_step()
         with lock.held(timeout_s) as came:
             if not came:
@@ -85,59 +85,59 @@ class SimulatedEnvironment:
 class SimulatedClock:
     """Virtual time; only sleeping lets it pass, or looking at it all the time."""
 
-    def __init__(self, gate: Scheduler, mishaps: Mishaps) -> None:
-        self._gate = gate
+    def __init__(self, scheduler: Scheduler, mishaps: FaultInjector) -> None:
+        self._scheduler = scheduler
         self._mishaps = mishaps
-        self._polling = Polling(gate)
+        self._polling = SpinDetector(scheduler)
 
     def now(self) -> float:
         """Seconds since the epoch; no step, unless to poll it."""
         self._polling.look()
-        return self._gate.now
+        return self._scheduler.now
 
     def sleep(self, seconds: float) -> None:
         """Be away for that long; the others go on meanwhile."""
         self._mishaps.at_step()
-        self._gate.sleep(seconds)
+        self._scheduler.sleep(seconds)
 
 
 class SimulatedRandom(random.Random):
     """Chance from the drawn seed; its use is noted, as the order of use decides who gets what."""
 
-    def __init__(self, gate: Scheduler, seed: int) -> None:
-        self._gate = gate
+    def __init__(self, scheduler: Scheduler, seed: int) -> None:
+        self._scheduler = scheduler
         super().__init__(seed)
 
     def random(self) -> float:
         """As in `random.Random`."""
-        self._gate.note("random", writes=True)
+        self._scheduler.note("random", writes=True)
         return super().random()
 
     def getrandbits(self, k: int, /) -> int:
         """As in `random.Random`."""
-        self._gate.note("random", writes=True)
+        self._scheduler.note("random", writes=True)
         return super().getrandbits(k)
 
 
 class SimulatedStore(InterceptedStore):
-    """A store of which each call is a step. Writes wait for the write lock, which is the gate's.
+    """A store whose every call is a step. Writes wait for the write lock, which is the scheduler's.
 
     `update_locked` and `update_many` hold that lock while their callbacks run, whose own calls are
     steps. Only the holder gets to the store's real transaction, so nobody waits there.
     `timeout_s` None waits without limit: a lock inversion is a deadlock here, not a slow error.
     """
 
-    def __init__(self, gate: Scheduler, store: FullStore, mishaps: Mishaps) -> None:
+    def __init__(self, scheduler: Scheduler, store: FullStore, mishaps: FaultInjector) -> None:
         super().__init__(store)
-        self._gate = gate
+        self._scheduler = scheduler
         self._mishaps = mishaps
-        self._write_lock = GateLock(gate, "the write lock of the store")
+        self._write_lock = SchedulerLock(scheduler, "the write lock of the store")
 
     def around(self, call: StoreCall, do: Callable[[], T]) -> T:
         """Let others go on first; then do it, if nothing goes wrong."""
         self._mishaps.at_step()
         if not call.writes:
-            self._gate.step(f"store.{call.name}", _touches(call.template_id))
+            self._scheduler.step(f"store.{call.name}", _touches(call.template_id))
             self._mishaps.before_store_call(call.template_id, writes=False)
             return do()
         if call.name in ("update_locked", "update_many"):
@@ -169,15 +169,15 @@ class SimulatedStore(InterceptedStore):
         with self._write_lock.held(timeout_s, call=f"store.{call.name}") as came:
             if not came:
                 raise busy(call.template_id, timeout_s or 0.0)
-            self._gate.note(_touches(call.template_id), writes=True)
+            self._scheduler.note(_touches(call.template_id), writes=True)
             self._begin_write(call)
             yield
             # The commit belongs to the last stretch, whatever the callback gave way for.
-            self._gate.note(_touches(call.template_id), writes=True)
-            self._gate.note(_touches(None), writes=True)
+            self._scheduler.note(_touches(call.template_id), writes=True)
+            self._scheduler.note(_touches(None), writes=True)
 
     def _begin_write(self, call: StoreCall) -> None:
-        self._gate.note(_touches(None), writes=True)
+        self._scheduler.note(_touches(None), writes=True)
         self._mishaps.before_store_call(call.template_id, writes=True)
 
 
@@ -194,10 +194,12 @@ def _touches(template_id: str | None) -> str:
 class SimulatedCache:
     """A user's cache of which each call is a step; `transact` keeps all other calls waiting."""
 
-    def __init__(self, gate: Scheduler, cache: Cache, user: str, mishaps: Mishaps) -> None:
+    def __init__(
+        self, scheduler: Scheduler, cache: Cache, user: str, mishaps: FaultInjector
+    ) -> None:
         self._cache = cache
         self._mishaps = mishaps
-        self._lock = GateLock(gate, f"the cache of {user!r}")
+        self._lock = SchedulerLock(scheduler, f"the cache of {user!r}")
 
     def get(self, key: str) -> JSON:
         """The value, or None."""

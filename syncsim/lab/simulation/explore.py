@@ -16,7 +16,7 @@ from syncsim.errors import UsageError
 from syncsim.lab.history.findings import Finding
 from syncsim.lab.simulation.choices import Choice, Guided, MisalignedReplayError, Replayed
 from syncsim.lab.simulation.faults import Faults
-from syncsim.lab.simulation.run_resources import STORES, Playground
+from syncsim.lab.simulation.run_resources import STORES, RunResources
 from syncsim.lab.simulation.search import STRATEGIES, Share, Sighting, Tally, search
 from syncsim.lab.simulation.shrinking import shrink
 from syncsim.lab.simulation.simulated_run import Parameters, SimulatedRun, Simulation
@@ -30,7 +30,7 @@ Progress: TypeAlias = Callable[[int, int], object]
 
 
 @dataclass(frozen=True)
-class Failure:
+class FailingSchedule:
     """The first run that showed a fault, and the least eventful one that shows it, too.
 
     `token` replays the run that was found, `schedule` its number counted from 1; `shrunk` replays
@@ -65,7 +65,7 @@ class Exploration:
     stuck: int
     exhausted: bool
     interleavings: int | None
-    failures: tuple[Failure, ...]
+    failures: tuple[FailingSchedule, ...]
     failing: dict[str, int]
     notes: tuple[str, ...]
 
@@ -75,7 +75,7 @@ class Exploration:
         return not self.failures and not self.stuck
 
     @property
-    def first(self) -> Failure | None:
+    def first(self) -> FailingSchedule | None:
         """The failure that was met first."""
         return self.failures[0] if self.failures else None
 
@@ -142,8 +142,8 @@ def explore(
         raise UsageError("scenario", scenario, "a name, where its size is given beside it")
     whole = Share(scenario, solution, store, strategy, seed, schedules)
     tally = _tally(whole, _processes(processes, whole), progress or (lambda runs, of: None))
-    with Playground() as playground:
-        failures = [_failure(seen, playground, solution) for seen in tally.sightings.values()]
+    with RunResources() as resources:
+        failures = [_failure(seen, resources, solution) for seen in tally.sightings.values()]
     return Exploration(
         tally.schedules,
         len(tally.traces),
@@ -168,9 +168,9 @@ def replay(
     held = Token.parse(check_text("token", token, "text, as explore prints it"))
     if held.scenario != scenario:
         raise UsageError("token", token, f"one of {scenario!r}; this is one of {held.scenario!r}")
-    with Playground(store) as playground:
+    with RunResources(store) as resources:
         parameters = Parameters.from_json(held.scenario, held.parameters)
-        return Simulation(parameters, playground, solution=solution).replay(held)
+        return Simulation(parameters, resources, solution=solution).replay(held)
 
 
 # -- shares ----------------------------------------------------------------------------------------
@@ -224,8 +224,8 @@ def _search_in_child(share: Share) -> Tally:
 # -- one failure -----------------------------------------------------------------------------------
 
 
-def _failure(seen: Sighting, playground: Playground, solution: Solution) -> Failure:
-    simulation = Simulation(seen.parameters, playground, solution=solution)
+def _failure(seen: Sighting, resources: RunResources, solution: Solution) -> FailingSchedule:
+    simulation = Simulation(seen.parameters, resources, solution=solution)
 
     def again(values: Sequence[int]) -> Sequence[Choice] | None:
         repeated = simulation.run(Guided(values))
@@ -235,7 +235,7 @@ def _failure(seen: Sighting, playground: Playground, solution: Solution) -> Fail
     shrunk = shrink(seen.choices, again)
     least = simulation.run(Guided([choice.value for choice in shrunk.choices]), watched=True)
     token = simulation.token(shrunk.choices)
-    return Failure(
+    return FailingSchedule(
         replace(_same_fault(least, seen.finding) or seen.finding, token=token),
         seen.schedule,
         simulation.token(seen.choices),

@@ -1,7 +1,7 @@
 """What goes wrong by draw: latency, a busy store, an outage, a lost answer, a crash, a bad cache.
 
 Every mishap is a draw of the run's list and 0 means that nothing happens, so a failing run shrinks
-to the few mishaps it needs. How likely each is stands in `Faults`; `Mishaps` strikes with them.
+to the few mishaps it needs. `Faults` says how likely each is; `FaultInjector` draws them.
 """
 
 from __future__ import annotations
@@ -84,31 +84,31 @@ _KINDS: Final = {
 """Name of a fault that is a number to its type."""
 
 
-class Mishaps:
+class FaultInjector:
     """The faults of one run; each method is called where its kind may strike.
 
     They strike operations only, so what a scenario itself does in the store always succeeds.
     """
 
-    def __init__(self, faults: Faults, gate: Scheduler) -> None:
+    def __init__(self, faults: Faults, scheduler: Scheduler) -> None:
         self._faults = faults
-        self._gate = gate
+        self._scheduler = scheduler
         self._left = faults.at_most
         self._outage_until = 0.0
 
     def at_step(self) -> None:
         """Before any effect: time passes, or the client dies."""
         if self._faults.latency and self._in_operation():
-            delay_ms = LATENCY_MS[self._gate.draw("latency", len(LATENCY_MS))]
-            self._gate.sleep(delay_ms / 1000)
+            delay_ms = LATENCY_MS[self._scheduler.draw("latency", len(LATENCY_MS))]
+            self._scheduler.sleep(delay_ms / 1000)
         if self._strikes("crash", self._faults.crash):
-            self._gate.crash()
+            self._scheduler.crash()
 
     def before_store_call(self, template_id: str | None, *, writes: bool) -> None:
         """Raises `StoreUnavailableError`: the store is out of reach, or too busy for a write."""
         if self._strikes("outage", self._faults.outage):
-            self._outage_until = self._gate.now + self._faults.outage_s
-        if self._gate.now < self._outage_until and self._in_operation():
+            self._outage_until = self._scheduler.now + self._faults.outage_s
+        if self._scheduler.now < self._outage_until and self._in_operation():
             raise StoreUnavailableError(template_id, "it is out of reach (simulated outage)")
         if writes and self._strikes("busy", self._faults.busy):
             raise StoreUnavailableError(template_id, "busy: it is locked (simulated)")
@@ -122,17 +122,17 @@ class Mishaps:
         """What the call answers; or `CacheError`, before or after it took effect."""
         if not self._strikes("cache", self._faults.cache):
             return effect()
-        if self._gate.draw("cache effect", 2) == 1:
+        if self._scheduler.draw("cache effect", 2) == 1:
             effect()
         raise CacheError("a simulated fault")
 
     def _strikes(self, label: str, one_in: int) -> bool:
         if one_in == 0 or self._left == 0 or not self._in_operation():
             return False
-        strikes = self._gate.draw(label, one_in) == 1
+        strikes = self._scheduler.draw(label, one_in) == 1
         self._left -= strikes
         return strikes
 
     def _in_operation(self) -> bool:
-        actor = self._gate.actor()
+        actor = self._scheduler.actor()
         return actor is not None and actor.operation is not None

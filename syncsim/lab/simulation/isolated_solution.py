@@ -11,7 +11,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from syncsim.contract import TemplateSync
-from syncsim.lab.simulation.patched_modules import ReplacedNames
+from syncsim.lab.simulation.patched_modules import PatchedModules
 from syncsim.lab.solutions.loading import Solution, load, name_of, place_of
 from syncsim.lab.solutions.source_code import compile_source
 
@@ -29,7 +29,7 @@ _ROOMS = (
 )
 
 
-class FreshSolution:
+class IsolatedSolution:
     """What `solution` names, ready to be built many times. `UsageError` where it cannot be loaded.
 
     The module of a file is run anew for every run: a module stands for a process, and a list that
@@ -49,7 +49,7 @@ class FreshSolution:
             self._code = compile_source(Path(file).read_bytes(), file)
 
     @contextmanager
-    def building(self, names: ReplacedNames) -> Iterator[Callable[..., TemplateSync]]:
+    def building(self, names: PatchedModules) -> Iterator[Callable[..., TemplateSync]]:
         """The `build` function, under control for the length of the block."""
         if self._code is None:
             with names.within(self._namespace):

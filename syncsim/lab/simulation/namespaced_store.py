@@ -21,7 +21,7 @@ from syncsim.store.writes import Change
 T = TypeVar("T")
 
 
-class StoreOfOneRun(InterceptedStore):
+class NamespacedStore(InterceptedStore):
     """The shared store under template and update ids that begin with the number of the run."""
 
     def __init__(self, store: FullStore, number: int) -> None:
@@ -94,7 +94,7 @@ class StoreOfOneRun(InterceptedStore):
         return error if plain == error.facts else type(error)(**plain)
 
 
-class CacheOfOneRun:
+class NamespacedCache:
     """A shared cache under keys that begin with the number of the run."""
 
     def __init__(self, cache: Cache, number: int) -> None:

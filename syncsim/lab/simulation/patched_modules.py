@@ -28,10 +28,10 @@ from syncsim.lab.simulation.controlled_threads import (
 )
 from syncsim.lab.simulation.scheduler import Scheduler
 
-Make: TypeAlias = Callable[["ReplacedNames"], object]
+Make: TypeAlias = Callable[["PatchedModules"], object]
 
 
-def _in_ns(names: ReplacedNames) -> object:
+def _in_ns(names: PatchedModules) -> object:
     return lambda: round(names.clock.now() * 1e9)
 
 
@@ -40,10 +40,10 @@ def _method(name: str) -> Make:
 
 
 def _bound(kind: type) -> Make:
-    return lambda names: bound(kind, names.gate)
+    return lambda names: bound(kind, names.scheduler)
 
 
-def _seed(names: ReplacedNames) -> object:
+def _seed(names: PatchedModules) -> object:
     chance = names.chance
 
     def seed(a: Any = None, version: int = 2) -> None:
@@ -52,7 +52,7 @@ def _seed(names: ReplacedNames) -> object:
     return seed
 
 
-def _random_class(names: ReplacedNames) -> object:
+def _random_class(names: PatchedModules) -> object:
     chance = names.chance
 
     class Random(random.Random):
@@ -95,7 +95,7 @@ _BY_IDENTITY: Final[Mapping[int, tuple[ModuleType, str]]] = {
 class _Twin:
     """A module in which some names mean something else."""
 
-    def __init__(self, module: ModuleType, names: ReplacedNames) -> None:
+    def __init__(self, module: ModuleType, names: PatchedModules) -> None:
         self._module = module
         self._names = names
 
@@ -105,11 +105,11 @@ class _Twin:
         return getattr(self._module, name)
 
 
-class ReplacedNames:
+class PatchedModules:
     """The controlled names of one run. `used` are those that the solution reached for, in full."""
 
-    def __init__(self, gate: Scheduler, clock: Clock, chance: random.Random) -> None:
-        self.gate = gate
+    def __init__(self, scheduler: Scheduler, clock: Clock, chance: random.Random) -> None:
+        self.scheduler = scheduler
         self.clock = clock
         self.chance = chance
         self._made: dict[str, object] = {}
@@ -151,7 +151,7 @@ class ReplacedNames:
 
 
 def _import(
-    names: ReplacedNames,
+    names: PatchedModules,
     name: str,
     globals: Any = None,
     locals: Any = None,

@@ -9,13 +9,13 @@ from collections.abc import Callable
 
 from syncsim.contract import Clock
 from syncsim.store.memory import MemoryStore
-from syncsim.store.records import Record
+from syncsim.store.records import CommitRow
 
 
 class RecentStore(MemoryStore):
     """The newest `keep` to 2 x `keep` versions of each template; `seen` is shown every commit."""
 
-    def __init__(self, *, clock: Clock, keep: int, seen: Callable[[Record], object]) -> None:
+    def __init__(self, *, clock: Clock, keep: int, seen: Callable[[CommitRow], object]) -> None:
         super().__init__(clock=clock)
         self._keep = keep
         self._seen = seen
@@ -25,7 +25,7 @@ class RecentStore(MemoryStore):
         """How many versions and update ids it holds."""
         return len(self._by_version) + len(self._by_update_id)
 
-    def _publish(self, record: Record) -> None:
+    def _publish(self, record: CommitRow) -> None:
         super()._publish(record)
         history = self._histories[record.template_id]
         if len(history) > 2 * self._keep:

@@ -12,9 +12,9 @@ from typing import Final, Self, TypeAlias
 from syncsim import exact
 from syncsim.contract import Cache
 from syncsim.lab.simulation.memory_cache import MemoryCache
-from syncsim.lab.simulation.namespaced_store import CacheOfOneRun, StoreOfOneRun
+from syncsim.lab.simulation.namespaced_store import NamespacedCache, NamespacedStore
 from syncsim.lab.simulation.scheduler import START_S, Scheduler
-from syncsim.lab.simulation.thread_pool import Workers
+from syncsim.lab.simulation.thread_pool import ThreadPool
 from syncsim.store.engines import FullStore
 from syncsim.store.memory import MemoryStore
 
@@ -24,21 +24,21 @@ STORES: Final = ("memory", "sqlite")
 
 
 class VirtualClock:
-    """A clock to be read: that of the run whose scheduler is `gate`."""
+    """A clock to be read: that of the run whose scheduler is `scheduler`."""
 
-    def __init__(self, gate: Scheduler | None = None) -> None:
-        self.gate = gate
+    def __init__(self, scheduler: Scheduler | None = None) -> None:
+        self.scheduler = scheduler
 
     def now(self) -> float:
         """Seconds since the epoch, in virtual time."""
-        return START_S if self.gate is None else self.gate.now
+        return START_S if self.scheduler is None else self.scheduler.now
 
     def sleep(self, seconds: float) -> None:
         """Who only reads the clock does not sleep."""
         raise NotImplementedError
 
 
-class Playground:
+class RunResources:
     """Gives each run a store and caches of its own; `store` is "memory" or "sqlite".
 
     Use it from one thread at a time, and close it.
@@ -46,15 +46,15 @@ class Playground:
 
     def __init__(self, store: str = "memory") -> None:
         self.store = exact.one_of("store", store, STORES, "memory or sqlite, in a simulation")
-        self.workers = Workers()
+        self.workers = ThreadPool()
         self._clock = VirtualClock()
         self._runs = 0
         self._files = ExitStack()
         self._shared: Parts | None = None
 
-    def parts(self, gate: Scheduler) -> Parts:
+    def parts(self, scheduler: Scheduler) -> Parts:
         """A store without templates, and empty caches, on this run's clock."""
-        self._clock.gate = gate
+        self._clock.scheduler = scheduler
         self._runs += 1
         number = self._runs
         caches: dict[str, Cache] = {}
@@ -64,7 +64,7 @@ class Playground:
                 lambda user: caches.setdefault(user, MemoryCache()),
             )
         store, cache_of = self._shared = self._shared or self._open_files()
-        return StoreOfOneRun(store, number), lambda user: CacheOfOneRun(cache_of(user), number)
+        return NamespacedStore(store, number), lambda user: NamespacedCache(cache_of(user), number)
 
     def discard(self) -> None:
         """After a run that got stuck, perhaps inside a transaction: the next gets new files."""

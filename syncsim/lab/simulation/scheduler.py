@@ -22,7 +22,7 @@ from syncsim.lab.simulation.actors import (
     MAX_QUIET,
     MAX_STEPS,
     Abandoned,
-    Actor,
+    ControlFlow,
     Crashed,
     WaitingLine,
     deadlocked,
@@ -32,7 +32,7 @@ from syncsim.lab.simulation.actors import (
 )
 from syncsim.lab.simulation.choices import CUT, GO_ON_OR_SWITCH, NEXT, WRITE, Choices, Touches
 from syncsim.lab.simulation.termination import CUT_SHORT, DONE, Ending
-from syncsim.lab.simulation.thread_pool import Workers, dismiss
+from syncsim.lab.simulation.thread_pool import ThreadPool, dismiss
 
 START_S: Final = 1_700_000_000.0
 """What the virtual clock shows when a run begins, in seconds since the epoch."""
@@ -69,7 +69,7 @@ class Scheduler:
     def __init__(
         self,
         choices: Choices,
-        workers: Workers,
+        workers: ThreadPool,
         *,
         patience_s: float = PATIENCE_S,
     ) -> None:
@@ -83,15 +83,15 @@ class Scheduler:
         self._choices = choices
         self._workers = workers
         self._patience_s = patience_s
-        self._actors: dict[int, Actor] = {}
+        self._actors: dict[int, ControlFlow] = {}
         self._quiet = 0
         self._dropped = False
         self._started = 0
         self._awaited = 0
-        self._ready: list[Actor] = []
-        self._timers: list[tuple[float, int, Actor]] = []
+        self._ready: list[ControlFlow] = []
+        self._timers: list[tuple[float, int, ControlFlow]] = []
         self._timers_set = 0
-        self._current: Actor | None = None
+        self._current: ControlFlow | None = None
         self._touched: Touches = {}
         self._ending: Ending | None = None
         self._failure: Exception | None = None
@@ -202,7 +202,7 @@ class Scheduler:
             actor.operation = None
             self._touch(CALLS_AND_ANSWERS, "answer")
 
-    def actor(self) -> Actor | None:
+    def actor(self) -> ControlFlow | None:
         """The actor that calls; None for a thread that is none of this run's."""
         actor = self._current
         if actor is not None and actor.worker.ident == get_ident():  # has the baton
@@ -239,7 +239,7 @@ class Scheduler:
         self.note(line.name, writes=True)
         return actor.woken
 
-    def wake(self, line: WaitingLine) -> Actor | None:
+    def wake(self, line: WaitingLine) -> ControlFlow | None:
         """Take the first one out of the line; it goes on when it is drawn."""
         self.note(line.name, writes=True)
         if not line.waiting:
@@ -248,7 +248,7 @@ class Scheduler:
         self._make_ready(actor, woken=True)
         return actor
 
-    def spawn(self, name: str, job: Callable[[], None], *, daemon: bool = False) -> Actor:
+    def spawn(self, name: str, job: Callable[[], None], *, daemon: bool = False) -> ControlFlow:
         """Start an actor and run it up to its first step, before anything else is drawn.
 
         What happens up to there is seen by nobody else, so drawing its place would only multiply
@@ -262,7 +262,7 @@ class Scheduler:
             raise Abandoned
         return actor
 
-    def join(self, actors: Iterable[Actor], timeout_s: float | None = None) -> bool:
+    def join(self, actors: Iterable[ControlFlow], timeout_s: float | None = None) -> bool:
         """Wait for the end of all of them; False if that took longer than `timeout_s`."""
         me = self.actor()
         if me is None:
@@ -276,7 +276,7 @@ class Scheduler:
 
     # -- the baton ---------------------------------------------------------------------------------
 
-    def _count(self, actor: Actor) -> None:
+    def _count(self, actor: ControlFlow) -> None:
         self.steps += 1
         self._quiet += 1
         if self._quiet > MAX_QUIET:
@@ -300,13 +300,13 @@ class Scheduler:
             self._ending = DONE
         raise Abandoned
 
-    def _take(self, actor: Actor, call: str, touches: str | None, writes: bool) -> None:
+    def _take(self, actor: ControlFlow, call: str, touches: str | None, writes: bool) -> None:
         if touches is not None:
             self._touch(touches, WRITE if writes else "read")
         if self._choices.recorded:
             self.trace.append((actor.name, call, touches))
 
-    def _give_way(self, actor: Actor, *, can_go_on: bool) -> None:
+    def _give_way(self, actor: ControlFlow, *, can_go_on: bool) -> None:
         """Pass the baton on and return when it is back; at once where the actor may keep it."""
         spawner, actor.spawner = actor.spawner, None
         heir = spawner or self._choose(actor, can_go_on)
@@ -321,7 +321,7 @@ class Scheduler:
         if self._ending is not None:
             raise Abandoned
 
-    def _choose(self, actor: Actor, can_go_on: bool) -> Actor | None:
+    def _choose(self, actor: ControlFlow, can_go_on: bool) -> ControlFlow | None:
         """Who runs next; None if the run ends here."""
         ready = self._ready
         while not ready:
@@ -367,12 +367,12 @@ class Scheduler:
                 self._ending = endless(actor, self.now)
                 return
 
-    def _set_timer(self, actor: Actor, seconds: float) -> None:
+    def _set_timer(self, actor: ControlFlow, seconds: float) -> None:
         self._timers_set += 1
         actor.timer = self._timers_set
         heapq.heappush(self._timers, (self.now + max(seconds, 0.0), actor.timer, actor))
 
-    def _make_ready(self, actor: Actor, *, woken: bool) -> None:
+    def _make_ready(self, actor: ControlFlow, *, woken: bool) -> None:
         actor.timer = 0
         actor.waits_in = None
         actor.woken = woken
@@ -381,9 +381,9 @@ class Scheduler:
     # -- beginning and end of an actor -------------------------------------------------------------
 
     def _launch(
-        self, name: str, job: Callable[[], None], spawner: Actor | None, *, daemon: bool
-    ) -> Actor:
-        actor = Actor(self._started, name, self._workers.take(), spawner, daemon)
+        self, name: str, job: Callable[[], None], spawner: ControlFlow | None, *, daemon: bool
+    ) -> ControlFlow:
+        actor = ControlFlow(self._started, name, self._workers.take(), spawner, daemon)
         self._started += 1
         self._awaited += not daemon
         self._actors[actor.index] = actor
@@ -393,7 +393,7 @@ class Scheduler:
         actor.worker.begin(partial(self._act, actor, job))
         return actor
 
-    def _act(self, actor: Actor, job: Callable[[], None]) -> None:
+    def _act(self, actor: ControlFlow, job: Callable[[], None]) -> None:
         tracing, profiling = sys.gettrace(), sys.getprofile()
         try:
             job()
@@ -407,7 +407,7 @@ class Scheduler:
         if not self._dropped:
             self._retire(actor)
 
-    def _retire(self, actor: Actor) -> None:
+    def _retire(self, actor: ControlFlow) -> None:
         """Take an actor out and pass the baton on; at the end of a run, to wind up those left."""
         actor.ended = True
         if actor.index == 0:
@@ -440,5 +440,5 @@ class Scheduler:
             heir.worker.wake.release()
 
 
-def _unended(actors: Iterable[Actor]) -> Actor | None:
+def _unended(actors: Iterable[ControlFlow]) -> ControlFlow | None:
     return next((actor for actor in actors if not actor.ended), None)

@@ -13,18 +13,18 @@ from syncsim.lab.simulation.actors import WaitingLine
 from syncsim.lab.simulation.scheduler import Scheduler
 
 
-class GateLock:
+class SchedulerLock:
     """First come, first served; handed to the front waiter directly; re-entrant unless told not to.
 
     Taking it is a step, taking it again is none. A thread that the scheduler does not control gets
     it at once, whoever holds it. `name` is how traces and reports of deadlocks call it.
     """
 
-    __slots__ = ("_depth", "_gate", "_line", "_reentrant", "name")
+    __slots__ = ("_depth", "_line", "_reentrant", "_scheduler", "name")
 
-    def __init__(self, gate: Scheduler, name: str, *, reentrant: bool = True) -> None:
+    def __init__(self, scheduler: Scheduler, name: str, *, reentrant: bool = True) -> None:
         self.name = name
-        self._gate = gate
+        self._scheduler = scheduler
         self._line = WaitingLine(name)
         self._reentrant = reentrant
         self._depth = 0
@@ -39,16 +39,16 @@ class GateLock:
 
         `call` is the name of the step.
         """
-        me = self._gate.actor()
+        me = self._scheduler.actor()
         if me is not None and self._line.holder is me and self._reentrant:
             self._depth += 1
             return True
-        self._gate.step(call, self.name, writes=True)
+        self._scheduler.step(call, self.name, writes=True)
         return self._take(timeout_s)
 
     def release(self) -> None:
         """Give it up, to the front waiter if there is one; no step."""
-        if self._gate.has_baton():
+        if self._scheduler.has_baton():
             self._depth -= 1
             if self._depth == 0:
                 self._hand_over()
@@ -71,10 +71,10 @@ class GateLock:
         What follows up to the next step is as good as under the lock, because nobody else runs.
         False if the lock did not come free within `timeout_s`.
         """
-        gate = self._gate
-        gate.step(call, touches, writes)
-        gate.note(self.name, writes=touches == self.name and writes)
-        if self._line.holder is None or self._line.holder is gate.actor():
+        scheduler = self._scheduler
+        scheduler.step(call, touches, writes)
+        scheduler.note(self.name, writes=touches == self.name and writes)
+        if self._line.holder is None or self._line.holder is scheduler.actor():
             return True
         if not self._take(timeout_s):
             return False
@@ -84,7 +84,7 @@ class GateLock:
     def release_all(self) -> int:
         """Give it up however often it was taken; that number, for `take_back`."""
         depth = self._depth
-        if self._gate.has_baton():
+        if self._scheduler.has_baton():
             self._hand_over()
         return depth
 
@@ -95,7 +95,7 @@ class GateLock:
 
     def _take(self, timeout_s: float | None) -> bool:
         line = self._line
-        me = self._gate.actor()
+        me = self._scheduler.actor()
         if me is None:
             return True
         if line.holder is None:
@@ -103,8 +103,8 @@ class GateLock:
             return True
         if timeout_s is not None and timeout_s <= 0:
             return False
-        return self._gate.park(line, timeout_s)
+        return self._scheduler.park(line, timeout_s)
 
     def _hand_over(self) -> None:
-        self._line.holder = heir = self._gate.wake(self._line)
+        self._line.holder = heir = self._scheduler.wake(self._line)
         self._depth = 0 if heir is None else 1

@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 from syncsim.lab.history.findings import NOTE, Finding
 from syncsim.lab.simulation.choices import Choice
-from syncsim.lab.simulation.run_resources import Playground
+from syncsim.lab.simulation.run_resources import RunResources
 from syncsim.lab.simulation.scheduler import PATIENCE_S
 from syncsim.lab.simulation.simulated_run import Parameters, SimulatedRun, Simulation
 from syncsim.lab.simulation.sleep_sets import Commuting
@@ -109,9 +109,9 @@ class Tally:
 
 def search(share: Share, progress: Callable[[int], object] = lambda runs: None) -> Tally:
     """Run the share's schedules, or as many as there are; `progress` is told after each."""
-    with Playground(share.store) as playground:
+    with RunResources(share.store) as resources:
         whole, small = (
-            Simulation(parameters, playground, solution=share.solution, patience_s=share.patience_s)
+            Simulation(parameters, resources, solution=share.solution, patience_s=share.patience_s)
             for parameters in (share.parameters, _smallest(share.parameters))
         )
         strategy = STRATEGIES[share.strategy](share.seed)

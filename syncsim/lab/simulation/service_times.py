@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 from syncsim.contract import Document, QueuedWrite, Row, Write
 from syncsim.lab.recording.intercepted_store import StoreCall
 from syncsim.lab.simulation.environment import SimulatedStore
-from syncsim.lab.simulation.faults import Faults, Mishaps
+from syncsim.lab.simulation.faults import FaultInjector, Faults
 from syncsim.lab.simulation.scheduler import Scheduler
 from syncsim.store.engines import FullStore
 from syncsim.store.writes import Change
@@ -60,12 +60,12 @@ class TimedStore(SimulatedStore):
 
     def __init__(
         self,
-        gate: Scheduler,
+        scheduler: Scheduler,
         store: FullStore,
         times: ServiceTimes,
         tried: Callable[[str | None], object],
     ) -> None:
-        super().__init__(gate, store, Mishaps(Faults(), gate))
+        super().__init__(scheduler, store, FaultInjector(Faults(), scheduler))
         self.effort = Effort()
         self._times = times
         self._tried = tried
@@ -104,12 +104,12 @@ class TimedStore(SimulatedStore):
         with self._holding_write_lock(call):
             for attempt in call.attempts:
                 self._tried(attempt.update_id)
-            began = self._gate.now
+            began = self._scheduler.now
             try:
                 yield
             finally:
                 self.effort.transactions += 1
-                self.effort.locked_s += self._gate.now - began
+                self.effort.locked_s += self._scheduler.now - began
 
     def _look(self) -> None:
         self.effort.reads += 1
@@ -126,5 +126,5 @@ class TimedStore(SimulatedStore):
 
     def _spend(self, mean_ms: float) -> None:
         spread = self._times.spread
-        part = self._gate.draw("service time", STEPS) / (STEPS - 1)
-        self._gate.sleep(mean_ms * (1 - spread + 2 * spread * part) / 1000)
+        part = self._scheduler.draw("service time", STEPS) / (STEPS - 1)
+        self._scheduler.sleep(mean_ms * (1 - spread + 2 * spread * part) / 1000)

@@ -17,9 +17,9 @@ from syncsim.lab import scenarios
 from syncsim.lab.acting.expectations import judge_expectations
 from syncsim.lab.acting.policies import policies
 from syncsim.lab.acting.stopping import Stop, stopped
-from syncsim.lab.checkers import check_ledger
-from syncsim.lab.checkers.history_index import Ledger
-from syncsim.lab.history.findings import INCONCLUSIVE, NOTE, Finding, settle
+from syncsim.lab.checkers import check_index
+from syncsim.lab.checkers.history_index import HistoryIndex
+from syncsim.lab.history.findings import INCONCLUSIVE, NOTE, Finding, apply_precedence
 from syncsim.lab.history.recorded_failure import described
 from syncsim.lab.history.records import History
 from syncsim.lab.recording.history_builder import assemble, final
@@ -30,11 +30,16 @@ from syncsim.lab.simulation.acting import Act
 from syncsim.lab.simulation.choices import Choice, Choices, Replayed, Seeded
 from syncsim.lab.simulation.environment import SimulatedEnvironment
 from syncsim.lab.simulation.faults import Faults
-from syncsim.lab.simulation.isolated_solution import FreshSolution
+from syncsim.lab.simulation.isolated_solution import IsolatedSolution
 from syncsim.lab.simulation.known_documents import KnownDocuments
-from syncsim.lab.simulation.run_resources import Playground, VirtualClock
+from syncsim.lab.simulation.run_resources import RunResources, VirtualClock
 from syncsim.lab.simulation.scheduler import PATIENCE_S, START_S, Scheduler
-from syncsim.lab.simulation.step_results import Sight, Sights, WatchedEnvironment, WatchedLog
+from syncsim.lab.simulation.step_results import (
+    StepResult,
+    StepResults,
+    TracedEnvironment,
+    TracedLog,
+)
 from syncsim.lab.simulation.stoppable_draws import StoppableDraws
 from syncsim.lab.simulation.termination import CUT_SHORT, Ending
 from syncsim.lab.simulation.tokens import Token
@@ -117,7 +122,7 @@ class SimulatedRun:
     choices: tuple[Choice, ...]
     trace: tuple[tuple[str, str, str | None], ...]
     notes: tuple[str, ...]
-    sights: tuple[Sight, ...] = ()
+    sights: tuple[StepResult, ...] = ()
 
     @property
     def history(self) -> History:
@@ -151,19 +156,19 @@ class Simulation:
     def __init__(
         self,
         parameters: Parameters,
-        playground: Playground,
+        resources: RunResources,
         *,
         solution: Solution = None,
         patience_s: float = PATIENCE_S,
     ) -> None:
         self.parameters = parameters
         self._patience_s = patience_s
-        self._playground = playground
+        self._resources = resources
         self._plan = parameters.plan()
         self._users = self._plan.users
         self._document = sample(parameters.template)
         self._policies = policies(self._plan, solution, check_retry(parameters.retry))
-        self._solution = FreshSolution(solution)
+        self._solution = IsolatedSolution(solution)
         self._known = KnownDocuments()
 
     def run(self, choices: Choices, *, watched: bool = False) -> SimulatedRun:
@@ -172,16 +177,16 @@ class Simulation:
         Raises `UsageError` for a solution that cannot be built, `MisalignedReplayError` for choices
         recorded from something else.
         """
-        gate = Scheduler(choices, self._playground.workers, patience_s=self._patience_s)
-        store, cache_of = self._playground.parts(gate)
-        log = BoundedEventLog(VirtualClock(gate))
+        scheduler = Scheduler(choices, self._resources.workers, patience_s=self._patience_s)
+        store, cache_of = self._resources.parts(scheduler)
+        log = BoundedEventLog(VirtualClock(scheduler))
         order = count(1).__next__
         acts: list[Act] = []
-        sights = Sights(gate) if watched else None
+        sights = StepResults(scheduler) if watched else None
 
         def main() -> None:
             env = SimulatedEnvironment(
-                gate,
+                scheduler,
                 store,
                 users=self._users,
                 events=log,
@@ -190,34 +195,34 @@ class Simulation:
             )
             seen_log: ObservedLog = log
             if sights is not None:
-                env, seen_log = WatchedEnvironment(env, sights), WatchedLog(log, sights)
+                env, seen_log = TracedEnvironment(env, sights), TracedLog(log, sights)
             for part, policy in zip(self._plan.parts, self._policies, strict=True):
                 template_id = f"{self._plan.template}{f'-{len(acts) + 1}' if acts else ''}"
                 store.create(template_id, self._document, by=BACKGROUND)
-                acts.append(Act(gate, part, template_id, policy))
+                acts.append(Act(scheduler, part, template_id, policy))
                 acts[-1].perform(env, seen_log, order, self._solution)
 
         try:
-            ending = gate.run(main)
+            ending = scheduler.run(main)
         finally:
             for act in acts:
                 act.close()
         if ending.kind == "stuck":
-            self._playground.discard()
-        for actor, error in gate.errors:
+            self._resources.discard()
+        for actor, error in scheduler.errors:
             if actor == "main":
                 raise error
         history = _history(acts, store, self._known)
         findings = tuple(
-            _judge(acts, history, ending, gate.errors, calm=self.parameters.faults == Faults())
+            _judge(acts, history, ending, scheduler.errors, calm=self.parameters.faults == Faults())
         )
-        run = Run(self._setting(), history, findings, gate.now - START_S)
+        run = Run(self._setting(), history, findings, scheduler.now - START_S)
         return SimulatedRun(
             run,
             ending,
             tuple(choices.made),
-            tuple(gate.trace),
-            tuple(_notes(acts, gate)),
+            tuple(scheduler.trace),
+            tuple(_notes(acts, scheduler)),
             () if sights is None else tuple(sights.noted),
         )
 
@@ -251,7 +256,7 @@ class Simulation:
         return Setting(
             scenario=plan.name,
             on="simulation",
-            store=self._playground.store,
+            store=self._resources.store,
             synchronous=None,
             seed=plan.seed,
             users=len(self._users),
@@ -275,8 +280,8 @@ def simulate(
     `store`: "memory" or "sqlite". A run that `stop` cuts short is not judged and has no token.
     Raises `UsageError` for what cannot be honoured.
     """
-    with Playground(store) as playground:
-        simulation = Simulation(parameters, playground, solution=solution)
+    with RunResources(store) as resources:
+        simulation = Simulation(parameters, resources, solution=solution)
         draws = Seeded(seed) if stop is None else StoppableDraws(seed, stop)
         found = simulation.run(draws, watched=True)
         if found.ending == CUT_SHORT:
@@ -326,17 +331,17 @@ def _judge(
         )
         for thread, error in errors
     ]
-    ledger = Ledger(history)
-    found += check_ledger(ledger)
+    index = HistoryIndex(history)
+    found += check_index(index)
     if ending.kind == "done" and calm:
         for act in acts:
             found += judge_expectations(
                 act.part,
                 act.template_id,
-                ledger,
+                index,
                 follows_policy=act.follows_policy,
             )
-    return settle(found)
+    return apply_precedence(found)
 
 
 def _ended(ending: Ending, history: History) -> Iterator[Finding]:
@@ -351,13 +356,13 @@ def _ended(ending: Ending, history: History) -> Iterator[Finding]:
         yield Finding(code, ending.kind, ending.message, concerned)
 
 
-def _notes(acts: Sequence[Act], gate: Scheduler) -> Iterator[str]:
+def _notes(acts: Sequence[Act], scheduler: Scheduler) -> Iterator[str]:
     for name in sorted({name for act in acts for name in act.replaced()}):
         yield f"the solution uses {name} past its environment; the run's own took its place"
-    for name in sorted(gate.lingering):
+    for name in sorted(scheduler.lingering):
         yield f"{name}, a thread of the solution, never ends, so no process that runs it does"
-    if gate.uncontrolled:
+    if scheduler.uncontrolled:
         yield (
-            f"{len(gate.uncontrolled)} threads of the solution are not under control, because they "
-            "were not started by threading.Thread: runs may differ on repetition"
+            f"{len(scheduler.uncontrolled)} threads of the solution are not under control, because "
+            "they were not started by threading.Thread: runs may differ on repetition"
         )

@@ -17,18 +17,18 @@ WAITED_S: Final = 0.01
 """What so many looks cost, in virtual seconds; a wait of 40 of them is endless by its steps."""
 
 
-class Polling:
+class SpinDetector:
     """Counts looks between two steps of a run."""
 
-    def __init__(self, gate: Scheduler) -> None:
-        self._gate = gate
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
         self._looks = 0
         self._steps = -1
 
     def look(self) -> None:
         """One more look: a step every `MANY_LOOKS` in a row, else none."""
-        if self._steps != self._gate.steps:
-            self._steps, self._looks = self._gate.steps, 0
+        if self._steps != self._scheduler.steps:
+            self._steps, self._looks = self._scheduler.steps, 0
         self._looks += 1
         if self._looks >= MANY_LOOKS:
-            self._gate.sleep(WAITED_S)
+            self._scheduler.sleep(WAITED_S)

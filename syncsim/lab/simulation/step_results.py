@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class StepResult:
     """What one call came to, noted when it was over, `after` so many steps of the trace.
 
     `call` is that of the trace (`store.read`, `cache.get`, `sleep`, `lock`), or `call` and `answer`
@@ -44,19 +44,19 @@ class Sight:
     facts: Mapping[str, JSON]
 
 
-class Sights:
+class StepResults:
     """The notebook of one run."""
 
-    def __init__(self, gate: Scheduler) -> None:
-        self._gate = gate
-        self.noted: list[Sight] = []
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self.noted: list[StepResult] = []
 
     def note(self, call: str, subject: str, **facts: JSON) -> None:
         """Note what the calling actor has just done; a thread that is none is not watched."""
-        actor = self._gate.actor()
+        actor = self._scheduler.actor()
         if actor is not None:
-            after, at_s = len(self._gate.trace), self._gate.now - START_S
-            self.noted.append(Sight(after, at_s, actor.name, call, subject, facts))
+            after, at_s = len(self._scheduler.trace), self._scheduler.now - START_S
+            self.noted.append(StepResult(after, at_s, actor.name, call, subject, facts))
 
     def of(
         self, call: str, subject: str, do: Callable[[], T], told: Callable[[T], dict[str, JSON]]
@@ -74,10 +74,10 @@ class Sights:
         return answer
 
 
-class WatchedLog:
+class TracedLog:
     """An event log that notes where each operation's call and answer lie between the steps."""
 
-    def __init__(self, log: ObservedLog, sights: Sights) -> None:
+    def __init__(self, log: ObservedLog, sights: StepResults) -> None:
         self._log = log
         self._sights = sights
         self.subscribe = log.subscribe
@@ -96,22 +96,22 @@ class WatchedLog:
             self._sights.note("answer", operation)
 
 
-class WatchedEnvironment(SimulatedEnvironment):
+class TracedEnvironment(SimulatedEnvironment):
     """A simulated environment of which every answer is noted."""
 
-    def __init__(self, env: SimulatedEnvironment, sights: Sights) -> None:
+    def __init__(self, env: SimulatedEnvironment, sights: StepResults) -> None:
         self._env = env
         self._sights = sights
-        self.store: Any = WatchedStore(env.store, sights)
+        self.store: Any = TracedStore(env.store, sights)
         self.users = env.users
-        self.clock: Any = WatchedClock(env, sights)
+        self.clock: Any = TracedClock(env, sights)
         self.random: random.Random = env.random  # type: ignore[assignment]
         self.events = env.events
         self.new_id = env.new_id  # type: ignore[method-assign]
 
     def cache(self, user: str) -> Cache:
         """This user's cache."""
-        return WatchedCache(self._env.cache(user), user, self._sights)
+        return TracedCache(self._env.cache(user), user, self._sights)
 
     @contextmanager
     def lock(self, name: str, *, timeout_s: float | None = None) -> Iterator[None]:
@@ -122,10 +122,10 @@ class WatchedEnvironment(SimulatedEnvironment):
             self._sights.note("unlock", f"lock {name!r}")
 
 
-class WatchedClock:
+class TracedClock:
     """The clock; notes each sleep when it is over."""
 
-    def __init__(self, env: SimulatedEnvironment, sights: Sights) -> None:
+    def __init__(self, env: SimulatedEnvironment, sights: StepResults) -> None:
         self.now = env.clock.now
         self._clock = env.clock
         self._sights = sights
@@ -136,10 +136,10 @@ class WatchedClock:
         self._sights.note("sleep", "", seconds=max(seconds, 0.0))
 
 
-class WatchedCache:
+class TracedCache:
     """One user's cache; notes what every call found or left there."""
 
-    def __init__(self, cache: Cache, owner: str, sights: Sights) -> None:
+    def __init__(self, cache: Cache, owner: str, sights: StepResults) -> None:
         self._cache = cache
         self._owner = owner
         self._sights = sights
@@ -182,10 +182,10 @@ class WatchedCache:
         )
 
 
-class WatchedStore(InterceptedStore):
+class TracedStore(InterceptedStore):
     """The store; notes which version each call read or wrote. It can do what that one can."""
 
-    def __init__(self, store: SimulatedStore, sights: Sights) -> None:
+    def __init__(self, store: SimulatedStore, sights: StepResults) -> None:
         super().__init__(store)
         self._sights = sights
 

@@ -11,7 +11,7 @@ EndingKind: TypeAlias = Literal["done", "deadlock", "endless", "stuck", "cut"]
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
+class Waiting:
     """An actor that waits: for what, in which line, and who holds it (None: nobody)."""
 
     actor: str
@@ -38,7 +38,7 @@ class Ending:
     actors: tuple[str, ...] = ()
     operation: str | None = None
     line: str | None = None
-    waits: tuple[Wait, ...] = ()
+    waits: tuple[Waiting, ...] = ()
     computes: bool = False
 
 
@@ -46,7 +46,7 @@ DONE = Ending("done")
 CUT_SHORT = Ending("cut", "the strategy has seen the rest of this run in another")
 
 
-def deadlock(waits: Sequence[Wait]) -> Ending:
+def deadlock(waits: Sequence[Waiting]) -> Ending:
     """Nobody can go on: the cycle among those who wait, or all of them where there is none."""
     cycle = _cycle({wait.actor: wait.held_by for wait in waits})
     told = [wait for wait in waits if wait.actor in cycle] or list(waits)

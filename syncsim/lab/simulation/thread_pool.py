@@ -89,7 +89,7 @@ def dismiss(workers: Sequence[Worker], busy: Worker | None, error: type[BaseExce
             worker.join(1.0)
 
 
-class Workers:
+class ThreadPool:
     """A pool of workers, as large as the largest number of actors so far. Close it at the end."""
 
     def __init__(self) -> None:

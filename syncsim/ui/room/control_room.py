@@ -24,8 +24,8 @@ from syncsim.lab.results.run import Run
 from syncsim.runtime.environment import SystemClock
 from syncsim.ui import panels
 from syncsim.ui.played import played_frame
-from syncsim.ui.player import Began, Ended, Player, drained
-from syncsim.ui.plays import PLAYS, Order
+from syncsim.ui.player import Began, Ended, RunQueue, drained
+from syncsim.ui.plays import PLAYS, RunRequest
 
 try:
     import ipywidgets  # type: ignore[import-untyped]
@@ -35,17 +35,17 @@ except ImportError:
 from syncsim.ui.pressing import Buttons, below
 from syncsim.ui.room.feed import Feed
 from syncsim.ui.room.figures import FiguresPanel
-from syncsim.ui.room.keeping import Keeping
+from syncsim.ui.room.keeping import RunStores
 from syncsim.ui.room.live import Live
 from syncsim.ui.room.live_versions import LiveVersions
 from syncsim.ui.room.past.conflict_panel import ConflictPanel
 from syncsim.ui.room.past.history_panel import HistoryPanel
 from syncsim.ui.room.past.look import GROUNDS, INKS
-from syncsim.ui.room.record import Record
+from syncsim.ui.room.record import RunView
 from syncsim.ui.room.replay import Replay
 from syncsim.ui.room.selectors import Selectors
-from syncsim.ui.room.shelf import Panel, Shelf, VerdictPanel
-from syncsim.ui.room.stage import Played, Stage, saved_run
+from syncsim.ui.room.shelf import Panel, PanelTabs, VerdictPanel
+from syncsim.ui.room.stage import FinishedRun, RunSession, saved_run
 
 if TYPE_CHECKING:
     import pandas
@@ -75,8 +75,8 @@ class ControlRoom(ipywidgets.VBox):  # type: ignore[misc]
         self._clock = SystemClock()
         self._closing = threading.Event()
         self._wishes: SimpleQueue[Callable[[], object]] = SimpleQueue()
-        self._stage = Stage()
-        self._keeping = Keeping()
+        self._stage = RunSession()
+        self._keeping = RunStores()
         self._versions = LiveVersions()
         self._alarm = self._selected = self._notice = ""
         self._is_replaying = False
@@ -100,7 +100,7 @@ class ControlRoom(ipywidgets.VBox):  # type: ignore[misc]
         )
         self.add_class("syncsim-room")
         self._draw(self._clock.now())
-        self._player = Player("syncsim-room")
+        self._player = RunQueue("syncsim-room")
         self._thread = threading.Thread(
             target=self._show_frames, name="syncsim-room-show", daemon=True
         )
@@ -124,7 +124,7 @@ class ControlRoom(ipywidgets.VBox):  # type: ignore[misc]
         return self._stage.findings
 
     @property
-    def record(self) -> Record:
+    def record(self) -> RunView:
         """What the panels show: the run, up to where the slider stands."""
         return self._stage.record(self.replay.k)
 
@@ -259,7 +259,7 @@ class ControlRoom(ipywidgets.VBox):  # type: ignore[misc]
                 else:
                     self._notice = f"{button} was called off"
 
-    def _begin(self, order: Order) -> None:
+    def _begin(self, order: RunRequest) -> None:
         now = self._clock.now()
         self._alarm = self._notice = ""
         self._stage.begin(order, now)
@@ -282,7 +282,7 @@ class ControlRoom(ipywidgets.VBox):  # type: ignore[misc]
         self._settle(played)
         self._offer()
 
-    def _settle(self, played: Played) -> None:
+    def _settle(self, played: FinishedRun) -> None:
         """Whose newest version is known, and whose store can be written to."""
         self._keeping.allow(played, self._conflicts, self._history)
         if not self._is_replaying:
@@ -369,7 +369,7 @@ class ControlRoom(ipywidgets.VBox):  # type: ignore[misc]
             "History": self._history,
             "Charts": FiguresPanel(),
         }
-        self._shelf = Shelf(self.panels, lambda: self._later(_nothing))
+        self._shelf = PanelTabs(self.panels, lambda: self._later(_nothing))
 
     def open_tab(self, title: str) -> None:
         """Open a tab by its title, as a click on it does."""
@@ -394,7 +394,7 @@ class ControlRoom(ipywidgets.VBox):  # type: ignore[misc]
             self._feed.frame(now)
         self._shelf.show(record, self._selected or None, now, is_playing=playing is not None)
 
-    def _replay_until(self, record: Record) -> None:
+    def _replay_until(self, record: RunView) -> None:
         shown = self._stage.shown
         label = "" if shown is None else shown.label
         told = f"{label}: event {self.replay.k} of {self.replay.slider.max}"
@@ -435,7 +435,7 @@ _STYLE: Final = f"""<style>
 </style>"""
 
 
-def _users(shown: Played | None) -> tuple[str, ...]:
+def _users(shown: FinishedRun | None) -> tuple[str, ...]:
     operations = () if shown is None else shown.run.history.operations
     return tuple(dict.fromkeys(o.user for o in operations if o.user != "background"))
 

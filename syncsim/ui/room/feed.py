@@ -17,8 +17,8 @@ from syncsim.events.kinds import Event
 from syncsim.events.live_log import detail, printable, render
 from syncsim.ui.drawing import person
 from syncsim.ui.panels import is_left_out, look_of, status_facts
-from syncsim.ui.room.live import Card, Live, Row
-from syncsim.ui.standing import Standing
+from syncsim.ui.room.live import Card, Live, LogRow
+from syncsim.ui.standing import DashboardState
 
 CAPACITY: Final = 100_000
 """Events that may wait for a frame; those beyond are counted as skipped."""
@@ -57,7 +57,7 @@ class Feed:
     `activity` says what is being done, as typed; `standing` is the fold that is shown.
     """
 
-    standing: Standing
+    standing: DashboardState
     _users: tuple[str, ...]
     _events: int
     _rows: int
@@ -154,7 +154,7 @@ class Feed:
     # -- state -------------------------------------------------------------------------------------
 
     def _forget(self, users: Iterable[str]) -> None:
-        self.standing = Standing()
+        self.standing = DashboardState()
         self._users = tuple(users)
         self._events = self._rows = self._skipped = 0
         self._replayed = None
@@ -170,7 +170,7 @@ class Feed:
     def _fold(self, news: Event | _Beginning) -> bool:
         """Take it into account; whether it is a row of the log."""
         if isinstance(news, _Beginning):
-            self.standing = Standing()
+            self.standing = DashboardState()
             self._users = news.users
             return True
         self._events += 1
@@ -186,13 +186,13 @@ class Feed:
         if self._skipped or self._rows > KEPT_ROWS:
             self.reset(self._users)
             return None
-        self.standing = Standing(events)
+        self.standing = DashboardState(events)
         self._events, self._rows = len(events), stay
         return stay
 
     def _send(
         self,
-        rows: Sequence[Row],
+        rows: Sequence[LogRow],
         skipped: int,
         now: float,
         *,
@@ -242,7 +242,7 @@ def _is_one_record(shown: Sequence[Event], events: Sequence[Event]) -> bool:
     return not k or (shown[0] is events[0] and shown[k - 1] is events[k - 1])
 
 
-def _row_of(news: Event | _Beginning, now: float) -> Row:
+def _row_of(news: Event | _Beginning, now: float) -> LogRow:
     if isinstance(news, _Beginning):
         return _row(now * 1000, printable(news.title))
     look = look_of(news)
@@ -265,5 +265,5 @@ def _row(
     kind: str = "",
     update: str = "",
     detail: str = "",
-) -> Row:
-    return Row(at=at, line=line, look=look, user=user, kind=kind, update=update, detail=detail)
+) -> LogRow:
+    return LogRow(at=at, line=line, look=look, user=user, kind=kind, update=update, detail=detail)

@@ -16,7 +16,7 @@ from syncsim.contract import JSON, Clock
 from syncsim.errors import MissingExtraError, UsageError
 from syncsim.runtime.environment import SystemClock
 from syncsim.ui import charts, panels
-from syncsim.ui.room.record import Record
+from syncsim.ui.room.record import RunView
 from syncsim.ui.room.timing import chart_table
 from syncsim.ui.room.timing.cache_states import caches
 from syncsim.ui.room.timing.job_axis import job_axis
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import pandas
     import plotly.graph_objects as go  # type: ignore[import-untyped]
 
-Chart: TypeAlias = "Callable[[Record, str | None], go.Figure]"
+Chart: TypeAlias = "Callable[[RunView, str | None], go.Figure]"
 
 CHARTS: Final[Mapping[str, tuple[Chart, str]]] = {
     "Retries": (retries, "Each update's attempts and waits, against 100, 200 and 400 ms"),
@@ -87,11 +87,11 @@ class FiguresPanel:
     def __init__(self, *, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
         self._lock = threading.RLock()
-        self._record = Record()
+        self._record = RunView()
         self._selected: str | None = None
         self._drawn: tuple[str, str | None, bool] | None = None
         self._drawn_at = float("-inf")
-        self._drawn_record: Record | None = None
+        self._drawn_record: RunView | None = None
         self._figure: go.Figure | None = None
         self._picture: go.FigureWidget | None = None
         self.choice = ipywidgets.ToggleButtons(
@@ -156,7 +156,7 @@ class FiguresPanel:
 
     # -- showing -----------------------------------------------------------------------------------
 
-    def show(self, record: Record, selected: str | None = None, *, at_once: bool = False) -> bool:
+    def show(self, record: RunView, selected: str | None = None, *, at_once: bool = False) -> bool:
         """Bring the widgets up to date with a record and the selected `update_id`.
 
         Answers whether what is shown is up to date now: False where the last drawing is less than

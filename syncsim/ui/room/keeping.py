@@ -13,10 +13,10 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from syncsim.store.engines import locate_by_name
-from syncsim.ui.plays import Order
+from syncsim.ui.plays import RunRequest
 from syncsim.ui.room.past.store_past import NO_STORE, StorePast
-from syncsim.ui.room.record import Record
-from syncsim.ui.room.stage import Played
+from syncsim.ui.room.record import RunView
+from syncsim.ui.room.stage import FinishedRun
 
 T = TypeVar("T")
 
@@ -26,14 +26,14 @@ STILL_PLAYED = (
 )
 
 
-class Keeping:
+class RunStores:
     """Gives live runs a file that outlasts them, and writes to it afterwards."""
 
     def __init__(self) -> None:
         self._numbers = count(1)
         self._folder: TemporaryDirectory[str] | None = None
 
-    def kept(self, order: Order) -> Order:
+    def kept(self, order: RunRequest) -> RunRequest:
         """The order with a store of the room's, where it names none and is played for real."""
         if order.store is not None or order.on == "simulation":
             return order
@@ -41,7 +41,7 @@ class Keeping:
             self._folder = TemporaryDirectory(prefix="syncsim-room-", ignore_cleanup_errors=True)
         return replace(order, store=f"sqlite:///{self._folder.name}/{next(self._numbers)}.db")
 
-    def url(self, order: Order) -> str | None:
+    def url(self, order: RunRequest) -> str | None:
         """Where its templates are when it has been played; None where they are gone."""
         if order.on == "simulation" or order.store is None:
             return None
@@ -52,7 +52,7 @@ class Keeping:
         for panel in (conflicts, history):
             panel.allow(None, why_not=STILL_PLAYED)
 
-    def allow(self, played: Played, conflicts: Any, history: Any) -> None:
+    def allow(self, played: FinishedRun, conflicts: Any, history: Any) -> None:
         """Have these panels write to where the run's templates are, or say why they cannot."""
         url = played.store
         if url is None:
@@ -66,11 +66,11 @@ class Keeping:
                 )
             )
 
-    def reread(self, played: Played) -> Record:
+    def reread(self, played: FinishedRun) -> RunView:
         """The record of a run with the versions that its store holds now."""
         templates = dict.fromkeys(version.template_id for version in played.record.versions)
 
-        def read(past: StorePast) -> Record:
+        def read(past: StorePast) -> RunView:
             found = [one for name in templates for one in past.record(name).versions]
             return replace(played.record, versions=sorted(found, key=lambda one: one.at))
 

@@ -15,7 +15,7 @@ from typing import Any, Final, TypedDict
 
 from syncsim.contract import JSON
 from syncsim.errors import MissingExtraError
-from syncsim.ui.drawing import LOOKS
+from syncsim.ui.drawing import STYLES
 
 try:
     import anywidget
@@ -32,10 +32,10 @@ KEPT_S: Final = 1.0
 _HERE: Final = Path(__file__)
 
 
-class Row(TypedDict):
+class LogRow(TypedDict):
     """One row of the log: text as typed, never markup.
 
-    `at` is in milliseconds since the epoch; `look` a word of `drawing.LOOKS` or ""; `kind` that of
+    `at` is in milliseconds since the epoch; `look` a word of `drawing.STYLES` or ""; `kind` that of
     the event, "" for a heading; `user`, `update` (an update's id) and `detail` are "" for none.
     """
 
@@ -65,19 +65,19 @@ second. `Now` says what is being done."""
 
 
 def stylesheet() -> str:
-    """The CSS of the widget: `live.css` with the inks of `drawing.LOOKS` for either theme."""
+    """The CSS of the widget: `live.css` with the inks of `drawing.STYLES` for either theme."""
     inks = {
         ".syncsim-live": {"chosen": "#EEF6FD", "lit": "#BFE8D6"}
-        | {word: look.ink for word, look in LOOKS.items()},
+        | {word: look.ink for word, look in STYLES.items()},
         '[data-jp-theme-light="false"] .syncsim-live': {"chosen": "#24384A", "lit": "#1F5C49"}
-        | {word: look.pale for word, look in LOOKS.items()},
+        | {word: look.pale for word, look in STYLES.items()},
     }
     rules = [
         f"{place} {{ {' '.join(f'--sc-{name}: {color};' for name, color in named.items())} }}"
         for place, named in inks.items()
     ]
-    rules += [f".syncsim-live .sc-{word} {{ color: var(--sc-{word}); }}" for word in LOOKS]
-    rules += [f".syncsim-live .sc-is-{word} {{ --sc-is: var(--sc-{word}); }}" for word in LOOKS]
+    rules += [f".syncsim-live .sc-{word} {{ color: var(--sc-{word}); }}" for word in STYLES]
+    rules += [f".syncsim-live .sc-is-{word} {{ --sc-is: var(--sc-{word}); }}" for word in STYLES]
     return "\n".join([_HERE.with_suffix(".css").read_text("utf-8"), *rules])
 
 
@@ -97,7 +97,7 @@ class Live(anywidget.AnyWidget):
     state = traitlets.Dict().tag(sync=True)
     opened_at = traitlets.Float(0.0).tag(sync=True)
 
-    _tail: deque[Row]
+    _tail: deque[LogRow]
     _total: int
     _skipped: int
     _status: dict[str, JSON]
@@ -109,7 +109,7 @@ class Live(anywidget.AnyWidget):
         self._epoch = 0
         self._kept_at = float("-inf")
         self._forget()
-        signs = {word: {"sign": look.sign} for word, look in LOOKS.items()}
+        signs = {word: {"sign": look.sign} for word, look in STYLES.items()}
         super().__init__(looks=signs, state=self._now_held(), **settings)
 
     # -- what is shown -----------------------------------------------------------------------------
@@ -125,7 +125,7 @@ class Live(anywidget.AnyWidget):
     def show(
         self,
         *,
-        rows: Sequence[Row] = (),
+        rows: Sequence[LogRow] = (),
         skipped: int = 0,
         status: Fields | None = None,
         caches: Sequence[Card] | None = None,

@@ -25,7 +25,7 @@ def number_of(version: Version) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class RunView:
     """`events` in order; `versions` of all templates they tell of, oldest first; `run` if judged.
 
     `run` is None while something is played, and for what nobody judged.
@@ -36,7 +36,7 @@ class Record:
     run: Run | None = None
 
     @classmethod
-    def of(cls, run: Run) -> Record:
+    def of(cls, run: Run) -> RunView:
         """A run that is over: simulated, real, or saved and read again."""
         commits = sorted(run.history.commits, key=lambda commit: (commit.at, commit.number))
         return cls(run.events, commits, run)
@@ -46,7 +46,7 @@ class Record:
         """How long the job has to keep away after a user's update."""
         return COOLDOWN_S if self.run is None else self.run.setting.cooldown_s
 
-    def until(self, k: int) -> Record:
+    def until(self, k: int) -> RunView:
         """The record as it stood after the first `k` events: what came later is not in it.
 
         A version is there from the first event that tells of it; one of which none tells, from

@@ -14,7 +14,7 @@ from syncsim.lab.scenarios import DEFAULT_TEMPLATE
 from syncsim.lab.solutions import broken
 from syncsim.service.retry import POLICIES
 from syncsim.template.samples import sample_names
-from syncsim.ui.plays import Order
+from syncsim.ui.plays import RunRequest
 
 FILE: Final = "a file"
 LIVE: Final = "live threads"
@@ -106,10 +106,10 @@ class Selectors:
         """`LIVE` or `SIMULATION`."""
         return str(self.by_name["Mode"].value)
 
-    def order(self, button: str) -> Order:
+    def order(self, button: str) -> RunRequest:
         """What this button would play now; `UsageError` for a setting that says nothing."""
         store = self.by_name["Store URL"].value.strip()
-        return Order(
+        return RunRequest(
             button,
             template=self.by_name["Template"].value,
             seed=self.by_name["Seed"].value,

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 import ipywidgets  # type: ignore[import-untyped]
 
 from syncsim.lab.results.run import Run
-from syncsim.ui.room.record import Record
+from syncsim.ui.room.record import RunView
 from syncsim.ui.room.verdicts import STYLE, verdict_card, verdict_cards
 
 REDRAW_S: Final = 1.0
@@ -22,11 +22,11 @@ class Panel(Protocol):
     def widget(self) -> Any:
         """What is shown."""
 
-    def show(self, record: Record, selected: str | None = None) -> bool | None:
+    def show(self, record: RunView, selected: str | None = None) -> bool | None:
         """Bring it up to date with a record and an `update_id`, None for no choice."""
 
 
-class Shelf:
+class PanelTabs:
     """`panels` by title; `widget` shows them. `chose` is called when another tab is opened."""
 
     def __init__(self, panels: Mapping[str, Panel], chose: Callable[[], object]) -> None:
@@ -37,7 +37,7 @@ class Shelf:
         for place, title in enumerate(self.panels):
             self.widget.set_title(place, title)
         self.widget.selected_index = 0
-        self._shown: tuple[str, Record, str | None] | None = None
+        self._shown: tuple[str, RunView, str | None] | None = None
         self._shown_at = float("-inf")
         self.widget.observe(lambda _: chose(), names="selected_index")
 
@@ -50,7 +50,7 @@ class Shelf:
         """Open a tab by its title."""
         self.widget.selected_index = list(self.panels).index(title)
 
-    def show(self, record: Record, selected: str | None, now: float, *, is_playing: bool) -> None:
+    def show(self, record: RunView, selected: str | None, now: float, *, is_playing: bool) -> None:
         """Bring the open tab up to date, if anything is new and it is time; seconds."""
         wanted = (self.seen, record, selected)
         if self._is(wanted):
@@ -61,7 +61,7 @@ class Shelf:
         else:
             self._draw(wanted, now)
 
-    def _is(self, wanted: tuple[str, Record, str | None]) -> bool:
+    def _is(self, wanted: tuple[str, RunView, str | None]) -> bool:
         shown = self._shown
         if shown is None or (shown[0], shown[2]) != (wanted[0], wanted[2]):
             return False
@@ -71,7 +71,7 @@ class Shelf:
         parts = (old.run is new.run, old.versions is new.versions or old.versions == new.versions)
         return all(parts) and len(old.events) == len(new.events) and old.now == new.now
 
-    def _draw(self, wanted: tuple[str, Record, str | None], now: float) -> None:
+    def _draw(self, wanted: tuple[str, RunView, str | None], now: float) -> None:
         title, record, selected = wanted
         self._shown, self._shown_at = wanted, now
         if self.panels[title].show(record, selected) is False:
@@ -109,7 +109,7 @@ class VerdictPanel:
         self._cards = {}
         self._draw()
 
-    def show(self, record: Record, selected: str | None = None) -> bool | None:
+    def show(self, record: RunView, selected: str | None = None) -> bool | None:
         """A verdict is of a whole run, so there is nothing to do at event k."""
         return None
 

@@ -18,14 +18,14 @@ from syncsim.events.kinds import Event
 from syncsim.lab.history.findings import Finding
 from syncsim.lab.results.run import Run
 from syncsim.lab.results.saved_run import read_run
-from syncsim.ui.plays import Order
-from syncsim.ui.room.record import Record, Version
+from syncsim.ui.plays import RunRequest
+from syncsim.ui.room.record import RunView, Version
 
 MOST_EVENTS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Played:
+class FinishedRun:
     """A run under a name: that of its button, or of the file it was read from.
 
     `store` is the URL where its templates still are, None where they are gone.
@@ -33,7 +33,7 @@ class Played:
 
     title: str
     run: Run
-    record: Record
+    record: RunView
     store: str | None = None
 
     @property
@@ -43,7 +43,7 @@ class Played:
         return f"{self.title}: {setting.solution.rpartition('/')[2]}, seed {setting.seed}"
 
 
-class Stage:
+class RunSession:
     """`see` events, `begin` and `end` runs; `shown` is the run that panels show, if one is.
 
     `versions` are those of what is being played, as far as somebody has read them.
@@ -55,19 +55,19 @@ class Stage:
     def forget(self) -> None:
         """As if nothing had been played."""
         self.events: deque[Event] = deque(maxlen=MOST_EVENTS)
-        self.played: list[Played] = []
-        self.shown: Played | None = None
-        self.playing: tuple[Order, float] | None = None
+        self.played: list[FinishedRun] = []
+        self.shown: FinishedRun | None = None
+        self.playing: tuple[RunRequest, float] | None = None
         self.versions: Sequence[Version] = ()
         self._events_now: deque[Event] = deque(maxlen=MOST_EVENTS)
-        self._cut = (Record(), 0, Record())
+        self._cut = (RunView(), 0, RunView())
 
     def see(self, event: Event) -> None:
         """One more event of what is being played."""
         self.events.append(event)
         self._events_now.append(event)
 
-    def begin(self, order: Order, at: float) -> None:
+    def begin(self, order: RunRequest, at: float) -> None:
         """An order is taken up; `at` in seconds since the epoch."""
         self.playing = (order, at)
         self.shown = None
@@ -78,25 +78,25 @@ class Stage:
         """What was being played is over, with or without a run."""
         self.playing = None
 
-    def add(self, title: str, run: Run, store: str | None = None) -> Played:
+    def add(self, title: str, run: Run, store: str | None = None) -> FinishedRun:
         """A run to be shown from now on."""
-        self.shown = Played(title, run, Record.of(run), store)
+        self.shown = FinishedRun(title, run, RunView.of(run), store)
         self.played.append(self.shown)
         return self.shown
 
-    def refresh(self, changed: Played) -> None:
+    def refresh(self, changed: FinishedRun) -> None:
         """The shown run with a record that was brought up to date."""
         self.played = [changed if p.run is changed.run else p for p in self.played]
         if self.shown is not None and self.shown.run is changed.run:
             self.shown = changed
 
-    def record(self, k: int) -> Record:
+    def record(self, k: int) -> RunView:
         """What panels show: the run after `k` events, or what is being played, as far as it is.
 
         Asked again for the same, it gives the same object.
         """
         if self.shown is None:
-            return Record(tuple(self._events_now), self.versions)
+            return RunView(tuple(self._events_now), self.versions)
         whole = self.shown.record
         kept, its_k, record = self._cut
         if kept is not whole or its_k != k:

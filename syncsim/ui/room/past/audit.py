@@ -18,14 +18,14 @@ from syncsim.ui.drawing import counted, person
 from syncsim.ui.happenings import cut
 from syncsim.ui.room.past.diff_view import in_words
 from syncsim.ui.room.past.resolutions import Resolution, resolutions
-from syncsim.ui.room.record import Record, Version
+from syncsim.ui.room.record import RunView, Version
 
 MOST_KIND: Final = 40
 """Characters of a kind that a solution made up."""
 
 
 def audit_rows(
-    record: Record, template_id: str | None = None, *, most: int | None = None
+    record: RunView, template_id: str | None = None, *, most: int | None = None
 ) -> list[dict[str, JSON]]:
     """What happened to the templates, or to one of them, oldest first; at most the last `most`.
 
@@ -44,13 +44,13 @@ def audit_rows(
     ]
 
 
-def count_of(record: Record, template_id: str | None = None) -> int:
+def count_of(record: RunView, template_id: str | None = None) -> int:
     """How many rows there are, without working them out."""
     happened: list[Version | Event] = [*record.versions, *_wrote_nothing(record)]
     return sum(template_id is None or one.template_id == template_id for one in happened)
 
 
-def _wrote_nothing(record: Record) -> list[Event]:
+def _wrote_nothing(record: RunView) -> list[Event]:
     return [event for event in record.events if isinstance(event, _WROTE_NOTHING)]
 
 

@@ -13,7 +13,7 @@ from syncsim.errors import MissingExtraError
 from syncsim.ui import panels
 from syncsim.ui.drawing import person
 from syncsim.ui.room.past.conflict_view import MOST_CARDS, conflict_rows, conflict_view
-from syncsim.ui.room.past.errands import Errands, failure
+from syncsim.ui.room.past.errands import BackgroundTasks, failure
 from syncsim.ui.room.past.exports import Exports
 from syncsim.ui.room.past.look import STYLE, toned
 from syncsim.ui.room.past.resolutions import Resolution, chosen, holdings, resolutions
@@ -22,7 +22,7 @@ from syncsim.ui.room.past.store_past import NO_STORE
 from syncsim.ui.room.past.tables import MOST_ROWS, html_table
 from syncsim.ui.room.past.value_cells import value_cell
 from syncsim.ui.room.past.word_marks import visible
-from syncsim.ui.room.record import Record, Version
+from syncsim.ui.room.record import RunView, Version
 
 try:
     import ipywidgets  # type: ignore[import-untyped]
@@ -56,8 +56,8 @@ class ConflictPanel:
         self._why_not = why_not
         self._changed = changed
         self._lock = threading.RLock()
-        self._errands = Errands(self._failed)
-        self._record = Record()
+        self._errands = BackgroundTasks(self._failed)
+        self._record = RunView()
         self._selected: str | None = None
         self._is_listing = False
         self._has_found = False
@@ -111,7 +111,7 @@ class ConflictPanel:
             self._restore, self._why_not = restore, why_not
             self._draw()
 
-    def show(self, record: Record, selected: str | None = None) -> None:
+    def show(self, record: RunView, selected: str | None = None) -> None:
         """Show how the selected update was resolved; None or "" leaves the choice as it is."""
         with self._lock:
             is_new = holdings(record) != holdings(self._record)
@@ -144,7 +144,7 @@ class ConflictPanel:
     # -- drawing -----------------------------------------------------------------------------------
 
     @property
-    def _shown(self) -> tuple[Record, str | None]:
+    def _shown(self) -> tuple[RunView, str | None]:
         """What to show: all, or of one template one version, as tokens may occur in several."""
         if self._choice.value == ALL:
             return self._record, None

@@ -25,7 +25,7 @@ from syncsim.ui.room.past.value_cells import (
     value_cell,
 )
 from syncsim.ui.room.past.word_marks import marked_text, visible
-from syncsim.ui.room.record import Record, Version
+from syncsim.ui.room.record import RunView, Version
 
 MOST_CARDS: Final = 5
 """Updates that the view shows in full when none is selected, the newest first."""
@@ -38,7 +38,7 @@ MOST_NAMED: Final = 4
 BOTH_PRESERVED: Final = "✓ Both changes preserved"
 
 
-def conflict_view(record: Record, selected: str | None = None, *, level: int = 4) -> str:
+def conflict_view(record: RunView, selected: str | None = None, *, level: int = 4) -> str:
     """How the selected update was resolved, as HTML; without one, the newest that met others.
 
     `selected`: the id of an update, as its events bear it, an operation's or a version. `level` is
@@ -125,7 +125,7 @@ def verdict(one: Resolution) -> str:
 
 
 def conflict_rows(
-    record: Record, selected: str | None = None, *, most: int | None = None
+    record: RunView, selected: str | None = None, *, most: int | None = None
 ) -> list[dict[str, JSON]]:
     """A row per place of each chosen version that met others, oldest first, for tables and export.
 
@@ -270,7 +270,7 @@ def _who(version: Version) -> str:
     return escape(visible(person(version.by)))
 
 
-def _nothing(record: Record, selected: str | None) -> str:
+def _nothing(record: RunView, selected: str | None) -> str:
     if selected:
         return "The selected update has written no version in this record"
     return "Nothing has been committed yet" if not record.versions else "Nothing has been changed"

@@ -11,7 +11,7 @@ from syncsim.ui import panels
 _logger = logging.getLogger(__name__)
 
 
-class Errands:
+class BackgroundTasks:
     """Runs one piece of work at a time; what it raises is given to `failed`, never lost."""
 
     def __init__(self, failed: Callable[[Exception], None]) -> None:

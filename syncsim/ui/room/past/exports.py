@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from syncsim.errors import MissingExtraError
 from syncsim.ui import panels
-from syncsim.ui.room.past.errands import Errands
+from syncsim.ui.room.past.errands import BackgroundTasks
 from syncsim.ui.room.past.tables import Rows, csv_text, download_link, json_text
 
 try:
@@ -28,7 +28,7 @@ class Exports:
     def __init__(self, name: str, rows: Callable[[], Rows]) -> None:
         self._name = name
         self._rows = rows
-        self._errands = Errands(self._failed)
+        self._errands = BackgroundTasks(self._failed)
         self.link: Any = ipywidgets.HTML(layout={"width": "auto"})
         self.buttons: dict[str, Any] = {}
         for form in ("CSV", "JSON"):

@@ -15,7 +15,7 @@ from syncsim.ui import panels
 from syncsim.ui.drawing import counted, person
 from syncsim.ui.room.past.audit import audit_rows, kind_of
 from syncsim.ui.room.past.diff_view import diff_rows, diff_view, tally
-from syncsim.ui.room.past.errands import Errands, failure
+from syncsim.ui.room.past.errands import BackgroundTasks, failure
 from syncsim.ui.room.past.exports import Exports
 from syncsim.ui.room.past.history_view import audit_table, templates, versions_of
 from syncsim.ui.room.past.look import STYLE, toned
@@ -24,7 +24,7 @@ from syncsim.ui.room.past.store_past import NO_STORE
 from syncsim.ui.room.past.tables import html_table
 from syncsim.ui.room.past.version_line import version_line
 from syncsim.ui.room.past.word_marks import visible
-from syncsim.ui.room.record import Record, Version
+from syncsim.ui.room.record import RunView, Version
 
 try:
     import ipywidgets  # type: ignore[import-untyped]
@@ -58,8 +58,8 @@ class HistoryPanel:
         self._why_not = why_not
         self._changed = changed
         self._lock = threading.RLock()
-        self._errands = Errands(self._failed)
-        self._record = Record()
+        self._errands = BackgroundTasks(self._failed)
+        self._record = RunView()
         self._selected: str | None = None
         self._asked: tuple[str, str] | None = None
         self._is_listing = False
@@ -98,7 +98,7 @@ class HistoryPanel:
             self._rollback, self._why_not = rollback, why_not
             self._cancel()
 
-    def show(self, record: Record, selected: str | None = None) -> None:
+    def show(self, record: RunView, selected: str | None = None) -> None:
         """Show this record; what is newly selected becomes the version compared with its parent.
 
         A comparison that was chosen by hand stays while its versions are there; one that showed the
@@ -186,7 +186,7 @@ class HistoryPanel:
         for dropdown, value in ((self.a, a), (self.b, b), (self.target, kept)):
             self._quietly(dropdown, offered, value if value in tokens else newest)
 
-    def _pick(self, record: Record, selected: str | None) -> None:
+    def _pick(self, record: RunView, selected: str | None) -> None:
         found = chosen(record, selected)[-1:]
         self._has_found = bool(found)
         for one in found:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from syncsim.ui.room.past.audit import audit_rows, count_of
 from syncsim.ui.room.past.tables import MOST_ROWS, html_table
-from syncsim.ui.room.record import Record, Version
+from syncsim.ui.room.record import RunView, Version
 
 PAGE_COLUMNS = ("when", "who", "what", "why", "version", "base", "conflicts")
 """Columns of the audit trail on a page; the files have them all."""
 
 
-def audit_table(record: Record, template_id: str | None = None) -> str:
+def audit_table(record: RunView, template_id: str | None = None) -> str:
     """The audit trail as an HTML table."""
     newest = audit_rows(record, template_id, most=MOST_ROWS)
     rows = [{name: row[name] for name in PAGE_COLUMNS} for row in newest]
@@ -18,11 +18,11 @@ def audit_table(record: Record, template_id: str | None = None) -> str:
     return html_table(rows, "Audit trail", empty="Nothing has happened yet", total=total)
 
 
-def templates(record: Record) -> list[str]:
+def templates(record: RunView) -> list[str]:
     """The templates that the record holds versions of, by their first one."""
     return list(dict.fromkeys(one.template_id for one in record.versions))
 
 
-def versions_of(record: Record, template_id: str) -> list[Version]:
+def versions_of(record: RunView, template_id: str) -> list[Version]:
     """The versions of one template, oldest first."""
     return [one for one in record.versions if one.template_id == template_id]

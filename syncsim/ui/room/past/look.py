@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from syncsim.ui.drawing import INK, LOOKS
+from syncsim.ui.drawing import INK, STYLES
 
 GROUNDS: Final = ("#ffffff", "#212121")
 """A light page and a dark one, as JupyterLab has them."""
 
 INKS: Final[Mapping[str, tuple[str, str]]] = {
     "ink": (INK, "#e8e8e8"),
-    **{word: (look.ink, look.pale) for word, look in LOOKS.items()},
+    **{word: (look.ink, look.pale) for word, look in STYLES.items()},
 }
 
 

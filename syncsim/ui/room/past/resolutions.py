@@ -17,7 +17,7 @@ from syncsim.events import kinds
 from syncsim.merging import Change, diff, same
 from syncsim.merging.crediting import value_at
 from syncsim.merging.display import label
-from syncsim.ui.room.record import Record, Version, number_of
+from syncsim.ui.room.record import RunView, Version, number_of
 
 Fate: TypeAlias = Literal["overridden", "taken back", "set back", "preserved"]
 """`overridden`: two changed it, the later one's value is kept; `taken back`: the earlier one's, as
@@ -258,7 +258,7 @@ def place(path: str, follows: JSON, *documents: JSON) -> str:
     return f"after {named.rpartition(' > ')[2]}"
 
 
-def resolutions(record: Record) -> list[Resolution]:
+def resolutions(record: RunView) -> list[Resolution]:
     """How each version came about, oldest first; the first version of a template is not among them.
 
     Cheap: documents are compared when the leaves are asked for.
@@ -291,7 +291,7 @@ def _since(base: Version, parent: Version | None, steps: Steps) -> list[Version]
     return between[::-1] if above is not None and above.version == base.version else None
 
 
-def chosen(record: Record, selected: str | None) -> list[Resolution]:
+def chosen(record: RunView, selected: str | None) -> list[Resolution]:
     """The resolutions of a selected update, operation or version; of all that met others if None.
 
     An update is found by the id its events bear. With nothing selected and nobody having met, the
@@ -304,7 +304,7 @@ def chosen(record: Record, selected: str | None) -> list[Resolution]:
     return [one for one in found if one.has_met] or found[-1:]
 
 
-def holdings(record: Record) -> list[tuple[str, str, float]]:
+def holdings(record: RunView) -> list[tuple[str, str, float]]:
     """Which versions the record holds, to tell whether there is anything new to show."""
     return [(one.template_id, one.version, one.at) for one in record.versions]
 
@@ -321,7 +321,7 @@ def _of(version: Version) -> str:
     return version.update_id or getattr(version, "operation", None) or ""
 
 
-def _bases(record: Record) -> Mapping[str, str]:
+def _bases(record: RunView) -> Mapping[str, str]:
     """By update and by operation the version it was made against, as far as anybody said."""
     told: dict[str, str] = {}
     for event in record.events:

@@ -17,7 +17,7 @@ from syncsim.runtime.wiring import connect, default_url
 from syncsim.store.engines import locate
 from syncsim.template import check_user
 from syncsim.ui.room.past.restoring import Lost, changes_to_restore
-from syncsim.ui.room.record import Record
+from syncsim.ui.room.record import RunView
 
 if TYPE_CHECKING:
     from syncsim.runtime.connection import Connection
@@ -68,9 +68,9 @@ class StorePast:
         """The ids of all templates, sorted."""
         return self._sync.list_templates()
 
-    def record(self, template_id: str, *, limit: int | None = None) -> Record:
+    def record(self, template_id: str, *, limit: int | None = None) -> RunView:
         """Its versions, oldest first, the newest `limit` if given; `TemplateNotFoundError`."""
-        return Record((), list(self._sync.history(template_id, limit=limit))[::-1])
+        return RunView((), list(self._sync.history(template_id, limit=limit))[::-1])
 
     def restore(self, lost: Lost) -> Outcome:
         """Commit the lost value again, as a change of the present head.

@@ -11,7 +11,7 @@ from html import escape
 from typing import Final
 
 from syncsim.events.live_log import clock_time
-from syncsim.ui.drawing import LOOKS, counted, person
+from syncsim.ui.drawing import STYLES, counted, person
 from syncsim.ui.happenings import cut
 from syncsim.ui.room.past.audit import kind_of
 from syncsim.ui.room.past.word_marks import visible
@@ -27,8 +27,8 @@ TOP: Final = 10
 
 _KINDS: Final = {
     "created": ("★", "ink"),
-    "update": (LOOKS["committed"].sign, "committed"),
-    "merge": (LOOKS["merged"].sign, "merged"),
+    "update": (STYLES["committed"].sign, "committed"),
+    "merge": (STYLES["merged"].sign, "merged"),
     "rollback": ("↶", "retry"),
     "job": ("■", "idle"),
 }

@@ -24,7 +24,7 @@ from syncsim.ui.panels import verdict_of
 from syncsim.ui.room.html_table import html_table
 from syncsim.ui.room.past.audit import audit_rows, count_of
 from syncsim.ui.room.past.conflict_view import conflict_view
-from syncsim.ui.room.record import Record
+from syncsim.ui.room.record import RunView
 from syncsim.ui.room.report.log import SCRIPT, log_section
 from syncsim.ui.room.report.pictures import (
     MOST_ROWS,
@@ -54,7 +54,7 @@ SECTIONS: Final[Mapping[str, str]] = {
 
 def report_page(run: Run) -> str:
     """The page as text. Long runs show the newest lines of the log and the first rows of tables."""
-    record, told = Record.of(run), run.summary()
+    record, told = RunView.of(run), run.summary()
     look, word = verdict_of(run)
     parts = {
         "figures": _table(("figure", "measured", "mark", "met"), figure_rows(told), "Figures"),
@@ -231,7 +231,7 @@ def _section(name: str, heading: str, parts: Iterable[str]) -> Iterator[str]:
     yield "</section>"
 
 
-def _history(record: Record) -> Iterator[str]:
+def _history(record: RunView) -> Iterator[str]:
     """The audit trail, newest first: every version, and who wrote none."""
     rows = audit_rows(record, most=MOST_ROWS)
     columns = ("when (UTC)", *_AUDIT)

@@ -14,9 +14,9 @@ from syncsim.contract import JSON
 from syncsim.events.live_log import printable
 from syncsim.lab.results.figures import percentile
 from syncsim.ui.charts import SLOWEST_MS
-from syncsim.ui.drawing import LOOKS, counted, person
+from syncsim.ui.drawing import STYLES, counted, person
 from syncsim.ui.happenings import cut
-from syncsim.ui.room.record import Record
+from syncsim.ui.room.record import RunView
 from syncsim.ui.room.report.svg import (
     LEFT,
     LONGEST,
@@ -29,10 +29,10 @@ from syncsim.ui.room.report.svg import (
     text,
     ticks,
 )
-from syncsim.ui.room.timing.moments import Moment, What, cooldowns, moments
+from syncsim.ui.room.timing.moments import TimelineMoment, What, cooldowns, moments
 from syncsim.ui.room.timing.speed import PERCENTILES, answers
 from syncsim.ui.sequence_svg import escape
-from syncsim.ui.updates import Update, Wait, updates
+from syncsim.ui.updates import RetryWait, UpdateTrace, updates
 
 LANE: Final = 40
 MOST_LANES: Final = 40
@@ -57,7 +57,7 @@ class Picture:
 # -- retries ---------------------------------------------------------------------------------------
 
 
-def retry_picture(record: Record) -> Picture:
+def retry_picture(record: RunView) -> Picture:
     """Each update's attempts and actual waits; the thin line below is the wait without chance."""
     rows = updates(record)
     shown = rows[:MOST_LANES]
@@ -82,7 +82,7 @@ _RETRY_COLUMNS: Final = (
 )
 
 
-def _retry_cells(row: Update) -> tuple[JSON, ...]:
+def _retry_cells(row: UpdateTrace) -> tuple[JSON, ...]:
     return (
         *(row.label, row.status, row.version, row.attempts),
         ", ".join(f"{wait.lasted_ms:.0f}" for wait in row.waits),
@@ -91,12 +91,12 @@ def _retry_cells(row: Update) -> tuple[JSON, ...]:
     )
 
 
-def _nominal(wait: Wait) -> str:
+def _nominal(wait: RetryWait) -> str:
     return "?" if wait.nominal_ms is None else f"{wait.nominal_ms:.0f}"
 
 
 class _Timeline:
-    def __init__(self, rows: Sequence[Update]) -> None:
+    def __init__(self, rows: Sequence[UpdateTrace]) -> None:
         self.rows = rows
         self.axis = Axis(max(row.began_ms + row.took_ms for row in rows), "ms")
 
@@ -107,7 +107,7 @@ class _Timeline:
             parts += self._lane(row, lane * LANE)
         return svg(label, height + Axis.HEIGHT, parts)
 
-    def _lane(self, row: Update, top: float) -> Iterator[str]:
+    def _lane(self, row: UpdateTrace, top: float) -> Iterator[str]:
         yield name(row.label, top)
         for step in row.steps:
             began_ms, length_ms = row.span_ms(step)
@@ -149,28 +149,28 @@ RETRY_LEGEND: Final = (
 """Class of each mark in the retry picture, and what it means."""
 
 
-def _attempt(row: Update, status: str) -> str:
+def _attempt(row: UpdateTrace, status: str) -> str:
     if status in ("conflict", "fault", "failed"):
         return "lost"
     return "won" if row.status == "committed" else "none"
 
 
-def _end(row: Update) -> tuple[str, str, str]:
+def _end(row: UpdateTrace) -> tuple[str, str, str]:
     match row.status:
         case "committed" if row.merged:
-            return LOOKS["merged"].sign, f"merged, {cut(row.version or '', 14)}", "merged"
+            return STYLES["merged"].sign, f"merged, {cut(row.version or '', 14)}", "merged"
         case "committed":
-            return LOOKS["committed"].sign, cut(row.version or "committed", 20), "committed"
+            return STYLES["committed"].sign, cut(row.version or "committed", 20), "committed"
         case "failed":
-            return LOOKS["conflict"].sign, cut(row.error or "failed"), "conflict"
+            return STYLES["conflict"].sign, cut(row.error or "failed"), "conflict"
         case other:
-            return LOOKS["idle"].sign, other, "idle"
+            return STYLES["idle"].sign, other, "idle"
 
 
 # -- latency ---------------------------------------------------------------------------------------
 
 
-def latency_picture(record: Record) -> Picture:
+def latency_picture(record: RunView) -> Picture:
     """How long each update took, by when it ended, with p50, p95 and p99; not the job."""
     labels = {row.update_id: row.label for row in updates(record)}
     rows = [
@@ -239,7 +239,7 @@ def _together(
 # -- the job ---------------------------------------------------------------------------------------
 
 
-def job_picture(record: Record) -> Picture:
+def job_picture(record: RunView) -> Picture:
     """Commits of users and runs of the job on one axis of seconds, with the cooldown after each.
 
     Of the same `moments` as the chart in the control room.
@@ -278,13 +278,17 @@ _TONES: Final[Mapping[What, tuple[str, str]]] = {
 """The colour, and sign and word, of what happened; those of a skip and a failure say it."""
 
 
-def _happened(one: Moment) -> str:
+def _happened(one: TimelineMoment) -> str:
     word = _TONES[one.what][1]
     return f"{word} {one.text}" if one.what in ("skipped", "failed") else word
 
 
 def _job_svg(
-    told: Sequence[Moment], ran: Sequence[Moment], first: float, cooldown_s: float, label: str
+    told: Sequence[TimelineMoment],
+    ran: Sequence[TimelineMoment],
+    first: float,
+    cooldown_s: float,
+    label: str,
 ) -> str:
     bands = [(begin - first, end - first) for begin, end in cooldowns(told, cooldown_s)]
     axis = Axis(max([told[-1].at - first, *(end for _, end in bands[-1:])]), "s")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from syncsim.ui.drawing import INK, LOOKS
+from syncsim.ui.drawing import INK, STYLES
 from syncsim.ui.room.past.look import INKS
 from syncsim.ui.room.past.look import STYLE as PAST_STYLE
 from syncsim.ui.sequence_html import CELL_STYLE
@@ -89,7 +89,7 @@ svg .t-soft{fill:var(--soft)}svg .t-on-fill{fill:#222;font-size:11.5px}
         *(
             f".t-{look.word}{{color:var(--{look.word});--c:var(--{look.word})}}"
             f".f-{look.word}{{fill:{look.fill};stroke:var(--{look.word})}}"
-            for look in LOOKS.values()
+            for look in STYLES.values()
         ),
         """
 @media (max-width:640px){header,main,footer{padding-left:14px;padding-right:14px}}

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from syncsim.contract import BACKGROUND, JSON
 from syncsim.events import kinds
 from syncsim.events.kinds import Event
-from syncsim.ui.drawing import LOOKS, Look, counted, lanes, new_figure, person, typed
-from syncsim.ui.room.record import Record
+from syncsim.ui.drawing import STYLES, Style, counted, lanes, new_figure, person, typed
+from syncsim.ui.room.record import RunView
 from syncsim.ui.room.timing.moments import commits
 
 if TYPE_CHECKING:
@@ -33,15 +33,15 @@ MOST_LANES: Final = 100
 
 COLUMNS: Final = ("user", "template", "state", "version", "from_s", "to_s", "is_now")
 
-_LOOKS: Final[Mapping[State, Look]] = {
-    "Fresh": LOOKS["committed"],
-    "Stale": LOOKS["stale"],
-    "Empty": Look("empty", "○", "#E3E3E3", LOOKS["idle"].ink, "square"),
+_LOOKS: Final[Mapping[State, Style]] = {
+    "Fresh": STYLES["committed"],
+    "Stale": STYLES["stale"],
+    "Empty": Style("empty", "○", "#E3E3E3", STYLES["idle"].ink, "square"),
 }
 
 
 @dataclass(slots=True)
-class Span:
+class CacheSpan:
     """A cache in one state; `begin` and `end` are places in the record, the first event is 0.
 
     `is_now` says that the cache is still so when the record ends.
@@ -56,7 +56,7 @@ class Span:
     is_now: bool = False
 
 
-def spans(record: Record) -> list[Span]:
+def spans(record: RunView) -> list[CacheSpan]:
     """What was in each user's cache, from the record's first event to its last.
 
     A user has a cache from the first event that names that user; until an event puts a version
@@ -71,9 +71,9 @@ def spans(record: Record) -> list[Span]:
 class _Fold:
     """The span of each cache that is open, and the newest version of each template."""
 
-    def __init__(self, record: Record) -> None:
-        self._closed: list[Span] = []
-        self._open: dict[_Owner, Span] = {}
+    def __init__(self, record: RunView) -> None:
+        self._closed: list[CacheSpan] = []
+        self._open: dict[_Owner, CacheSpan] = {}
         self._newest: dict[str, str] = {}
         self._holders: dict[tuple[str, str], set[str]] = {}
         self._numbers: dict[tuple[str, str], int] = {}
@@ -86,7 +86,7 @@ class _Fold:
             return
         owner = (template_id, event.user)
         if owner not in self._open:
-            self._open[owner] = Span(template_id, event.user, "Empty", None, 0, place)
+            self._open[owner] = CacheSpan(template_id, event.user, "Empty", None, 0, place)
         if not isinstance(version, str) or not isinstance(event, _TELL_OF_A_VERSION):
             return
         if isinstance(event, kinds.CacheFilled):
@@ -95,7 +95,7 @@ class _Fold:
         if isinstance(event, kinds.CacheFilled):
             self._turn(place, owner, version)
 
-    def ended(self, place: int) -> list[Span]:
+    def ended(self, place: int) -> list[CacheSpan]:
         for one in self._open.values():
             one.end, one.is_now = place, True
         return [*self._closed, *self._open.values()]
@@ -124,7 +124,7 @@ class _Fold:
         if (before.state, before.version) != (state, version):
             before.end = place
             self._closed.append(before)
-            self._open[owner] = Span(*owner, state, version, place, place)
+            self._open[owner] = CacheSpan(*owner, state, version, place, place)
 
     def _number(self, template_id: str, version: str) -> int:
         return self._numbers.get((template_id, version), 0)
@@ -142,7 +142,7 @@ _TELL_OF_A_VERSION: Final = (
 # -- drawing ---------------------------------------------------------------------------------------
 
 
-def caches(record: Record, selected: str | None = None) -> go.Figure:
+def caches(record: RunView, selected: str | None = None) -> go.Figure:
     """A lane for each cache with what it held when, and in words what it holds at the end.
 
     Table: a row per span: user, template, state, version, from_s and to_s (since the first event),
@@ -195,16 +195,16 @@ class _Axis:
         places = list(range(len(times)))
         return cls(places, len(times), "events in order: they all happened at one time", "")
 
-    def end(self, one: Span) -> float:
+    def end(self, one: CacheSpan) -> float:
         return self.length if one.is_now else self.places[one.end]
 
 
 def _draw(
     figure: go.Figure,
-    told: Sequence[Span],
+    told: Sequence[CacheSpan],
     shown: Mapping[_Owner, int],
     axis: _Axis,
-    look: Look,
+    look: Style,
 ) -> None:
     """The bars of one state; a span that took no time has none."""
     mine = [one for one in told if axis.end(one) > axis.places[one.begin]][-MOST_SPANS:]
@@ -222,7 +222,9 @@ def _draw(
         )
 
 
-def _say(figure: go.Figure, told: Sequence[Span], shown: Mapping[_Owner, int], axis: _Axis) -> None:
+def _say(
+    figure: go.Figure, told: Sequence[CacheSpan], shown: Mapping[_Owner, int], axis: _Axis
+) -> None:
     """To the right of each lane, its state at the end."""
     mine = [one for one in told if (one.template_id, one.user) in shown]
     figure.add_scatter(
@@ -238,7 +240,7 @@ def _say(figure: go.Figure, told: Sequence[Span], shown: Mapping[_Owner, int], a
     )
 
 
-def _title(told: Sequence[Span], shown: int, caches: int) -> str:
+def _title(told: Sequence[CacheSpan], shown: int, caches: int) -> str:
     if not told:
         return "Caches"
     counts = Counter(one.state for one in told if one.is_now)
@@ -248,26 +250,26 @@ def _title(told: Sequence[Span], shown: int, caches: int) -> str:
     return f"Caches: {ends} at the end{some}; an entry went stale {counted(staled, 'time')}"
 
 
-def _cells(one: Span, times: Sequence[float]) -> list[JSON]:
+def _cells(one: CacheSpan, times: Sequence[float]) -> list[JSON]:
     return [
         *(person(one.user, "System"), one.template_id, one.state, one.version),
         *(round(times[one.begin], 6), round(times[one.end], 6), one.is_now),
     ]
 
 
-def _words(one: Span) -> str:
+def _words(one: CacheSpan) -> str:
     look = _LOOKS[one.state]
     return f"{look.sign} {one.state}" + (f": {typed(one.version)}" if one.version else "")
 
 
-def _hover(one: Span, axis: _Axis) -> str:
+def _hover(one: CacheSpan, axis: _Axis) -> str:
     begin, end = axis.places[one.begin], axis.places[one.end]
     who = typed(person(one.user, "System"))
     until = "now" if one.is_now else f"{end:g}{axis.unit}"
     return f"{who}: {_words(one)}, from {begin:g} to {until}"
 
 
-def _doer(record: Record, selected: str | None) -> str | None:
+def _doer(record: RunView, selected: str | None) -> str | None:
     """The user of the selected update."""
     told = (event.user for event in record.events if event.update_id == selected)
     return None if selected is None else next(told, None)

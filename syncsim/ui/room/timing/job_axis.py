@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 from syncsim.contract import JSON
 from syncsim.lab.checkers.policy import COOLDOWN_S
-from syncsim.ui.drawing import INK, LOOKS, Look, counted, lanes, new_figure, person, typed
-from syncsim.ui.room.record import Record
-from syncsim.ui.room.timing.moments import Moment, What, cooldowns, moments
+from syncsim.ui.drawing import INK, STYLES, Style, counted, lanes, new_figure, person, typed
+from syncsim.ui.room.record import RunView
+from syncsim.ui.room.timing.moments import TimelineMoment, What, cooldowns, moments
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go  # type: ignore[import-untyped]
@@ -27,20 +27,20 @@ MOST_TEXTS: Final = 5
 COLUMNS: Final = (
     *("at_s", "template", "who", "what", "version", "since_user_s", "text", "update_id"),
 )
-_LOOKS: Final[Mapping[What, tuple[str, Look]]] = {
-    "created": ("template created", Look("created", "☆", "#FFFFFF", INK, "star")),
-    "commit": ("commit of a user", LOOKS["committed"]),
-    "wrote": ("job wrote", Look("wrote", "■", INK, INK, "square")),
-    "violation": ("job wrote within the cooldown: violation", LOOKS["conflict"]),
-    "skipped": ("job skipped", LOOKS["idle"]),
-    "unchanged": ("job found nothing to write", Look("unchanged", "=", "#595959", INK, "line-ew")),
-    "failed": ("job failed", Look("failed", "!", "#B34700", "#B34700", "cross-thin")),
+_LOOKS: Final[Mapping[What, tuple[str, Style]]] = {
+    "created": ("template created", Style("created", "☆", "#FFFFFF", INK, "star")),
+    "commit": ("commit of a user", STYLES["committed"]),
+    "wrote": ("job wrote", Style("wrote", "■", INK, INK, "square")),
+    "violation": ("job wrote within the cooldown: violation", STYLES["conflict"]),
+    "skipped": ("job skipped", STYLES["idle"]),
+    "unchanged": ("job found nothing to write", Style("unchanged", "=", "#595959", INK, "line-ew")),
+    "failed": ("job failed", Style("failed", "!", "#B34700", "#B34700", "cross-thin")),
 }
-_BAND: Final = Look("cooldown", "░", "#FBE3B5", "#8A5A00", "square")
+_BAND: Final = Style("cooldown", "░", "#FBE3B5", "#8A5A00", "square")
 
 
 def job_axis(
-    record: Record, selected: str | None = None, *, cooldown_s: float = COOLDOWN_S
+    record: RunView, selected: str | None = None, *, cooldown_s: float = COOLDOWN_S
 ) -> go.Figure:
     """User commits, cooldown bands of `cooldown_s` seconds and runs of the job, on one axis.
 
@@ -75,7 +75,7 @@ def job_axis(
     return figure
 
 
-def _cells(moment: Moment, first: float) -> list[JSON]:
+def _cells(moment: TimelineMoment, first: float) -> list[JSON]:
     since_s = moment.since_user_s
     return [
         *(round(moment.at - first, 6), moment.template_id, moment.who, moment.what),
@@ -84,7 +84,7 @@ def _cells(moment: Moment, first: float) -> list[JSON]:
     ]
 
 
-def _title(told: Sequence[Moment], cooldown_s: float) -> str:
+def _title(told: Sequence[TimelineMoment], cooldown_s: float) -> str:
     if not told:
         return "Background job"
     counts = Counter[str](moment.what for moment in told)
@@ -113,7 +113,9 @@ _USERS, _JOB = 0, 1
 _TEXT_LANES: Final = 2
 
 
-def _draw_bands(figure: go.Figure, told: Sequence[Moment], first: float, cooldown_s: float) -> None:
+def _draw_bands(
+    figure: go.Figure, told: Sequence[TimelineMoment], first: float, cooldown_s: float
+) -> None:
     """Bands that touch are one: a bar for each stretch in which the job must not write."""
     bands = [(begin - first, end - first) for begin, end in cooldowns(told, cooldown_s)][
         -MOST_POINTS:
@@ -133,7 +135,7 @@ def _draw_bands(figure: go.Figure, told: Sequence[Moment], first: float, cooldow
 
 
 def _draw_marks(
-    figure: go.Figure, told: Sequence[Moment], first: float, selected: str | None
+    figure: go.Figure, told: Sequence[TimelineMoment], first: float, selected: str | None
 ) -> None:
     for what, (name, look) in _LOOKS.items():
         mine = [moment for moment in told if moment.what == what][-MOST_POINTS:]
@@ -166,7 +168,9 @@ def _draw_marks(
         )
 
 
-def _draw_texts(figure: go.Figure, told: Sequence[Moment], first: float, end_s: float) -> None:
+def _draw_texts(
+    figure: go.Figure, told: Sequence[TimelineMoment], first: float, end_s: float
+) -> None:
     """What the job said, below its lane; to the left of a mark where the right has no room."""
     said = [m for m in told if m.what in ("skipped", "violation", "failed")][-MOST_TEXTS:]
     if not said:
@@ -186,15 +190,15 @@ def _draw_texts(figure: go.Figure, told: Sequence[Moment], first: float, end_s: 
     )
 
 
-def _lane(moment: Moment) -> int:
+def _lane(moment: TimelineMoment) -> int:
     return _USERS if moment.what in ("created", "commit") else _JOB
 
 
-def _line(moment: Moment) -> str:
+def _line(moment: TimelineMoment) -> str:
     return f"{_LOOKS[moment.what][1].sign} {typed(moment.text, 80)}"
 
 
-def _told(moment: Moment, first: float) -> str:
+def _told(moment: TimelineMoment, first: float) -> str:
     name = _LOOKS[moment.what][0]
     version = f" {typed(moment.version)}" if moment.version else ""
     text = f"; {typed(moment.text, 80)}" if moment.text else ""

@@ -15,7 +15,7 @@ from syncsim.contract import BACKGROUND
 from syncsim.events import kinds
 from syncsim.events.kinds import Event
 from syncsim.lab.checkers.policy import COOLDOWN_S
-from syncsim.ui.room.record import Record, Version, number_of
+from syncsim.ui.room.record import RunView, Version, number_of
 
 What: TypeAlias = Literal[
     "created", "commit", "wrote", "violation", "skipped", "unchanged", "failed"
@@ -33,7 +33,7 @@ _JOB_ENDS: Final[Mapping[type[Event], What]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class TimelineMoment:
     """A commit, or the end of a run of the job; `at` is in seconds since the epoch.
 
     `since_user_s` is the time since the last user commit of that template, None before any.
@@ -49,12 +49,12 @@ class Moment:
     update_id: str | None = None
 
 
-def moments(record: Record, cooldown_s: float = COOLDOWN_S) -> list[Moment]:
+def moments(record: RunView, cooldown_s: float = COOLDOWN_S) -> list[TimelineMoment]:
     """What users committed and what became of each run of the job, in order of time.
 
     Commits are those of the store, and those that only events tell of so far.
     """
-    told: list[Moment] = []
+    told: list[TimelineMoment] = []
     user_at: dict[str, float] = {}
     for one in commits(record):
         since_s = None
@@ -69,7 +69,7 @@ def moments(record: Record, cooldown_s: float = COOLDOWN_S) -> list[Moment]:
         if one.who != BACKGROUND:
             user_at[one.template_id] = one.at
         told.append(
-            Moment(
+            TimelineMoment(
                 *(one.at, one.template_id, one.who, what, one.version, since_s),
                 text=_judged(what, since_s, cooldown_s),
                 update_id=one.update_id,
@@ -79,7 +79,7 @@ def moments(record: Record, cooldown_s: float = COOLDOWN_S) -> list[Moment]:
     return sorted(told, key=lambda moment: moment.at)
 
 
-def cooldowns(told: Iterable[Moment], cooldown_s: float = COOLDOWN_S) -> Iterator[Span]:
+def cooldowns(told: Iterable[TimelineMoment], cooldown_s: float = COOLDOWN_S) -> Iterator[Span]:
     """When the job must not write, as (begin, end) in seconds since the epoch; joined if they meet.
 
     `told` is in order of time.
@@ -97,7 +97,7 @@ def cooldowns(told: Iterable[Moment], cooldown_s: float = COOLDOWN_S) -> Iterato
         yield begin, end
 
 
-def commits(record: Record) -> list[Moment]:
+def commits(record: RunView) -> list[TimelineMoment]:
     """Each template's commits in the store's order, then those of events that no version tells."""
     found = [_of_version(version) for version in sorted(record.versions, key=_place)]
     known = {(one.template_id, one.version) for one in found}
@@ -114,7 +114,7 @@ def commits(record: Record) -> list[Moment]:
             continue
         who = event.user or "?"
         found.append(
-            Moment(event.at, template_id, who, "commit", version, None, "", event.update_id)
+            TimelineMoment(event.at, template_id, who, "commit", version, None, "", event.update_id)
         )
         known.add((template_id, version))
     return found
@@ -124,8 +124,8 @@ def _place(version: Version) -> tuple[str, int]:
     return version.template_id, number_of(version)
 
 
-def _of_version(version: Version) -> Moment:
-    return Moment(
+def _of_version(version: Version) -> TimelineMoment:
+    return TimelineMoment(
         *(version.at, version.template_id, version.by),
         "created" if version.parent is None else "commit",
         version.version,
@@ -140,7 +140,9 @@ def _judged(what: What, since_s: float | None, cooldown_s: float) -> str:
     return f"wrote {since_s:.3f} s after a user{verdict}"
 
 
-def _runs_without_commit(record: Record, commits: Sequence[Moment]) -> list[Moment]:
+def _runs_without_commit(
+    record: RunView, commits: Sequence[TimelineMoment]
+) -> list[TimelineMoment]:
     """Runs of the job that left nothing in the store, with the message of each."""
     users: dict[str, list[float]] = {}
     for one in sorted(commits, key=lambda moment: moment.at):
@@ -160,7 +162,7 @@ def _runs_without_commit(record: Record, commits: Sequence[Moment]) -> list[Mome
         elif isinstance(event, kinds.JobFailed):
             text = f"{event.error or 'failed'}: {event.message or 'no message'}"
         told.append(
-            Moment(
+            TimelineMoment(
                 *(event.at, template_id, event.user or BACKGROUND, what, None),
                 since_user_s=event.at - times[earlier - 1] if earlier else None,
                 text=text,

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from syncsim.ui.charts import attempts_histogram
-from syncsim.ui.room.record import Record
+from syncsim.ui.room.record import RunView
 from syncsim.ui.timeline import retry_timeline
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go  # type: ignore[import-untyped]
 
 
-def retries(record: Record, selected: str | None = None) -> go.Figure:
+def retries(record: RunView, selected: str | None = None) -> go.Figure:
     """The timeline of attempts, waits, queue and end, the newest updates if they are many.
 
     Table: as `charts.retry_timeline`.
@@ -20,7 +20,7 @@ def retries(record: Record, selected: str | None = None) -> go.Figure:
     return retry_timeline(record.events, selected=selected, newest=True)
 
 
-def attempts(record: Record, selected: str | None = None) -> go.Figure:
+def attempts(record: RunView, selected: str | None = None) -> go.Figure:
     """The histogram of write attempts, the bar of the selected update marked.
 
     Table: as `charts.attempts_histogram`.

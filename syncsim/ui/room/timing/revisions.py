@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from syncsim.contract import BACKGROUND, JSON
-from syncsim.ui.drawing import INK, LOOKS, Look, counted, new_figure, person, typed
-from syncsim.ui.room.record import Record
-from syncsim.ui.room.timing.moments import Moment, commits
+from syncsim.ui.drawing import INK, STYLES, Style, counted, new_figure, person, typed
+from syncsim.ui.room.record import RunView
+from syncsim.ui.room.timing.moments import TimelineMoment, commits
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go  # type: ignore[import-untyped]
@@ -23,10 +23,10 @@ MOST_LABELS: Final = 16
 
 COLUMNS: Final = ("at_s", "template", "number", "version", "who", "what", "update_id")
 
-_LOOKS: Final[Mapping[str, tuple[str, Look]]] = {
-    "created": ("template created", Look("created", "☆", "#FFFFFF", INK, "star")),
-    "user": ("commit of a user", LOOKS["committed"]),
-    "job": ("commit of the job", Look("job", "■", INK, INK, "square")),
+_LOOKS: Final[Mapping[str, tuple[str, Style]]] = {
+    "created": ("template created", Style("created", "☆", "#FFFFFF", INK, "star")),
+    "user": ("commit of a user", STYLES["committed"]),
+    "job": ("commit of the job", Style("job", "■", INK, INK, "square")),
 }
 
 
@@ -34,10 +34,10 @@ _LOOKS: Final[Mapping[str, tuple[str, Look]]] = {
 class _Commit:
     number: int
     what: str
-    moment: Moment
+    moment: TimelineMoment
 
 
-def versions(record: Record, selected: str | None = None) -> go.Figure:
+def versions(record: RunView, selected: str | None = None) -> go.Figure:
     """The number of each template's newest version as steps, with a mark for each commit.
 
     Numbers count from 1 in the store's order. Table: a row per commit: at_s (since the first),
@@ -77,7 +77,7 @@ def versions(record: Record, selected: str | None = None) -> go.Figure:
     return figure
 
 
-def _numbered(told: Sequence[Moment]) -> list[_Commit]:
+def _numbered(told: Sequence[TimelineMoment]) -> list[_Commit]:
     """Each commit with its place among those of its template, from 1."""
     counts = Counter[str]()
     found = []
@@ -115,7 +115,7 @@ def _draw_steps(figure: go.Figure, drawn: Sequence[_Commit], first: float, end_s
             mode="lines",
             x=[*(one.moment.at - first for one in mine), end_s],
             y=[*(one.number for one in mine), mine[-1].number],
-            line={"shape": "hv", "color": LOOKS["idle"].fill, "width": 2},
+            line={"shape": "hv", "color": STYLES["idle"].fill, "width": 2},
             hoverinfo="skip",
             showlegend=False,
         )

@@ -12,8 +12,8 @@ from syncsim.events import kinds
 from syncsim.events.kinds import Event
 from syncsim.lab.results.figures import percentile
 from syncsim.ui.charts import SLOWEST_MS
-from syncsim.ui.drawing import INK, LOOKS, Look, counted, new_figure, person, typed
-from syncsim.ui.room.record import Record
+from syncsim.ui.drawing import INK, STYLES, Style, counted, new_figure, person, typed
+from syncsim.ui.room.record import RunView
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go  # type: ignore[import-untyped]
@@ -35,10 +35,10 @@ _ENDS: Final[Mapping[type[Event], str]] = {
     kinds.UpdateUnchanged: "unchanged",
     kinds.UpdateFailed: "failed",
 }
-_LOOKS: Final[Mapping[str, Look]] = {
-    "committed": LOOKS["committed"],
-    "unchanged": LOOKS["idle"],
-    "failed": LOOKS["conflict"],
+_LOOKS: Final[Mapping[str, Style]] = {
+    "committed": STYLES["committed"],
+    "unchanged": STYLES["idle"],
+    "failed": STYLES["conflict"],
 }
 _LINES: Final[Mapping[int, tuple[str, str, str]]] = {
     50: ("#0072B2", "solid", "circle"),
@@ -61,7 +61,7 @@ class Answer:
     took_ms: float | None
 
 
-def answers(record: Record) -> list[Answer]:
+def answers(record: RunView) -> list[Answer]:
     """Every answer to a user's update, in order; runs of the job are none.
 
     The time is the `latency_s` that the solution said, else that since the update began.
@@ -99,7 +99,7 @@ def slot_s(lasted_s: float, least_s: float = 0.01) -> float:
     return math.ceil(lasted_s / (MOST_SLOTS - 1) / 3600) * 3600.0
 
 
-def latency(record: Record, selected: str | None = None) -> go.Figure:
+def latency(record: RunView, selected: str | None = None) -> go.Figure:
     """How long updates took, and the median, p95 and p99 of those that ended in each slot of time.
 
     Percentiles are nearest-rank, as in a run's figures. Table: a row per slot with an answer:
@@ -153,7 +153,7 @@ def latency(record: Record, selected: str | None = None) -> go.Figure:
     return figure
 
 
-def throughput(record: Record, selected: str | None = None) -> go.Figure:
+def throughput(record: RunView, selected: str | None = None) -> go.Figure:
     """Answers a second in each slot of time, by what they were; the slot of the selected is named.
 
     The last slot counts as whole, though time in it may not have passed yet. Table: a row per slot
@@ -214,7 +214,7 @@ def throughput(record: Record, selected: str | None = None) -> go.Figure:
     return figure
 
 
-def _lasted_s(record: Record) -> float:
+def _lasted_s(record: RunView) -> float:
     times = [event.at for event in record.events]
     return _passed_s(min(times), max(times)) if times else 0.0
 

@@ -9,10 +9,10 @@ from syncsim.contract import JSON, Revision
 from syncsim.events.kinds import Event
 from syncsim.events.live_log import detail
 from syncsim.events.tracing import Span, Trace, trace
-from syncsim.ui.drawing import INK, LOOKS, Look, counted, lanes, new_figure, person, typed
-from syncsim.ui.room.record import Record, Version
+from syncsim.ui.drawing import INK, STYLES, Style, counted, lanes, new_figure, person, typed
+from syncsim.ui.room.record import RunView, Version
 from syncsim.ui.timeline import QUEUE
-from syncsim.ui.updates import Update, updates
+from syncsim.ui.updates import UpdateTrace, updates
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go  # type: ignore[import-untyped]
@@ -23,19 +23,19 @@ MOST_SPANS: Final = 60
 COLUMNS: Final = ("span", "within", "start_ms", "took_ms", "status", "facts", "update_id")
 _INDENT: Final = "\u00a0\u00a0\u00a0"
 
-_LOOKS: Final[Mapping[str, tuple[str, Look]]] = {
-    "request": ("request", Look("request", "▭", "#E8F1F8", INK, "square")),
-    "attempt": ("attempt", LOOKS["committed"]),
-    "lost": ("attempt that lost or failed", LOOKS["conflict"]),
-    "wait": ("wait before a retry", LOOKS["retry"]),
+_LOOKS: Final[Mapping[str, tuple[str, Style]]] = {
+    "request": ("request", Style("request", "▭", "#E8F1F8", INK, "square")),
+    "attempt": ("attempt", STYLES["committed"]),
+    "lost": ("attempt that lost or failed", STYLES["conflict"]),
+    "wait": ("wait before a retry", STYLES["retry"]),
     "queue": ("in the queue", QUEUE),
-    "commit": ("commit in the store", LOOKS["merged"]),
-    "mark": ("something said on the way", LOOKS["idle"]),
+    "commit": ("commit in the store", STYLES["merged"]),
+    "mark": ("something said on the way", STYLES["idle"]),
 }
 """What a bar means, in the order of the legend."""
 
 
-def _traced(record: Record, update_id: str | None) -> Trace | None:
+def _traced(record: RunView, update_id: str | None) -> Trace | None:
     """The trace of an update; None if the record tells nothing of it.
 
     The version that an update committed settles it where its last answer was lost.
@@ -49,7 +49,7 @@ def _traced(record: Record, update_id: str | None) -> Trace | None:
     return trace(told, update_id, _committed(record, update_id)) or found
 
 
-def waterfall(record: Record, selected: str | None = None) -> go.Figure:
+def waterfall(record: RunView, selected: str | None = None) -> go.Figure:
     """The spans of the selected update, or of the slowest one, in milliseconds since its start.
 
     Table: a row per span with span (its name), within (that of its parent), start_ms, took_ms (to
@@ -83,12 +83,12 @@ def waterfall(record: Record, selected: str | None = None) -> go.Figure:
     return figure
 
 
-def _slowest(rows: Sequence[Update]) -> str | None:
+def _slowest(rows: Sequence[UpdateTrace]) -> str | None:
     users = [row for row in rows if not row.is_job] or rows
     return max(users, key=lambda row: row.took_ms).update_id if users else None
 
 
-def _committed(record: Record, update_id: str) -> Revision | None:
+def _committed(record: RunView, update_id: str) -> Revision | None:
     """What this update left in the store, as far as the record goes."""
     for version in record.versions:
         if version.update_id == update_id:
@@ -120,7 +120,7 @@ def _tree(told: Trace, parent: int | None = None, depth: int = 0) -> Iterator[tu
             yield from _tree(told, span.id, depth + 1)
 
 
-def _title(rows: Sequence[Update], told: Trace, selected: str | None, spans: int) -> str:
+def _title(rows: Sequence[UpdateTrace], told: Trace, selected: str | None, spans: int) -> str:
     label = next((row.label for row in rows if row.update_id == told.update_id), None)
     who = typed(label or person(told.user or "?"))
     which = f"Trace of {who}" if selected is not None else f"Trace of the slowest update, {who}"

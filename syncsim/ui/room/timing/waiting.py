@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from syncsim.events import kinds
 from syncsim.events.kinds import Event
 from syncsim.events.live_log import printable
-from syncsim.ui.drawing import INK, LOOKS, Look, counted, new_figure, person
-from syncsim.ui.room.record import Record
+from syncsim.ui.drawing import INK, STYLES, Style, counted, new_figure, person
+from syncsim.ui.room.record import RunView
 from syncsim.ui.timeline import QUEUE
 
 if TYPE_CHECKING:
@@ -27,10 +27,10 @@ _WORDS: Final[Mapping[State, str]] = {
     "waiting": "waits before a retry",
     "writing": "is writing",
 }
-_LOOKS: Final[Mapping[State, Look]] = {
+_LOOKS: Final[Mapping[State, Style]] = {
     "queued": QUEUE,
-    "waiting": LOOKS["retry"],
-    "writing": Look("writing", "✎", INK, INK, "circle"),
+    "waiting": STYLES["retry"],
+    "writing": Style("writing", "✎", INK, INK, "circle"),
 }
 _ENDS: Final = (kinds.Committed, kinds.Unchanged, kinds.Failed, kinds.JobSkipped)
 _LEAVES: Final = (*_ENDS, kinds.UpdateDequeued)
@@ -54,7 +54,7 @@ class Pending:
     update_id: str | None
 
 
-def pending(record: Record) -> list[Pending]:
+def pending(record: RunView) -> list[Pending]:
     """Who waits when the record ends: each queue in its order, then who waits to retry or writes.
 
     A run that is over holds nobody, unless an end was never told.
@@ -83,7 +83,7 @@ def queue_list(told: Sequence[Pending], selected: str | None = None) -> str:
     )
 
 
-def queue_length(record: Record, selected: str | None = None) -> go.Figure:
+def queue_length(record: RunView, selected: str | None = None) -> go.Figure:
     """How many changes waited in the queue, over time, as steps.
 
     Table: a row per change of the number: at_s (since the first event), waiting, update (whose
@@ -132,7 +132,7 @@ def queue_length(record: Record, selected: str | None = None) -> go.Figure:
         mode="lines",
         x=[*(at_s for at_s, _, _ in drawn), end_s],
         y=[*(waiting for _, waiting, _ in drawn), drawn[-1][1]],
-        line={"shape": "hv", "color": LOOKS["retry"].ink, "width": 2},
+        line={"shape": "hv", "color": STYLES["retry"].ink, "width": 2},
         fill="tozeroy",
         fillcolor="rgba(230,159,0,0.25)",
     )
