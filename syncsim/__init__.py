@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from syncsim.service.service import build
     from syncsim.template.samples import generate, sample
 
-_ROOMS = {
+_LAZY_NAMES = {
     "ABSENT": "contract",
     "Conflict": "contract",
     "InvalidTemplateError": "errors",
@@ -77,9 +77,9 @@ def __getattr__(name: str) -> object:
         from importlib.metadata import version
 
         return version("syncsim")
-    if name not in _ROOMS:
+    if name not in _LAZY_NAMES:
         raise AttributeError(f"module 'syncsim' has no attribute {name!r}")
-    found: object = getattr(import_module(f"syncsim.{_ROOMS[name]}"), name)
+    found: object = getattr(import_module(f"syncsim.{_LAZY_NAMES[name]}"), name)
     globals()[name] = found
     return found
 

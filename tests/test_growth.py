@@ -16,7 +16,7 @@ from syncsim.contract import Document
 from syncsim.errors import InvalidTemplateError
 from syncsim.lab.history.expected_state import mismatches
 from syncsim.merging import alignment, changed_paths, diff, merge
-from syncsim.merging.crediting import Version, authors
+from syncsim.merging.blame import Version, authors
 from syncsim.merging.ordering import arrange, turned_pairs
 from syncsim.merging.sequences import common
 from syncsim.service.edits import stayed

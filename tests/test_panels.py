@@ -10,7 +10,7 @@ from syncsim.lab.history.findings import INCONCLUSIVE, Finding
 from syncsim.lab.history.records import Failure, History, Operation
 from syncsim.lab.results.run import Run, Setting
 from syncsim.ui import panels
-from syncsim.ui.standing import DashboardState
+from syncsim.ui.dashboard_state import DashboardState
 
 HOSTILE = ("<img src=x onerror=alert(1)>", "<a href='x'>ann</a>", "\" onmouseover='x' <script>")
 

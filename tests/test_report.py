@@ -22,7 +22,6 @@ from syncsim.lab.scenarios import SCENARIOS, catalogue
 from syncsim.lab.scenarios.edits import NumberedEdit
 from syncsim.lab.solutions.broken.blind_write import BlindWrite
 from syncsim.lab.solutions.broken.rude_job import RudeJob
-from syncsim.ui.room.record import RunView
 from syncsim.ui.room.report.log import MOST_LINES, SCRIPT
 from syncsim.ui.room.report.page import SECTIONS, figure_rows, report_page
 from syncsim.ui.room.report.pictures import (
@@ -32,6 +31,7 @@ from syncsim.ui.room.report.pictures import (
     latency_picture,
     retry_picture,
 )
+from syncsim.ui.room.run_view import RunView
 from syncsim.ui.room.timing.moments import moments
 from tests.sequence_parts import failure
 from tests.test_sequence_html import ALLOWED, HOSTILE, Reader

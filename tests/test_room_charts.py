@@ -16,9 +16,10 @@ from syncsim.events.kinds import Event
 from syncsim.lab.engines.runner import run
 from syncsim.lab.results.run import Run
 from syncsim.lab.solutions.broken.rude_job import build as build_rude_job
+from syncsim.ui.dashboard_state import DashboardState
 from syncsim.ui.drawing import person, typed
 from syncsim.ui.room.figures import CHARTS, MOST_POINTS
-from syncsim.ui.room.record import RunView
+from syncsim.ui.room.run_view import RunView
 from syncsim.ui.room.timing import chart_table
 from syncsim.ui.room.timing.cache_states import MOST_LANES as MOST_CACHES
 from syncsim.ui.room.timing.cache_states import caches
@@ -28,7 +29,6 @@ from syncsim.ui.room.timing.retries import attempts, retries
 from syncsim.ui.room.timing.revisions import MOST_LABELS, versions
 from syncsim.ui.room.timing.speed import MOST_SLOTS, answers, latency, slot_s, throughput
 from syncsim.ui.room.timing.trace_view import waterfall
-from syncsim.ui.standing import DashboardState
 from syncsim.ui.timeline import MOST_LANES
 from tests.test_charts import HOSTILE, Log, storm, texts
 

@@ -19,22 +19,22 @@ from syncsim import run
 from syncsim.contract import ABSENT
 from syncsim.errors import OutcomeUnknownError, StoreUnavailableError, UsageError
 from syncsim.lab.history.records import Commit
-from syncsim.ui.room.past.conflict_panel import ConflictPanel
-from syncsim.ui.room.past.conflict_view import (
+from syncsim.ui.room.run_view import RunView
+from syncsim.ui.room.versions.conflict_panel import ConflictPanel
+from syncsim.ui.room.versions.conflict_view import (
     BOTH_PRESERVED,
     MOST_CARDS,
     conflict_rows,
     conflict_view,
     summary,
 )
-from syncsim.ui.room.past.look import GROUNDS, INKS
-from syncsim.ui.room.past.resolutions import resolutions
-from syncsim.ui.room.past.store_past import NO_STORE, StorePast
-from syncsim.ui.room.past.value_cells import LONG, change_cell, value_cell
-from syncsim.ui.room.past.word_marks import marked, marked_short, marked_text, marks
-from syncsim.ui.room.record import RunView
-from tests.past_parts import HOSTILE, Story, seen
+from syncsim.ui.room.versions.look import GROUNDS, INKS
+from syncsim.ui.room.versions.resolutions import resolutions
+from syncsim.ui.room.versions.store_past import NO_STORE, StorePast
+from syncsim.ui.room.versions.value_cells import LONG, change_cell, value_cell
+from syncsim.ui.room.versions.word_marks import marked, marked_short, marked_text, marks
 from tests.template_examples import good
+from tests.version_parts import HOSTILE, Story, seen
 
 BROKEN = Path(__file__).parent.parent / "syncsim" / "lab" / "solutions" / "broken"
 

@@ -18,10 +18,10 @@ from syncsim.lab.history.findings import NOTE
 from syncsim.lab.solutions import broken
 from syncsim.template.samples import sample_names
 from syncsim.ui import control_room as face
-from syncsim.ui.plays import PLAYS
 from syncsim.ui.room.control_room import ControlRoom
 from syncsim.ui.room.opening import control_room
 from syncsim.ui.room.selectors import LIVE, SIMULATION, broken_solutions
+from syncsim.ui.run_buttons import PLAYS
 from tests.room_parts import choose, our_threads, press, room, solution, verdicts, words
 
 __all__ = ["room"]
@@ -298,7 +298,7 @@ def test_an_exception_while_playing_is_shown(
         monkeypatch.undo()
         raise RuntimeError(HOSTILE)
 
-    monkeypatch.setattr("syncsim.ui.player.run", fail)
+    monkeypatch.setattr("syncsim.ui.run_queue.run", fail)
     press(room, "Single Update")
     assert 'role="alert"' in room.alert
     assert HOSTILE in words(room.alert)

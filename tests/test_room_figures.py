@@ -15,7 +15,7 @@ import pytest
 from syncsim.errors import UsageError
 from syncsim.lab.engines.runner import run
 from syncsim.ui.room.figures import CHARTS, MOST_POINTS, FiguresPanel
-from syncsim.ui.room.record import RunView
+from syncsim.ui.room.run_view import RunView
 from tests.parts import ManualClock
 from tests.test_charts import HOSTILE
 from tests.test_room_charts import arrays, hostile, record_of, storm

@@ -18,16 +18,16 @@ from syncsim import run
 from syncsim.errors import StoreUnavailableError, SyncError
 from syncsim.events.kinds import Event
 from syncsim.ui.charts import as_frame, version_history
-from syncsim.ui.room.past.audit import audit_rows
-from syncsim.ui.room.past.diff_view import diff_rows, diff_view
-from syncsim.ui.room.past.history_panel import HistoryPanel
-from syncsim.ui.room.past.history_view import audit_table
-from syncsim.ui.room.past.store_past import NO_STORE, StorePast
-from syncsim.ui.room.past.tables import csv_text, download_link, html_table, json_text
-from syncsim.ui.room.past.version_line import MOST_SHOWN, version_line
-from syncsim.ui.room.record import RunView
-from tests.past_parts import HOSTILE, Story, seen
+from syncsim.ui.room.run_view import RunView
+from syncsim.ui.room.versions.audit import audit_rows
+from syncsim.ui.room.versions.diff_view import diff_rows, diff_view
+from syncsim.ui.room.versions.history_panel import HistoryPanel
+from syncsim.ui.room.versions.history_view import audit_table
+from syncsim.ui.room.versions.store_past import NO_STORE, StorePast
+from syncsim.ui.room.versions.tables import csv_text, download_link, html_table, json_text
+from syncsim.ui.room.versions.version_line import MOST_SHOWN, version_line
 from tests.template_examples import good
+from tests.version_parts import HOSTILE, Story, seen
 
 
 @pytest.fixture

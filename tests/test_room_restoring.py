@@ -14,10 +14,10 @@ from syncsim.contract import ABSENT, Conflict
 from syncsim.errors import UsageError
 from syncsim.lab.history.records import Commit
 from syncsim.merging import diff, merge, overlay, same
-from syncsim.merging.crediting import value_at
-from syncsim.ui.room.past.resolutions import Resolution, resolutions
-from syncsim.ui.room.past.restoring import Lost, changes_to_restore, is_restored, lost_values
-from syncsim.ui.room.record import RunView
+from syncsim.merging.blame import value_at
+from syncsim.ui.room.run_view import RunView
+from syncsim.ui.room.versions.resolutions import Resolution, resolutions
+from syncsim.ui.room.versions.restoring import Lost, changes_to_restore, is_restored, lost_values
 from tests.edit_scripts import Sides, templates
 from tests.template_examples import changed, good
 

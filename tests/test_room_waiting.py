@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from syncsim.lab.engines.runner import run
-from syncsim.ui.room.record import RunView
+from syncsim.ui.room.run_view import RunView
 from syncsim.ui.room.timing.chart_table import rows
 from syncsim.ui.room.timing.waiting import (
     pending,

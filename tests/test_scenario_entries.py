@@ -10,7 +10,7 @@ from syncsim.lab.grading.probes import QUESTIONS, questions_of
 from syncsim.lab.scenarios import ENTRIES, SCENARIOS, expectations, scenario
 from syncsim.lab.scenarios.entry import Asked, Button, CatalogueEntry
 from syncsim.lab.scenarios.mission import SCENARIOS as SIX
-from syncsim.ui.plays import PLAYS, RunButton, plays_of
+from syncsim.ui.run_buttons import PLAYS, RunButton, plays_of
 
 
 def test_the_command_line_names_each_scenario() -> None:

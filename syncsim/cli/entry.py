@@ -12,12 +12,26 @@ from typing import Any, Final, NoReturn
 
 import typer
 
-from syncsim.cli import backup_commands, command_io, herd, laboratory, showing, store_by_hand
+from syncsim.cli import (
+    backup_commands,
+    command_io,
+    lab_commands,
+    load_commands,
+    report_commands,
+    template_commands,
+)
 from syncsim.cli.application import app
 from syncsim.cli.command_io import FAILED, INTERRUPTED, USAGE
 from syncsim.masking import masked
 
-__all__ = ["backup_commands", "herd", "laboratory", "main", "showing", "store_by_hand"]
+__all__ = [
+    "backup_commands",
+    "lab_commands",
+    "load_commands",
+    "main",
+    "report_commands",
+    "template_commands",
+]
 
 ParseError: Final[type[Exception]] = typer.BadParameter.__mro__[1]
 """What every complaint of the parser derives from; typer exports only this child of it."""

@@ -21,8 +21,8 @@ from syncsim.merging.identity import (
     segment,
     step,
 )
+from syncsim.merging.json_guard import only_json
 from syncsim.merging.ordering import moved
-from syncsim.merging.refusing import only_json
 
 Kind: TypeAlias = Literal["added", "removed", "changed", "moved"]
 _Row: TypeAlias = tuple[str, Kind, JSON, JSON]

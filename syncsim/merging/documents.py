@@ -12,8 +12,8 @@ from syncsim.contract import ABSENT, JSON, Conflict, Document
 from syncsim.merging.differences import Change, changed_paths, diff
 from syncsim.merging.identity import TEMPLATE_KEYS, TEMPLATE_ROOT, KeyMap, compile_keys, same
 from syncsim.merging.invariants import mend
+from syncsim.merging.json_guard import only_json
 from syncsim.merging.moves import gather_moves
-from syncsim.merging.refusing import only_json
 from syncsim.merging.three_way import ThreeWay
 
 __all__ = [

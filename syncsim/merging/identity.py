@@ -16,7 +16,7 @@ import orjson
 
 from syncsim.contract import JSON
 from syncsim.errors import SyncError, UsageError
-from syncsim.merging.refusing import refuse_odd
+from syncsim.merging.json_guard import refuse_odd
 
 KeyMap: TypeAlias = Mapping[str, str | Sequence[str]]
 """Path pattern of a keyed list (`*` = any key or element) to the attribute, or the attributes that

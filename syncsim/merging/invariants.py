@@ -25,7 +25,7 @@ from syncsim.merging.identity import (
     step,
 )
 from syncsim.merging.three_way import ThreeWay
-from syncsim.template.known import is_field
+from syncsim.template.validation_cache import is_field
 
 DEPENDENT: Final = ("default", "required", "validation", "options", "type")
 """The attributes of a field that limit each other, in the order in which they are taken back."""

@@ -15,7 +15,7 @@ from syncsim import exact
 from syncsim.contract import JSON, Conflict, Document, Revision, Row, Snapshot, Write
 from syncsim.errors import InvalidTemplateError, SyncError
 from syncsim.merging import changed_paths, merge, overlay, same
-from syncsim.merging.crediting import Version, authors
+from syncsim.merging.blame import Version, authors
 from syncsim.merging.paths import above, way
 from syncsim.template import canonical, check_json, validate, view
 from syncsim.template.frozen import thaw

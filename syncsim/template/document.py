@@ -15,7 +15,6 @@ from syncsim.contract import BACKGROUND, JSON, Document
 from syncsim.errors import InvalidTemplateError, UsageError
 from syncsim.template import schema as template_schema
 from syncsim.template.frozen import FrozenDict
-from syncsim.template.known import SORTED, proven, remember, thawed, validated, view
 from syncsim.template.rules import Schema
 from syncsim.template.schema import MAX_FIELDS, MAX_SECTIONS
 from syncsim.template.strict_json import (
@@ -26,6 +25,7 @@ from syncsim.template.strict_json import (
     excerpt,
     read,
 )
+from syncsim.template.validation_cache import SORTED, proven, remember, thawed, validated, view
 
 __all__ = [
     "MAX_BYTES",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from syncsim.ui.room.opening import control_room
     from syncsim.ui.sequence_html import SequenceDiagram, sequence_page, write_page
 
-_ROOMS = {
+_LAZY_NAMES = {
     "SequenceDiagram": "sequence_html",
     "control_room": "room.opening",
     "sequence_page": "sequence_html",
@@ -36,4 +36,4 @@ def __getattr__(name: str) -> object:
         name = new
     if name not in __all__:
         raise AttributeError(f"module 'syncsim.ui' has no attribute {name!r}")
-    return getattr(import_module(f"syncsim.ui.{_ROOMS[name]}"), name)
+    return getattr(import_module(f"syncsim.ui.{_LAZY_NAMES[name]}"), name)

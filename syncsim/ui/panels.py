@@ -14,8 +14,8 @@ from syncsim.events import kinds
 from syncsim.events.kinds import Event
 from syncsim.events.live_log import clock_time, printable
 from syncsim.lab.results.run import Run
+from syncsim.ui.dashboard_state import DashboardState
 from syncsim.ui.drawing import INK, STYLES, Style
-from syncsim.ui.standing import DashboardState
 
 STYLE: Final = f"""<style>
 .syncsim {{ color: {INK}; background: #fff; border: 1px solid #ccc; border-radius: 4px;

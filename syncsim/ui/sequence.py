@@ -18,10 +18,10 @@ from syncsim.lab.history.records import History
 from syncsim.lab.results.run import Run, Setting
 from syncsim.lab.simulation.explore import FailingSchedule
 from syncsim.lab.simulation.simulated_run import SimulatedRun
+from syncsim.ui.diagram_steps import DiagramStep, from_history
 from syncsim.ui.drawing import counted, frame_of, person
-from syncsim.ui.happenings import DiagramStep, from_history
+from syncsim.ui.trace_steps import from_sights
 from syncsim.ui.violation import LeafHistory, ProofMark, marks, proof
-from syncsim.ui.watched_steps import from_sights
 
 if TYPE_CHECKING:
     import pandas

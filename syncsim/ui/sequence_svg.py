@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Final
 
-from syncsim.ui.happenings import Kind, cut, duration
+from syncsim.ui.diagram_steps import Kind, cut, duration
 from syncsim.ui.sequence import OTHERS, Diagram, Lane, Step
 
 GUTTER: Final = 104

@@ -16,7 +16,7 @@ from syncsim.contract import ABSENT, BACKGROUND, JSON, Document
 from syncsim.lab.history.expected_state import Path, differences, intended, pointer, same, value_at
 from syncsim.lab.history.findings import Finding
 from syncsim.lab.history.records import Commit, History, Operation
-from syncsim.ui.happenings import DiagramStep, cut, name
+from syncsim.ui.diagram_steps import DiagramStep, cut, name
 
 MOST_LEAVES: Final = 6
 

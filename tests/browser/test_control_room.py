@@ -18,7 +18,7 @@ import nbformat
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from syncsim.ui.plays import PLAYS
+from syncsim.ui.run_buttons import PLAYS
 from tests.browser.conftest import OF_ANYWIDGET, PROJECT, Visit
 from tests.browser.test_report_page import CONTRASTS
 from tests.browser.test_room_under_load import crowded

@@ -21,7 +21,7 @@ import ipywidgets
 from syncsim.lab.solutions.broken.rude_job import build
 from syncsim.lab.engines.runner import run
 from syncsim.ui.room.figures import FiguresPanel
-from syncsim.ui.room.record import Record
+from syncsim.ui.room.run_view import Record
 
 name = {HOSTILE!r}
 storm = Record.of(run("perfect-storm", on="simulation", users=20, seed=7))

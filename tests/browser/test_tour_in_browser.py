@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from syncsim.ui.plays import PLAYS
+from syncsim.ui.run_buttons import PLAYS
 from tests.browser.conftest import Visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]

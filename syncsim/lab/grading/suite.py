@@ -6,11 +6,11 @@ here: an examination says what was found, how often, and which token shows it ag
 **One defect costs one code**, in three rings. Within an operation and within a run
 `findings.apply_precedence` sees to it. Across runs a code may be lost by independent evidence, with
 one exception: `D2` silences `M3`, `S1` and `S2` in the whole examination. An endless loop of
-retries is one loop, whichever run looks at it: where it wins after a hundred attempts the run shows too many
-of them, where that took long a slow update, where it was cut off a retry that never succeeds. No
-other code reaches beyond its run: a crash or deadlock silences its own run only, since a run
-without it is evidence of its own, and a solution can give up too early under one load and go on too
-long under another.
+retries is one loop, whichever run looks at it: where it wins after a hundred attempts the run shows
+too many of them, where that took long a slow update, where it was cut off a retry that never
+succeeds. No other code reaches beyond its run: a crash or deadlock silences its own run only, since
+a run without it is evidence of its own, and a solution can give up too early under one load and go
+on too long under another.
 
 **Enough is enough.** A question ends after `MOST_ENDLESS` runs without an end, and after one once
 `ENDLESS_IN_ALL` were seen. It ends at the first run that got stuck, as that costs real time; once

@@ -23,7 +23,7 @@ _FROM_FILES = (
 """Modules that are solutions and nothing else begin with this, so they may be run anew."""
 
 _CORE = Path(__file__).parents[2]
-_ROOMS = (
+_REFERENCE = (
     *("", "cache/", "events/", "merging/", "runtime/", "service/", "store/", "system/"),
     "template/",
 )
@@ -80,7 +80,7 @@ def _fingerprint(name: str, file: str | None, place: str) -> str:
         return sha256(name.encode()).hexdigest()[:8]
     files = [Path(file)]
     if files[0].parent == _CORE / "service":
-        files = sorted(file for room in _ROOMS for file in _CORE.glob(f"{room}*.py"))
+        files = sorted(file for room in _REFERENCE for file in _CORE.glob(f"{room}*.py"))
     digest = sha256(place.encode())
     for path in files:
         digest.update(path.read_bytes())

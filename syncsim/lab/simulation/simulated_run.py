@@ -26,12 +26,12 @@ from syncsim.lab.recording.history_builder import assemble, final
 from syncsim.lab.recording.recorder import ObservedLog
 from syncsim.lab.results.run import Run, Setting
 from syncsim.lab.scenarios import DEFAULT_TEMPLATE, Part, Scenario
-from syncsim.lab.simulation.acting import Act
 from syncsim.lab.simulation.choices import Choice, Choices, Replayed, Seeded
 from syncsim.lab.simulation.environment import SimulatedEnvironment
 from syncsim.lab.simulation.faults import Faults
 from syncsim.lab.simulation.isolated_solution import IsolatedSolution
 from syncsim.lab.simulation.known_documents import KnownDocuments
+from syncsim.lab.simulation.performing import Act
 from syncsim.lab.simulation.run_resources import RunResources, VirtualClock
 from syncsim.lab.simulation.scheduler import PATIENCE_S, START_S, Scheduler
 from syncsim.lab.simulation.step_results import (

@@ -23,9 +23,9 @@ from syncsim.lab.history.findings import Finding
 from syncsim.lab.results.run import Run
 from syncsim.runtime.environment import SystemClock
 from syncsim.ui import panels
-from syncsim.ui.played import played_frame
-from syncsim.ui.player import Began, Ended, RunQueue, drained
-from syncsim.ui.plays import PLAYS, RunRequest
+from syncsim.ui.run_buttons import PLAYS, RunRequest
+from syncsim.ui.run_queue import Began, Ended, RunQueue, drained
+from syncsim.ui.runs_table import played_frame
 
 try:
     import ipywidgets  # type: ignore[import-untyped]
@@ -35,17 +35,17 @@ except ImportError:
 from syncsim.ui.pressing import Buttons, below
 from syncsim.ui.room.feed import Feed
 from syncsim.ui.room.figures import FiguresPanel
-from syncsim.ui.room.keeping import RunStores
 from syncsim.ui.room.live import Live
 from syncsim.ui.room.live_versions import LiveVersions
-from syncsim.ui.room.past.conflict_panel import ConflictPanel
-from syncsim.ui.room.past.history_panel import HistoryPanel
-from syncsim.ui.room.past.look import GROUNDS, INKS
-from syncsim.ui.room.record import RunView
+from syncsim.ui.room.panel_tabs import Panel, PanelTabs, VerdictPanel
 from syncsim.ui.room.replay import Replay
+from syncsim.ui.room.run_session import FinishedRun, RunSession, saved_run
+from syncsim.ui.room.run_stores import RunStores
+from syncsim.ui.room.run_view import RunView
 from syncsim.ui.room.selectors import Selectors
-from syncsim.ui.room.shelf import Panel, PanelTabs, VerdictPanel
-from syncsim.ui.room.stage import FinishedRun, RunSession, saved_run
+from syncsim.ui.room.versions.conflict_panel import ConflictPanel
+from syncsim.ui.room.versions.history_panel import HistoryPanel
+from syncsim.ui.room.versions.look import GROUNDS, INKS
 
 if TYPE_CHECKING:
     import pandas

@@ -15,10 +15,10 @@ from typing import Final
 from syncsim.contract import JSON
 from syncsim.events.kinds import Event
 from syncsim.events.live_log import detail, printable, render
+from syncsim.ui.dashboard_state import DashboardState
 from syncsim.ui.drawing import person
 from syncsim.ui.panels import is_left_out, look_of, status_facts
 from syncsim.ui.room.live import Card, Live, LogRow
-from syncsim.ui.standing import DashboardState
 
 CAPACITY: Final = 100_000
 """Events that may wait for a frame; those beyond are counted as skipped."""

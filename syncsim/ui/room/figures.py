@@ -16,7 +16,7 @@ from syncsim.contract import JSON, Clock
 from syncsim.errors import MissingExtraError, UsageError
 from syncsim.runtime.environment import SystemClock
 from syncsim.ui import charts, panels
-from syncsim.ui.room.record import RunView
+from syncsim.ui.room.run_view import RunView
 from syncsim.ui.room.timing import chart_table
 from syncsim.ui.room.timing.cache_states import caches
 from syncsim.ui.room.timing.job_axis import job_axis

@@ -14,7 +14,7 @@ from syncsim.lab.scenarios import DEFAULT_TEMPLATE
 from syncsim.lab.solutions import broken
 from syncsim.service.retry import POLICIES
 from syncsim.template.samples import sample_names
-from syncsim.ui.plays import RunRequest
+from syncsim.ui.run_buttons import RunRequest
 
 FILE: Final = "a file"
 LIVE: Final = "live threads"

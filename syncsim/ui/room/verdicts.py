@@ -15,8 +15,8 @@ from syncsim.lab.history.findings import INCONCLUSIVE, NOTE, TITLES, Finding
 from syncsim.lab.results.run import Run
 from syncsim.ui.drawing import counted
 from syncsim.ui.panels import verdict_of
-from syncsim.ui.room.past.look import STYLE as LOOK_STYLE
-from syncsim.ui.room.past.look import toned
+from syncsim.ui.room.versions.look import STYLE as LOOK_STYLE
+from syncsim.ui.room.versions.look import toned
 
 STYLE: Final = f"""{LOOK_STYLE}<style>
 .sync-verdicts {{ display: flex; flex-wrap: wrap; gap: 8px; align-items: flex-start; }}

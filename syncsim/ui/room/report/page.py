@@ -22,9 +22,6 @@ from syncsim.lab.scenarios import expectations
 from syncsim.ui.drawing import counted
 from syncsim.ui.panels import verdict_of
 from syncsim.ui.room.html_table import html_table
-from syncsim.ui.room.past.audit import audit_rows, count_of
-from syncsim.ui.room.past.conflict_view import conflict_view
-from syncsim.ui.room.record import RunView
 from syncsim.ui.room.report.log import SCRIPT, log_section
 from syncsim.ui.room.report.pictures import (
     MOST_ROWS,
@@ -35,6 +32,9 @@ from syncsim.ui.room.report.pictures import (
     retry_picture,
 )
 from syncsim.ui.room.report.style import STYLE
+from syncsim.ui.room.run_view import RunView
+from syncsim.ui.room.versions.audit import audit_rows, count_of
+from syncsim.ui.room.versions.conflict_view import conflict_view
 from syncsim.ui.sequence import sequence
 from syncsim.ui.sequence_html import diagram_figure, leaf_tables
 from syncsim.ui.sequence_svg import WIDTH, escape

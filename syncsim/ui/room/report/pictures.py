@@ -14,9 +14,8 @@ from syncsim.contract import JSON
 from syncsim.events.live_log import printable
 from syncsim.lab.results.figures import percentile
 from syncsim.ui.charts import SLOWEST_MS
+from syncsim.ui.diagram_steps import cut
 from syncsim.ui.drawing import STYLES, counted, person
-from syncsim.ui.happenings import cut
-from syncsim.ui.room.record import RunView
 from syncsim.ui.room.report.svg import (
     LEFT,
     LONGEST,
@@ -29,6 +28,7 @@ from syncsim.ui.room.report.svg import (
     text,
     ticks,
 )
+from syncsim.ui.room.run_view import RunView
 from syncsim.ui.room.timing.moments import TimelineMoment, What, cooldowns, moments
 from syncsim.ui.room.timing.speed import PERCENTILES, answers
 from syncsim.ui.sequence_svg import escape

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Final
 
 from syncsim.ui.drawing import INK, STYLES
-from syncsim.ui.room.past.look import INKS
-from syncsim.ui.room.past.look import STYLE as PAST_STYLE
+from syncsim.ui.room.versions.look import INKS
+from syncsim.ui.room.versions.look import STYLE as PAST_STYLE
 from syncsim.ui.sequence_html import CELL_STYLE
 from syncsim.ui.sequence_svg import DARK as SEQUENCE_DARK
 from syncsim.ui.sequence_svg import STYLE as SEQUENCE_STYLE

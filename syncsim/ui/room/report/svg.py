@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from syncsim.events.live_log import printable
-from syncsim.ui.happenings import cut
+from syncsim.ui.diagram_steps import cut
 from syncsim.ui.sequence_svg import escape
 
 WIDTH: Final = 960

@@ -15,7 +15,7 @@ from syncsim.contract import BACKGROUND, JSON
 from syncsim.events import kinds
 from syncsim.events.kinds import Event
 from syncsim.ui.drawing import STYLES, Style, counted, lanes, new_figure, person, typed
-from syncsim.ui.room.record import RunView
+from syncsim.ui.room.run_view import RunView
 from syncsim.ui.room.timing.moments import commits
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from syncsim.contract import JSON
 from syncsim.lab.checkers.policy import COOLDOWN_S
 from syncsim.ui.drawing import INK, STYLES, Style, counted, lanes, new_figure, person, typed
-from syncsim.ui.room.record import RunView
+from syncsim.ui.room.run_view import RunView
 from syncsim.ui.room.timing.moments import TimelineMoment, What, cooldowns, moments
 
 if TYPE_CHECKING:

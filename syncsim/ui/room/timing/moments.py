@@ -15,7 +15,7 @@ from syncsim.contract import BACKGROUND
 from syncsim.events import kinds
 from syncsim.events.kinds import Event
 from syncsim.lab.checkers.policy import COOLDOWN_S
-from syncsim.ui.room.record import RunView, Version, number_of
+from syncsim.ui.room.run_view import RunView, Version, number_of
 
 What: TypeAlias = Literal[
     "created", "commit", "wrote", "violation", "skipped", "unchanged", "failed"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from syncsim.ui.charts import attempts_histogram
-from syncsim.ui.room.record import RunView
+from syncsim.ui.room.run_view import RunView
 from syncsim.ui.timeline import retry_timeline
 
 if TYPE_CHECKING:

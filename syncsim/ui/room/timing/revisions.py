@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from syncsim.contract import BACKGROUND, JSON
 from syncsim.ui.drawing import INK, STYLES, Style, counted, new_figure, person, typed
-from syncsim.ui.room.record import RunView
+from syncsim.ui.room.run_view import RunView
 from syncsim.ui.room.timing.moments import TimelineMoment, commits
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from syncsim.events.kinds import Event
 from syncsim.lab.results.figures import percentile
 from syncsim.ui.charts import SLOWEST_MS
 from syncsim.ui.drawing import INK, STYLES, Style, counted, new_figure, person, typed
-from syncsim.ui.room.record import RunView
+from syncsim.ui.room.run_view import RunView
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go  # type: ignore[import-untyped]

@@ -10,7 +10,7 @@ from syncsim.events.kinds import Event
 from syncsim.events.live_log import detail
 from syncsim.events.tracing import Span, Trace, trace
 from syncsim.ui.drawing import INK, STYLES, Style, counted, lanes, new_figure, person, typed
-from syncsim.ui.room.record import RunView, Version
+from syncsim.ui.room.run_view import RunView, Version
 from syncsim.ui.timeline import QUEUE
 from syncsim.ui.updates import UpdateTrace, updates
 

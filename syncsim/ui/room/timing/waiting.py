@@ -11,7 +11,7 @@ from syncsim.events import kinds
 from syncsim.events.kinds import Event
 from syncsim.events.live_log import printable
 from syncsim.ui.drawing import INK, STYLES, Style, counted, new_figure, person
-from syncsim.ui.room.record import RunView
+from syncsim.ui.room.run_view import RunView
 from syncsim.ui.timeline import QUEUE
 
 if TYPE_CHECKING:

@@ -12,17 +12,17 @@ from syncsim.contract import JSON, Outcome
 from syncsim.errors import MissingExtraError
 from syncsim.ui import panels
 from syncsim.ui.drawing import person
-from syncsim.ui.room.past.conflict_view import MOST_CARDS, conflict_rows, conflict_view
-from syncsim.ui.room.past.errands import BackgroundTasks, failure
-from syncsim.ui.room.past.exports import Exports
-from syncsim.ui.room.past.look import STYLE, toned
-from syncsim.ui.room.past.resolutions import Resolution, chosen, holdings, resolutions
-from syncsim.ui.room.past.restoring import Lost, is_restored, lost_values
-from syncsim.ui.room.past.store_past import NO_STORE
-from syncsim.ui.room.past.tables import MOST_ROWS, html_table
-from syncsim.ui.room.past.value_cells import value_cell
-from syncsim.ui.room.past.word_marks import visible
-from syncsim.ui.room.record import RunView, Version
+from syncsim.ui.room.run_view import RunView, Version
+from syncsim.ui.room.versions.background_tasks import BackgroundTasks, failure
+from syncsim.ui.room.versions.conflict_view import MOST_CARDS, conflict_rows, conflict_view
+from syncsim.ui.room.versions.exports import Exports
+from syncsim.ui.room.versions.look import STYLE, toned
+from syncsim.ui.room.versions.resolutions import Resolution, chosen, holdings, resolutions
+from syncsim.ui.room.versions.restoring import Lost, is_restored, lost_values
+from syncsim.ui.room.versions.store_past import NO_STORE
+from syncsim.ui.room.versions.tables import MOST_ROWS, html_table
+from syncsim.ui.room.versions.value_cells import value_cell
+from syncsim.ui.room.versions.word_marks import visible
 
 try:
     import ipywidgets  # type: ignore[import-untyped]

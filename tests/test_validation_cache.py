@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from syncsim.errors import InvalidTemplateError
-from syncsim.template import encode, known, validate, view
+from syncsim.template import encode, validate, validation_cache, view
 from syncsim.template.frozen import FrozenDict, FrozenList, freeze, thaw
 from syncsim.template.samples import generate
 from tests.template_examples import changed, good, refusal
@@ -19,11 +19,15 @@ from tests.template_examples import changed, good, refusal
 @pytest.fixture(autouse=True)
 def nothing_known() -> None:
     """What other tests made known is forgotten, as when the memories were full."""
-    memories: list[Any] = [known._LISTS, known._VIEWS]
+    memories: list[Any] = [validation_cache._LISTS, validation_cache._VIEWS]
     memories += [
         judge._known
-        for judge in (*known._PARTS.values(), known._FIELDS, known._SECTIONS)
-        if isinstance(judge, known.CachingValidator)
+        for judge in (
+            *validation_cache._PARTS.values(),
+            validation_cache._FIELDS,
+            validation_cache._SECTIONS,
+        )
+        if isinstance(judge, validation_cache.CachingValidator)
     ]
     for memory in memories:
         memory.clear()
@@ -33,13 +37,13 @@ def nothing_known() -> None:
 def checked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The values whose rules are looked at from here on."""
     seen: list[Any] = []
-    judged = known.Validator._judged
+    judged = validation_cache.Validator._judged
 
-    def counted(self: known.Validator, value: Any) -> Any:
+    def counted(self: validation_cache.Validator, value: Any) -> Any:
         seen.append(value)
         return judged(self, value)
 
-    monkeypatch.setattr(known.Validator, "_judged", counted)
+    monkeypatch.setattr(validation_cache.Validator, "_judged", counted)
     return seen
 
 
@@ -136,7 +140,7 @@ def test_a_refused_document_leaves_nothing_behind_that_vouches_for_it() -> None:
 
 def test_the_memories_hold_no_more_than_what_they_count() -> None:
     """orjson takes 4 KiB for each of its answers; a memory of thousands must not keep that."""
-    memo = known.CachingValidator(known.FIELDS.element)
+    memo = validation_cache.CachingValidator(validation_cache.FIELDS.element)
     fields = generate(200, 5)["fields"]
     memo.recall(fields[0])
     tracemalloc.start()

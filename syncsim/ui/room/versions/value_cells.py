@@ -8,7 +8,7 @@ from typing import Final
 
 from syncsim.contract import ABSENT, JSON
 from syncsim.merging import same
-from syncsim.ui.room.past.word_marks import marked, marked_short, visible
+from syncsim.ui.room.versions.word_marks import marked, marked_short, visible
 
 LONG: Final = 120
 """Characters of a value that a cell shows; the rest is a click away."""

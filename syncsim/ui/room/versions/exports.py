@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from syncsim.errors import MissingExtraError
 from syncsim.ui import panels
-from syncsim.ui.room.past.errands import BackgroundTasks
-from syncsim.ui.room.past.tables import Rows, csv_text, download_link, json_text
+from syncsim.ui.room.versions.background_tasks import BackgroundTasks
+from syncsim.ui.room.versions.tables import Rows, csv_text, download_link, json_text
 
 try:
     import ipywidgets  # type: ignore[import-untyped]

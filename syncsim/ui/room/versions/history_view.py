@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from syncsim.ui.room.past.audit import audit_rows, count_of
-from syncsim.ui.room.past.tables import MOST_ROWS, html_table
-from syncsim.ui.room.record import RunView, Version
+from syncsim.ui.room.run_view import RunView, Version
+from syncsim.ui.room.versions.audit import audit_rows, count_of
+from syncsim.ui.room.versions.tables import MOST_ROWS, html_table
 
 PAGE_COLUMNS = ("when", "who", "what", "why", "version", "base", "conflicts")
 """Columns of the audit trail on a page; the files have them all."""

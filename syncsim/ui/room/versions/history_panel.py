@@ -13,18 +13,18 @@ from syncsim.events.live_log import clock_time
 from syncsim.merging import diff
 from syncsim.ui import panels
 from syncsim.ui.drawing import counted, person
-from syncsim.ui.room.past.audit import audit_rows, kind_of
-from syncsim.ui.room.past.diff_view import diff_rows, diff_view, tally
-from syncsim.ui.room.past.errands import BackgroundTasks, failure
-from syncsim.ui.room.past.exports import Exports
-from syncsim.ui.room.past.history_view import audit_table, templates, versions_of
-from syncsim.ui.room.past.look import STYLE, toned
-from syncsim.ui.room.past.resolutions import chosen, holdings
-from syncsim.ui.room.past.store_past import NO_STORE
-from syncsim.ui.room.past.tables import html_table
-from syncsim.ui.room.past.version_line import version_line
-from syncsim.ui.room.past.word_marks import visible
-from syncsim.ui.room.record import RunView, Version
+from syncsim.ui.room.run_view import RunView, Version
+from syncsim.ui.room.versions.audit import audit_rows, kind_of
+from syncsim.ui.room.versions.background_tasks import BackgroundTasks, failure
+from syncsim.ui.room.versions.diff_view import diff_rows, diff_view, tally
+from syncsim.ui.room.versions.exports import Exports
+from syncsim.ui.room.versions.history_view import audit_table, templates, versions_of
+from syncsim.ui.room.versions.look import STYLE, toned
+from syncsim.ui.room.versions.resolutions import chosen, holdings
+from syncsim.ui.room.versions.store_past import NO_STORE
+from syncsim.ui.room.versions.tables import html_table
+from syncsim.ui.room.versions.version_line import version_line
+from syncsim.ui.room.versions.word_marks import visible
 
 try:
     import ipywidgets  # type: ignore[import-untyped]

@@ -16,8 +16,8 @@ from syncsim.masking import masked
 from syncsim.runtime.wiring import connect, default_url
 from syncsim.store.engines import locate
 from syncsim.template import check_user
-from syncsim.ui.room.past.restoring import Lost, changes_to_restore
-from syncsim.ui.room.record import RunView
+from syncsim.ui.room.run_view import RunView
+from syncsim.ui.room.versions.restoring import Lost, changes_to_restore
 
 if TYPE_CHECKING:
     from syncsim.runtime.connection import Connection

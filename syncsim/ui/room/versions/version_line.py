@@ -11,11 +11,11 @@ from html import escape
 from typing import Final
 
 from syncsim.events.live_log import clock_time
+from syncsim.ui.diagram_steps import cut
 from syncsim.ui.drawing import STYLES, counted, person
-from syncsim.ui.happenings import cut
-from syncsim.ui.room.past.audit import kind_of
-from syncsim.ui.room.past.word_marks import visible
-from syncsim.ui.room.record import Version
+from syncsim.ui.room.run_view import Version
+from syncsim.ui.room.versions.audit import kind_of
+from syncsim.ui.room.versions.word_marks import visible
 
 MOST_SHOWN: Final = 60
 """Versions that are drawn, the newest ones; the audit trail has them all."""

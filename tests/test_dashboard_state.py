@@ -8,7 +8,7 @@ import pytest
 from syncsim.events.kinds import Event
 from syncsim.runtime.wiring import connect
 from syncsim.template.samples import sample
-from syncsim.ui.standing import DashboardState
+from syncsim.ui.dashboard_state import DashboardState
 
 
 def event(kind: str, user: str | None = "ann", update_id: str = "u", **facts: Any) -> Event:

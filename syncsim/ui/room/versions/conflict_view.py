@@ -15,17 +15,17 @@ from typing import Final
 from syncsim.contract import JSON
 from syncsim.events.live_log import clock_time
 from syncsim.ui.drawing import counted, person
-from syncsim.ui.room.past.look import toned
-from syncsim.ui.room.past.resolutions import FATES, Fate, Leaf, Resolution, chosen
-from syncsim.ui.room.past.value_cells import (
+from syncsim.ui.room.run_view import RunView, Version
+from syncsim.ui.room.versions.look import toned
+from syncsim.ui.room.versions.resolutions import FATES, Fate, Leaf, Resolution, chosen
+from syncsim.ui.room.versions.value_cells import (
     UNCHANGED,
     change_cell,
     json_text,
     moved_cell,
     value_cell,
 )
-from syncsim.ui.room.past.word_marks import marked_text, visible
-from syncsim.ui.room.record import RunView, Version
+from syncsim.ui.room.versions.word_marks import marked_text, visible
 
 MOST_CARDS: Final = 5
 """Updates that the view shows in full when none is selected, the newest first."""

@@ -15,9 +15,9 @@ from typing import Any, Final, Literal, TypeAlias
 from syncsim.contract import ABSENT, JSON, Conflict, Document
 from syncsim.events import kinds
 from syncsim.merging import Change, diff, same
-from syncsim.merging.crediting import value_at
+from syncsim.merging.blame import value_at
 from syncsim.merging.display import label
-from syncsim.ui.room.record import RunView, Version, number_of
+from syncsim.ui.room.run_view import RunView, Version, number_of
 
 Fate: TypeAlias = Literal["overridden", "taken back", "set back", "preserved"]
 """`overridden`: two changed it, the later one's value is kept; `taken back`: the earlier one's, as

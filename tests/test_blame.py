@@ -11,7 +11,7 @@ import pytest
 
 from syncsim import connect
 from syncsim.contract import Outcome
-from syncsim.merging import crediting
+from syncsim.merging import blame
 from syncsim.runtime.connection import Connection
 from syncsim.template.samples import sample
 
@@ -116,10 +116,10 @@ def test_what_lies_too_far_back_is_credited_to_nobody(
     sync: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rather than to the wrong one; the history tells."""
-    monkeypatch.setattr(crediting, "LOOK_BACK_BYTES", 1)
+    monkeypatch.setattr(blame, "LOOK_BACK_BYTES", 1)
     base = sync.get_template(TID, user="ann")
     sync.update_template(TID, {"name": "by ben"}, user="ben", base=base)
-    for n in range(crediting.LOOK_BACK):
+    for n in range(blame.LOOK_BACK):
         sync.update_template(TID, {"description": f"{n}"}, user="cem")
     (conflict,) = sync.update_template(TID, {"name": "mine"}, user="dora", base=base).conflicts
     assert conflict.earlier_by is None

@@ -18,8 +18,8 @@ from syncsim.events.kinds import Event
 from syncsim.lab.history.findings import Finding
 from syncsim.lab.results.run import Run
 from syncsim.lab.results.saved_run import read_run
-from syncsim.ui.plays import RunRequest
-from syncsim.ui.room.record import RunView, Version
+from syncsim.ui.room.run_view import RunView, Version
+from syncsim.ui.run_buttons import RunRequest
 
 MOST_EVENTS: Final = 10_000
 

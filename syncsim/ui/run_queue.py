@@ -16,7 +16,7 @@ from syncsim.events.kinds import Event
 from syncsim.lab.acting.stopping import Stop
 from syncsim.lab.engines.runner import run
 from syncsim.lab.results.run import Run
-from syncsim.ui.plays import RunRequest
+from syncsim.ui.run_buttons import RunRequest
 
 T = TypeVar("T")
 

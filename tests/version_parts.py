@@ -11,7 +11,7 @@ from typing import Any
 from syncsim import connect
 from syncsim.contract import Outcome
 from syncsim.runtime.connection import Connection
-from syncsim.ui.room.record import RunView
+from syncsim.ui.room.run_view import RunView
 from tests.template_examples import good
 
 HOSTILE = (

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from syncsim.contract import ABSENT, JSON, Conflict, Document
 from syncsim.errors import UsageError
 from syncsim.merging import TEMPLATE_KEYS, same
-from syncsim.merging.crediting import value_at
+from syncsim.merging.blame import value_at
 from syncsim.merging.identity import (
     Position,
     attributes_at,
@@ -20,8 +20,8 @@ from syncsim.merging.identity import (
     split,
     step,
 )
-from syncsim.ui.room.past.resolutions import Resolution
-from syncsim.ui.room.record import Version
+from syncsim.ui.room.run_view import Version
+from syncsim.ui.room.versions.resolutions import Resolution
 
 
 @dataclass(frozen=True, slots=True)

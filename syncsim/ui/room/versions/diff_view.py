@@ -9,16 +9,16 @@ from syncsim.contract import ABSENT, JSON, Document
 from syncsim.merging import Change, diff
 from syncsim.merging.display import label
 from syncsim.ui.drawing import counted
-from syncsim.ui.room.past.look import toned
-from syncsim.ui.room.past.resolutions import place
-from syncsim.ui.room.past.value_cells import (
+from syncsim.ui.room.versions.look import toned
+from syncsim.ui.room.versions.resolutions import place
+from syncsim.ui.room.versions.value_cells import (
     SIGNS,
     change_cell,
     json_text,
     moved_cell,
     value_cell,
 )
-from syncsim.ui.room.past.word_marks import marked_text, visible
+from syncsim.ui.room.versions.word_marks import marked_text, visible
 
 MOST_CHANGES: Final = 100
 """Changes that the view shows; the rows have them all."""

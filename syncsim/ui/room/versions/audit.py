@@ -14,11 +14,11 @@ from syncsim.contract import JSON
 from syncsim.events import kinds
 from syncsim.events.kinds import Event
 from syncsim.merging import diff
+from syncsim.ui.diagram_steps import cut
 from syncsim.ui.drawing import counted, person
-from syncsim.ui.happenings import cut
-from syncsim.ui.room.past.diff_view import in_words
-from syncsim.ui.room.past.resolutions import Resolution, resolutions
-from syncsim.ui.room.record import RunView, Version
+from syncsim.ui.room.run_view import RunView, Version
+from syncsim.ui.room.versions.diff_view import in_words
+from syncsim.ui.room.versions.resolutions import Resolution, resolutions
 
 MOST_KIND: Final = 40
 """Characters of a kind that a solution made up."""

@@ -14,7 +14,7 @@ from typing import Final
 from syncsim.contract import JSON
 from syncsim.lab.simulation.simulated_run import SimulatedRun
 from syncsim.lab.simulation.step_results import StepResult
-from syncsim.ui.happenings import DiagramStep, Kind, Narrator, cut, lost, name, wait, written
+from syncsim.ui.diagram_steps import DiagramStep, Kind, Narrator, cut, lost, name, wait, written
 
 
 def from_sights(run: SimulatedRun) -> list[DiagramStep]:

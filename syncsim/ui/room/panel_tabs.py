@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 import ipywidgets  # type: ignore[import-untyped]
 
 from syncsim.lab.results.run import Run
-from syncsim.ui.room.record import RunView
+from syncsim.ui.room.run_view import RunView
 from syncsim.ui.room.verdicts import STYLE, verdict_card, verdict_cards
 
 REDRAW_S: Final = 1.0

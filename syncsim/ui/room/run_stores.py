@@ -13,10 +13,10 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from syncsim.store.engines import locate_by_name
-from syncsim.ui.plays import RunRequest
-from syncsim.ui.room.past.store_past import NO_STORE, StorePast
-from syncsim.ui.room.record import RunView
-from syncsim.ui.room.stage import FinishedRun
+from syncsim.ui.room.run_session import FinishedRun
+from syncsim.ui.room.run_view import RunView
+from syncsim.ui.room.versions.store_past import NO_STORE, StorePast
+from syncsim.ui.run_buttons import RunRequest
 
 T = TypeVar("T")
 
