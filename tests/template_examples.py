@@ -10,14 +10,14 @@ import pytest
 
 from syncsim.errors import InvalidTemplateError
 from syncsim.template import encode
-from syncsim.template.strict_json import excerpt
+from syncsim.template.strict_json import shortened
 
 GONE = object()
 
 
 def named(value: object) -> str:
     """What a case is called after its value: alike in every process, so without addresses."""
-    return re.sub(" at 0x[0-9a-f]+", "", excerpt(value))
+    return re.sub(" at 0x[0-9a-f]+", "", shortened(value))
 
 
 def good() -> dict[str, Any]:

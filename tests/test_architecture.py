@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import json
 import re
 import subprocess
@@ -162,3 +163,37 @@ def test_no_file_holds_more_than_one_idea() -> None:
     """A room of more than 450 lines is two rooms."""
     long = {name(p): n for p in MODULES if (n := len(p.read_text("utf-8").splitlines())) > 450}
     assert long == {}
+
+
+def test_no_two_classes_of_a_module_have_one_name() -> None:
+    """Solutions of the zoo are programs of their own."""
+    places: dict[str, list[str]] = {}
+    for path in MODULES:
+        if not name(path).startswith(("lab.solutions.broken.", "lab.solutions.correct.")):
+            for node in ast.parse(path.read_text("utf-8")).body:
+                if isinstance(node, ast.ClassDef):
+                    places.setdefault(node.name, []).append(name(path))
+    assert {one: where for one, where in places.items() if len(where) > 1} == {}
+
+
+def test_the_glossary_has_at_most_forty_terms() -> None:
+    page = (ROOT.parent / "docs" / "architecture.md").read_text("utf-8")
+    rows = re.findall(r"^\| ([^|]+?) \|", page.partition("## Glossary")[2], re.MULTILINE)
+    assert rows[0] == "term"
+    assert len(rows) - 1 <= 40
+
+
+def test_every_room_stands_in_the_picture_of_the_house() -> None:
+    page = (ROOT.parent / "docs" / "architecture.md").read_text("utf-8")
+    picture = page.partition("```text")[2].partition("```")[0]
+    rooms = {*CORE, *WINGS, *FACES} - {"masking", "exact"}
+    assert {one for one in rooms if not re.search(rf"\b{one}\b", picture)} == set()
+
+
+@pytest.mark.parametrize("former", sorted(FORMER))
+def test_a_former_name_warns_and_is_the_new_one(former: str) -> None:
+    sys.modules.pop(f"syncsim.{former}", None)
+    with pytest.warns(DeprecationWarning, match=r"is now syncsim\.lab\."):
+        old = importlib.import_module(f"syncsim.{former}")
+    for exported in old.__all__:
+        assert getattr(old, exported).__module__ != old.__name__

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from syncsim.contract import Conflict, Document
-from syncsim.lab.checkers import check, inform
-from syncsim.lab.checkers.history_index import VersionLine
-from syncsim.lab.history.findings import Finding, apply_precedence
+from syncsim.lab.checkers import CHECKERS, Checker, Proof, check, inform, judging, proof_of
+from syncsim.lab.checkers.history_index import HistoryIndex, VersionLine
+from syncsim.lab.history.findings import TITLES, Finding, apply_precedence
 from syncsim.lab.history.records import (
     Attempt,
     Commit,
@@ -905,3 +905,25 @@ def test_a_history_survives_json() -> None:
 def test_findings_survive_json() -> None:
     one = Finding("D1", "lost-update", "gone", ("ann-1", "ben-1"))
     assert Finding.from_json(one.to_json()) == one
+
+
+def test_each_checker_names_what_it_may_cost_and_what_proves_it() -> None:
+    """A code of the rubric, and no kind of finding in two places."""
+    kinds = [kind for checker in CHECKERS for kind in checker.proofs]
+    assert len(kinds) == len({*kinds})
+    for checker in CHECKERS:
+        assert {*checker.codes} <= {*TITLES}
+    assert {proof_of(kind) for kind in kinds} == {*Proof} - {Proof.ANSWER}
+    assert proof_of("told-nothing") is Proof.ANSWER
+
+
+def test_a_history_is_shown_to_every_checker_that_is_registered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def judge(index: HistoryIndex, cooldown_s: float) -> list[Finding]:
+        return [Finding("S3", "frozen", f"{len(index.operations)} operations, {cooldown_s:g} s")]
+
+    entry = Checker("frozen", ("S3",), judge, {})
+    monkeypatch.setattr(judging, "CHECKERS", (*CHECKERS, entry))
+    (found,) = check(History((), (), ()), cooldown_s=2.0)
+    assert (found.code, found.message) == ("S3", "0 operations, 2 s")

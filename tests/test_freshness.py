@@ -126,7 +126,7 @@ def test_what_is_known_to_be_old_is_not_asked_about(world: World) -> None:
     for reads in (world.reads, other):
         reads.read("card", "ann")
     row = world.commit("two")
-    world.reads.learn(row, "ben")
+    world.reads.after_commit(row, "ben")
     world.watched.heads_asked = 0
     assert world.reads.row("card", "ann").version == row.version
     assert world.reads.read("card", "ann").version == row.version
@@ -138,7 +138,7 @@ def test_what_is_known_to_be_old_is_not_asked_about(world: World) -> None:
 def test_a_store_that_begins_anew_is_believed(world: World) -> None:
     """A file put in the place of another has lower revisions, which are not old for that."""
     for number in range(5):
-        world.reads.learn(world.commit(f"n{number}"), "ann")
+        world.reads.after_commit(world.commit(f"n{number}"), "ann")
     world.store = MemoryStore(clock=world.clock)
     world.watched.inner = world.store
     row = world.store.create("card", named("anew"), by="ann")
@@ -228,14 +228,14 @@ def test_the_writer_hits_after_an_update_that_cost_no_disk_write(world: World) -
     world.reads.read("card", "ann")
     old = world.on_disk("ann")
     row = world.commit("two", by="ann")
-    world.reads.learn(row, "ann")
+    world.reads.after_commit(row, "ann")
     assert world.on_disk("ann") == old
     assert world.reads.read("card", "ann").document["name"] == "two"
     assert world.watched.bodies_read == 1
 
 
 def test_flush_brings_to_disk_what_was_learned_once(world: World) -> None:
-    world.reads.learn(world.commit("two", by="ann"), "ann")
+    world.reads.after_commit(world.commit("two", by="ann"), "ann")
     world.reads.flush()
     assert world.another().read("card", "ann").document["name"] == "two"
     assert world.watched.bodies_read == 0
@@ -247,15 +247,15 @@ def test_flush_brings_to_disk_what_was_learned_once(world: World) -> None:
 def test_memory_steps_back_for_no_late_writer(world: World) -> None:
     """Two updates of a user are acknowledged in one order and learned in the other."""
     second, third = world.commit("two", by="ann"), world.commit("three", by="ann")
-    world.reads.learn(third, "ann")
-    world.reads.learn(second, "ann")
+    world.reads.after_commit(third, "ann")
+    world.reads.after_commit(second, "ann")
     assert world.reads.read("card", "ann").document["name"] == "three"
     assert world.watched.bodies_read == 0
 
 
 def test_memory_steps_back_for_no_late_reader(world: World) -> None:
     """The stale set: read one; commit and fill two; fill one."""
-    world.watched.after_read = lambda: world.reads.learn(world.commit("two"), "ann")
+    world.watched.after_read = lambda: world.reads.after_commit(world.commit("two"), "ann")
     world.reads.read("card", "ann")
     world.watched.after_read = lambda: None
     assert world.reads.read("card", "ann").document["name"] == "two"
@@ -288,7 +288,7 @@ def test_the_disk_steps_back_for_no_late_reader(world: World) -> None:
 
 
 def test_the_disk_steps_back_for_no_late_flush(world: World) -> None:
-    world.reads.learn(world.commit("two", by="ann"), "ann")
+    world.reads.after_commit(world.commit("two", by="ann"), "ann")
     world.commit("three")
     world.another().read("card", "ann")
     world.reads.flush()
@@ -337,9 +337,9 @@ def test_what_a_deleted_store_left_behind_is_replaced(world: World) -> None:
 def test_forget_drops_what_memory_holds_and_keeps_the_counts(world: World) -> None:
     world.reads.read("card", "ann")
     row = world.commit("two", by="ann")
-    world.reads.learn(row, "ann")
-    world.reads.forget("card", "ann")
-    world.reads.forget("card", "nobody")
+    world.reads.after_commit(row, "ann")
+    world.reads.drop("card", "ann")
+    world.reads.drop("card", "nobody")
     world.reads.flush()
     assert orjson.loads(world.on_disk("ann")["body"])["name"] == "one"
     assert world.reads.read("card", "ann").document["name"] == "two"
@@ -457,7 +457,7 @@ def test_no_fault_of_a_cache_fails_a_read_or_makes_it_stale(
     assert reads.read("card", "ann").document["name"] == "one"
     world.commit("two")
     assert reads.read("card", "ann").document["name"] == "two"
-    reads.learn(world.commit("three"), "ann")
+    reads.after_commit(world.commit("three"), "ann")
     reads.flush()
     assert reads.read("card", "ann").document["name"] == "three"
     assert [kind for kind, _ in world.events()].count("cache.fault") == 1
@@ -475,7 +475,7 @@ def test_a_cache_that_cannot_be_had_is_bypassed_and_warned_about_once(
         assert reads.read("card", "ann").document["name"] == name
         assert reads.read("card", "ann").document["name"] == name  # memory serves all the same
     assert reads.states("card")["ann"].hits == 2
-    reads.learn(world.commit("four"), "ann")
+    reads.after_commit(world.commit("four"), "ann")
     reads.flush()
     assert reads.states("card", ["ben"])["ben"].state == "Empty"
     assert [r.levelno for r in caplog.records] == [logging.WARNING]
@@ -541,9 +541,9 @@ class TwoProcesses(RuleBasedStateMachine):
         row = self.store.compare_and_swap(template_id, version, document, by=user)
         self.clock.sleep(1.0)
         if then == "learn":
-            self.processes[which].learn(row, user)
+            self.processes[which].after_commit(row, user)
         elif then == "forget":
-            self.processes[which].forget(template_id, user)
+            self.processes[which].drop(template_id, user)
         else:
             self.processes[which] = self.started()
 
@@ -646,7 +646,7 @@ def test_memory_holds_no_more_bytes_than_its_capacity(world: World) -> None:
     fill(world, reads, *range(20))
     assert len(reads._memory.slots) == 4
     for number in range(16, 20):
-        reads.forget(f"card{number}", "ann")
+        reads.drop(f"card{number}", "ann")
     fill(world, reads, *range(20))
     assert len([slot for slot in reads._memory.slots.values() if slot.entry]) == 4
 
@@ -677,7 +677,7 @@ def test_a_new_entry_gets_in_where_all_others_are_in_use(world: World) -> None:
 
 def test_an_entry_that_only_memory_holds_goes_to_disk_when_it_has_to_go(world: World) -> None:
     reads = world.another(capacity=2)
-    reads.learn(world.commit("two", by="ann"), "ann")
+    reads.after_commit(world.commit("two", by="ann"), "ann")
     fill(world, reads, 1, 2)
     assert orjson.loads(world.on_disk("ann")["body"])["name"] == "two"
 
@@ -772,7 +772,7 @@ def test_no_thread_reads_anything_older_than_what_was_acknowledged(tmp_path: Pat
             row = store.compare_and_swap("card", version, named(str(number)), by="ann")
             acknowledged[0] = number
             if number % 2:
-                reads.learn(row, "ann")
+                reads.after_commit(row, "ann")
         done.set()
         for thread in threads:
             thread.join(60)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from syncsim.lab.checkers.judging import _PROOFS
 from syncsim.lab.history.findings import Finding
 from syncsim.lab.history.records import History
 from syncsim.lab.simulation.choices import Seeded
@@ -24,7 +25,6 @@ from syncsim.lab.solutions.broken.ten_retries import TenRetries
 from syncsim.lab.solutions.correct.no_cache import NoCache
 from syncsim.ui import SequenceDiagram, sequence_page
 from syncsim.ui.sequence import COLUMNS, MOST_LANES, MOST_STEPS, MOST_USERS, Diagram, sequence
-from syncsim.ui.violation import _PROOFS
 from tests.sequence_parts import NoInvalidation, TwoLocks, failure, lost_update, played
 
 

@@ -15,9 +15,9 @@ from syncsim.template.strict_json import (
     MAX_TEXT_BYTES,
     RuleError,
     check_plain,
-    excerpt,
     read,
     segment,
+    shortened,
 )
 from tests.template_examples import named
 
@@ -76,7 +76,7 @@ def test_text_that_a_lenient_parser_takes_is_refused_with_its_path(
     error = refusal(text)
     assert error.path == path
     assert expected in error.expected
-    assert len(excerpt(error.value)) <= 80
+    assert len(shortened(error.value)) <= 80
 
 
 def test_brackets_in_strings_are_no_nesting() -> None:
@@ -104,7 +104,7 @@ def test_any_text_is_read_or_refused(text: str | bytes) -> None:
         check_plain(read(text))
     except RuleError as error:
         error.path.encode()
-        excerpt(error.value).encode()
+        shortened(error.value).encode()
 
 
 class Shade(Enum):
@@ -147,7 +147,7 @@ def nested(depth: int) -> list[object]:
     "value", [nested(100_000), 10**5000, "x" * 10**6, {"a": {"b": object}}], ids=named
 )
 def test_an_excerpt_of_anything_is_short_and_printable(value: object) -> None:
-    text = excerpt(value)
+    text = shortened(value)
     assert len(text) <= 80
     assert text.isprintable()
 

@@ -27,9 +27,9 @@ from syncsim.template import (
     check_user,
     content_hash,
     encode,
-    known,
     parse,
     validate,
+    validation_cache,
     version_token,
 )
 from syncsim.template.samples import generate
@@ -246,7 +246,7 @@ def test_a_pattern_is_never_run_where_it_could_take_years() -> None:
 
 
 def test_the_memory_is_bounded_and_keeps_working_when_it_is_full() -> None:
-    memo = known.CachingValidator(known.TEMPLATE, limit_bytes=1000)
+    memo = validation_cache.CachingValidator(validation_cache.TEMPLATE, limit_bytes=1000)
     for number in range(100):
         document = {"schema_version": 1, "name": f"Name {number}", "fields": [], "sections": []}
         copy, body = memo.recall(document)

@@ -13,7 +13,7 @@ from typing import Final, NoReturn, TypeAlias
 from syncsim.contract import JSON
 from syncsim.errors import SyncError, UsageError
 from syncsim.template.frozen import FrozenDict, FrozenList
-from syncsim.template.strict_json import excerpt, segment
+from syncsim.template.strict_json import segment, shortened
 
 MAX_NESTING: Final = 200
 """Levels of lists and objects in each other that are surely followed, whatever calls us."""
@@ -88,7 +88,7 @@ def _refuse(value: object, place: _Place, expected: str) -> NoReturn:
     path = ""
     while place is not None:
         place, key = place
-        path = f"/{segment(key) if type(key) in (str, int) else excerpt(key)}{path}"
+        path = f"/{segment(key) if type(key) in (str, int) else shortened(key)}{path}"
         if len(path) > 200:
             path = f"...{path[-200:]}"
             break

@@ -72,7 +72,7 @@ class Connection(SyncService):
         valid = validate(document, template_id)
         timeout_s = max(deadline - self._now(), 0.0)
         row = self._store.create(template_id, valid, by=user, timeout_s=timeout_s)
-        self.reads.learn(row, user)
+        self.reads.after_commit(row, user)
         self._sights.committed(row)
         self._emit("template.created", template_id=template_id, user=user, version=row.version)
         return Snapshot(template_id, row.version, row.document, row.updated_at, row.updated_by)

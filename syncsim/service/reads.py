@@ -113,7 +113,7 @@ class FreshReads:
             return entry
         return self._read_store(template_id)
 
-    def remembered(self, template_id: str, user: str, version: str) -> bytes | None:
+    def cached_body(self, template_id: str, user: str, version: str) -> bytes | None:
         """This version's document in canonical bytes, if the user's entry in memory holds it.
 
         A version never changes, so whether it is the head does not matter.
@@ -122,12 +122,12 @@ class FreshReads:
         entry = None if slot is None else slot.entry
         return None if entry is None or entry.version != version else entry.body
 
-    def saw(self, row: Row) -> None:
+    def note_head(self, row: Row) -> None:
         """Note that the store holds this, so that entries behind it are known to be old."""
         if row.revision > self._seen.get(row.template_id, 0):
             self._note(row)
 
-    def learn(self, row: Row, user: str) -> None:
+    def after_commit(self, row: Row, user: str) -> None:
         """After an acknowledged update: the writer's entry becomes what the update committed.
 
         In memory only, in the bytes the store has: writing to disk costs more than all the rest of
@@ -137,7 +137,7 @@ class FreshReads:
         if self._remember(user, Entry.of(row, self._now()), unsaved=True):
             self._emit("cache.filled", template_id=row.template_id, user=user, version=row.version)
 
-    def forget(self, template_id: str, user: str) -> None:
+    def drop(self, template_id: str, user: str) -> None:
         """After an update of unknown outcome: drop the entry in memory.
 
         The one on disk was head once, and is served again only if it proves to be so still.
@@ -202,7 +202,7 @@ class FreshReads:
         self, user: str, entry: Entry, *, seen: Entry | None = None, unsaved: bool = False
     ) -> bool:
         """Put the entry into memory unless that would step back; True if it did."""
-        self.saw(entry)
+        self.note_head(entry)
         is_new, evicted = self._memory.put(user, entry, seen=seen, unsaved=unsaved)
         for other, unsaved_entry in evicted:
             self._save(other, unsaved_entry)

@@ -72,7 +72,7 @@ class SyncService(ProcessBound):
         self._now = env.clock.now
         self._sights = ClockSkewGuard(env.clock)
         self.reads = FreshReads(env.store, env.cache, env.clock, env.events)
-        self._queue = CommitQueue(env, self.reads.saw)
+        self._queue = CommitQueue(env, self.reads.note_head)
         self._past = StoredHistory(env.store, self._queue.written)
         self._committer = Committer(
             env, self.reads.row, self._queue, settings["retry"] or RetryPolicy(), self._deadline_s
@@ -135,7 +135,7 @@ class SyncService(ProcessBound):
             update_id = check_update_id(update_id)
         edit = Edit(template_id, changes, base, self._past)
         if base is not None:
-            edit.base_body = self.reads.remembered(template_id, user, base.version)
+            edit.base_body = self.reads.cached_body(template_id, user, base.version)
         chosen = update_id is not None
         if update_id is None:
             update_id = self._env.new_id()
@@ -313,7 +313,7 @@ class SyncService(ProcessBound):
         try:
             row, state = self._committer.commit(template_id, edit, by=user, update_id=update_id)
         except OutcomeUnknownError:
-            self.reads.forget(template_id, user)
+            self.reads.drop(template_id, user)
             raise
         outcome = None
         if state.unsure or edit.fingerprint is not None:
@@ -375,7 +375,7 @@ class SyncService(ProcessBound):
 
     def _spread(self, row: Row, user: str, update_id: str) -> None:
         """After the acknowledgement by the store: every entry but the writer's own is now stale."""
-        self.reads.learn(row, user)
+        self.reads.after_commit(row, user)
         self._sights.committed(row)
         self._emit(
             "cache.invalidated",

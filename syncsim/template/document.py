@@ -22,8 +22,8 @@ from syncsim.template.strict_json import (
     MAX_DEPTH,
     RuleError,
     check_plain,
-    excerpt,
     read,
+    shortened,
 )
 from syncsim.template.validation_cache import SORTED, proven, remember, thawed, validated, view
 
@@ -60,7 +60,7 @@ def canonical(value: JSON) -> bytes:
     try:
         return orjson.dumps(value, thawed, SORTED)
     except TypeError as error:
-        raise InvalidTemplateError(None, "", excerpt(value), f"plain JSON ({error})") from None
+        raise InvalidTemplateError(None, "", shortened(value), f"plain JSON ({error})") from None
 
 
 def content_hash(body: bytes) -> bytes:
@@ -138,7 +138,7 @@ def _settled(document: Document, template_id: str | None) -> FrozenDict:
 
 
 def _invalid(template_id: str | None, broken: RuleError) -> InvalidTemplateError:
-    return InvalidTemplateError(template_id, broken.path, excerpt(broken.value), broken.expected)
+    return InvalidTemplateError(template_id, broken.path, shortened(broken.value), broken.expected)
 
 
 # -- names -----------------------------------------------------------------------------------------

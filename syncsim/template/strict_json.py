@@ -61,7 +61,7 @@ _SHORT.maxlevel, _SHORT.maxdict, _SHORT.maxlist, _SHORT.maxstring = 2, 3, 3, 60
 _SHORT.maxlong = _SHORT.maxother = 60
 
 
-def excerpt(value: object) -> str:
+def shortened(value: object) -> str:
     """Any value as at most 80 characters, however deep, long or cyclic it is."""
     try:
         text = _SHORT.repr(value)
@@ -108,7 +108,7 @@ def check_plain(value: JSON, path: str = "", levels: int = MAX_DEPTH) -> None:
         if kind is dict:
             for key, item in tuple(value.items()):
                 if type(key) is not str:
-                    raise RuleError(f"{path}/{segment(excerpt(key))}", key, "text as a key")
+                    raise RuleError(f"{path}/{segment(shortened(key))}", key, "text as a key")
                 below = f"{path}/{segment(key)}"
                 _check_text(key, below)
                 check_plain(item, below, levels - 1)

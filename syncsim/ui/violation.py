@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 import orjson
 
 from syncsim.contract import ABSENT, BACKGROUND, JSON, Document
+from syncsim.lab.checkers import Proof, proof_of
 from syncsim.lab.history.expected_state import Path, differences, intended, pointer, same, value_at
 from syncsim.lab.history.findings import Finding
 from syncsim.lab.history.records import Commit, History, Operation
@@ -20,8 +21,8 @@ from syncsim.ui.diagram_steps import DiagramStep, cut, name
 
 MOST_LEAVES: Final = 6
 
-_PAIRS: Final = frozenset({"lost-update", "stale-read", "own-write-unseen", "reads-went-back"})
-"""The findings of two operations, of which the first wronged the second or was owed its work."""
+_PAIRS: Final = (Proof.OVERWRITTEN, Proof.STALE_ANSWER)
+"""Proofs by two operations: the first wronged the second, or was owed its work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def marks(
     """The rows that prove the finding, by index, and the operations they belong to."""
     if finding is None:
         return {}, frozenset()
-    look = _PROOFS.get(finding.kind, _answers) if _is_told(finding) else _wrong_commit
+    look = _ROWS[proof_of(finding.kind)] if _is_told(finding) else _wrong_commit
     chosen = list(look(finding, _Rows(happened, finding.operations)))
     found = {
         index: ProofMark(_sign(number), word)
@@ -63,7 +64,7 @@ def marks(
 
 def _is_told(finding: Finding) -> bool:
     """Whether it names both operations, where it takes two; the other may have been nobody's."""
-    return finding.kind not in _PAIRS or len(finding.operations) == 2
+    return proof_of(finding.kind) not in _PAIRS or len(finding.operations) == 2
 
 
 def _sign(number: int) -> str:
@@ -164,27 +165,17 @@ def _answers(finding: Finding, rows: _Rows) -> Chosen:
         yield rows.last(operation, "answer", "failed", "blocked"), finding.kind.replace("-", " ")
 
 
-_PROOFS: Final[Mapping[str, Callable[[Finding, _Rows], Chosen]]] = {
-    "lost-update": _overwritten,
-    "stale-read": _stale,
-    "own-write-unseen": _stale,
-    "reads-went-back": _stale,
-    "cooldown-broken": _too_soon,
-    "acknowledged-without-commit": _false_answer,
-    "applied-twice": _twice,
-    "deadlock": _for_ever,
-    "endless": _for_ever,
-    "no-retry": _attempts,
-    "retry-without-reading": _attempts,
-    "too-many-attempts": _attempts,
-    "slow": _long,
-    "deadline-missed": _long,
-    "missing-change": _wrong_commit,
-    "altered-change": _wrong_commit,
-    "phantom-change": _wrong_commit,
-    "silent-commit": _wrong_commit,
-    "stale-version-accepted": _wrong_commit,
-    "failed-but-committed": _wrong_commit,
+_ROWS: Final[Mapping[Proof, Callable[[Finding, _Rows], Chosen]]] = {
+    Proof.OVERWRITTEN: _overwritten,
+    Proof.STALE_ANSWER: _stale,
+    Proof.TOO_SOON: _too_soon,
+    Proof.FALSE_ANSWER: _false_answer,
+    Proof.TWICE: _twice,
+    Proof.NO_ANSWER: _for_ever,
+    Proof.ATTEMPTS: _attempts,
+    Proof.LONG: _long,
+    Proof.WRONG_COMMIT: _wrong_commit,
+    Proof.ANSWER: _answers,
 }
 
 

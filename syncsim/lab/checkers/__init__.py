@@ -2,12 +2,13 @@
 
 `writes` looks for lost data, `reads` for stale reads, `policy` at everything else. `errors` and
 `logging_facts` judge what is said, where a scenario expects it; `linearizability` and `delays`
-inform and accuse nobody. `history_index` is a history sorted for them.
-The same judges serve threads, processes and simulation.
+inform and accuse nobody. `entry` is what is said of a checker, `history_index` a history sorted for
+them. The same judges serve threads, processes and simulation.
 """
 
 from __future__ import annotations
 
-from syncsim.lab.checkers.judging import check, check_index, inform
+from syncsim.lab.checkers.entry import Checker, Proof
+from syncsim.lab.checkers.judging import CHECKERS, check, check_index, inform, proof_of
 
-__all__ = ["check", "check_index", "inform"]
+__all__ = ["CHECKERS", "Checker", "Proof", "check", "check_index", "inform", "proof_of"]

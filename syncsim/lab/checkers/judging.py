@@ -1,20 +1,26 @@
 """The judges: a history in, findings out. Pure, linear or n log n, and trusting nobody's word.
 
-`writes` looks for lost data, `reads` for stale reads, `policy` at everything else;
-`linearizability` and `delays` inform and accuse nobody. The same judges serve threads, processes
-and simulation.
+`CHECKERS` accuse; `linearizability` and `delays` inform and accuse nobody. The same judges serve
+threads, processes and simulation.
 """
 
 from __future__ import annotations
 
+from typing import Final
+
+from syncsim.lab.checkers import policy, reads, writes
 from syncsim.lab.checkers.delays import judge_delays
+from syncsim.lab.checkers.entry import Checker, Proof
 from syncsim.lab.checkers.history_index import HistoryIndex
 from syncsim.lab.checkers.linearizability import judge_order
-from syncsim.lab.checkers.policy import COOLDOWN_S, judge_conduct
-from syncsim.lab.checkers.reads import judge_reads
-from syncsim.lab.checkers.writes import judge_writes
+from syncsim.lab.checkers.policy import COOLDOWN_S
 from syncsim.lab.history.findings import Finding, apply_precedence
 from syncsim.lab.history.records import History
+
+CHECKERS: Final[tuple[Checker, ...]] = (writes.CHECKER, reads.CHECKER, policy.CHECKER)
+"""Every history is shown to each of these."""
+
+_PROOFS: Final = {kind: proof for one in CHECKERS for kind, proof in one.proofs.items()}
 
 
 def check(history: History, *, cooldown_s: float = COOLDOWN_S) -> list[Finding]:
@@ -28,7 +34,7 @@ def check(history: History, *, cooldown_s: float = COOLDOWN_S) -> list[Finding]:
 def check_index(index: HistoryIndex, cooldown_s: float = COOLDOWN_S) -> list[Finding]:
     """The same for a history that has been joined up already."""
     return apply_precedence(
-        [*judge_writes(index), *judge_reads(index), *judge_conduct(index, cooldown_s)]
+        finding for checker in CHECKERS for finding in checker.judge(index, cooldown_s)
     )
 
 
@@ -36,3 +42,8 @@ def inform(history: History) -> list[Finding]:
     """Notes that say nothing against a solution: what is not linearizable, how retries waited."""
     index = HistoryIndex(history)
     return [*judge_order(index), *judge_delays(index)]
+
+
+def proof_of(kind: str) -> Proof:
+    """What proves a finding of this kind in a diagram."""
+    return _PROOFS.get(kind, Proof.ANSWER)

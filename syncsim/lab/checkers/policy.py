@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from syncsim.contract import BACKGROUND
+from syncsim.lab.checkers.entry import Checker, Proof
 from syncsim.lab.checkers.errors import answers_a_refusal
 from syncsim.lab.checkers.history_index import HistoryIndex, VersionLine
 from syncsim.lab.history.findings import NOTE, Finding
@@ -25,7 +26,7 @@ _CLOCK_GRAIN_S: Final = 1e-6  # an epoch in a float resolves 0.2 microseconds
 _AT_ONCE_S: Final = 1.0  # a failure within this time was not the deadline's doing
 
 
-def judge_conduct(index: HistoryIndex, cooldown_s: float = COOLDOWN_S) -> Iterator[Finding]:
+def judge_policy(index: HistoryIndex, cooldown_s: float = COOLDOWN_S) -> Iterator[Finding]:
     """Every finding of D3, M3, M5, S1, S2, S4 and the notes on attempts and time. O(n)."""
     for operation in index.history.operations:
         if operation.kind == "probe":
@@ -156,3 +157,21 @@ def _judge_skip(index: HistoryIndex, operation: Operation, cooldown_s: float) ->
 
 def _who(operation: Operation) -> str:
     return f"{operation.id} ({operation.kind} by {operation.user!r})"
+
+
+CHECKER: Final = Checker(
+    "policy",
+    ("D2", "D3", "M3", "M5", "S1", "S2", "S4"),
+    judge_policy,
+    {
+        "cooldown-broken": Proof.TOO_SOON,
+        "deadlock": Proof.NO_ANSWER,
+        "endless": Proof.NO_ANSWER,
+        "no-retry": Proof.ATTEMPTS,
+        "retry-without-reading": Proof.ATTEMPTS,
+        "too-many-attempts": Proof.ATTEMPTS,
+        "slow": Proof.LONG,
+        "deadline-missed": Proof.LONG,
+    },
+)
+"""With what proves the endings of a run, which the scheduler tells: deadlock and endless."""

@@ -11,6 +11,7 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from syncsim.lab.checkers.entry import Checker, Proof
 from syncsim.lab.checkers.history_index import HistoryIndex, in_order
 from syncsim.lab.history.findings import Finding
 from syncsim.lab.history.records import Operation
@@ -117,3 +118,11 @@ def _stale(index: HistoryIndex, operation: Operation, floor: _Floor) -> Finding:
         f"{max(age_s, 0.0):.3f} s before the read began",
         (operation.id, writer.id),
     )
+
+
+CHECKER: Final = Checker(
+    "reads",
+    (CODE,),
+    lambda index, cooldown_s: judge_reads(index),
+    dict.fromkeys(("stale-read", "own-write-unseen", "reads-went-back"), Proof.STALE_ANSWER),
+)

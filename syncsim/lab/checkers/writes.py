@@ -13,6 +13,7 @@ from typing import Final
 
 from syncsim.contract import ABSENT, JSON, Document
 from syncsim.errors import excerpt
+from syncsim.lab.checkers.entry import Checker, Proof
 from syncsim.lab.checkers.history_index import NEVER, HistoryIndex, VersionLine
 from syncsim.lab.history.expected_state import (
     Mismatch,
@@ -377,3 +378,21 @@ def _judge_finals(index: HistoryIndex) -> Iterator[Finding]:
             "commits: whoever holds it cannot know which one they read",
             operations,
         )
+
+
+CHECKER: Final = Checker(
+    "writes",
+    (CODE,),
+    lambda index, cooldown_s: judge_writes(index),
+    {
+        "lost-update": Proof.OVERWRITTEN,
+        "acknowledged-without-commit": Proof.FALSE_ANSWER,
+        "applied-twice": Proof.TWICE,
+        "missing-change": Proof.WRONG_COMMIT,
+        "altered-change": Proof.WRONG_COMMIT,
+        "phantom-change": Proof.WRONG_COMMIT,
+        "silent-commit": Proof.WRONG_COMMIT,
+        "stale-version-accepted": Proof.WRONG_COMMIT,
+        "failed-but-committed": Proof.WRONG_COMMIT,
+    },
+)

@@ -80,7 +80,7 @@ def herd(
     """
     _at_least_one("minutes", minutes)
     cells = _cells(users, policies)
-    meter = _Meter(progress, sum(count * minutes for _, count in cells))
+    meter = _UpdateMeter(progress, sum(count * minutes for _, count in cells))
     rows = []
     for policy, count in cells:
         load = _load(policy, count, seed, times, meter)
@@ -105,7 +105,7 @@ def released(
     cells = _cells(users, policies)
     if max(users) > MOST_RELEASED:
         raise UsageError("users", max(users), f"at most {MOST_RELEASED}, as each needs a thread")
-    meter = _Meter(progress, sum(count for _, count in cells))
+    meter = _UpdateMeter(progress, sum(count for _, count in cells))
     rows = []
     for policy, count in cells:
         load = _load(policy, count, seed, times, meter)
@@ -146,7 +146,7 @@ _COLUMNS: Final = (
 )
 
 
-class _Meter:
+class _UpdateMeter:
     """Adds up the updates of all loads."""
 
     def __init__(self, progress: Progress | None, total: int) -> None:
@@ -177,7 +177,7 @@ def _at_least_one(argument: str, value: object) -> None:
 
 
 def _load(
-    policy: RetryPolicy, users: int, seed: int, times: ServiceTimes | None, meter: _Meter
+    policy: RetryPolicy, users: int, seed: int, times: ServiceTimes | None, meter: _UpdateMeter
 ) -> Load:
     return Load(
         lambda env: build(env, retry=policy),

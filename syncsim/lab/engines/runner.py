@@ -137,7 +137,7 @@ def run(
             place = Place(at.url, f"{folder}/caches", plan.users, f"{seed}/0")
             env = open_environment(at.url, cache=place.cache, users=place.users, seed=place.seed)
             stack.callback(env.close)
-            meter = _Meter(progress, plan.calls)
+            meter = _CallMeter(progress, plan.calls)
             acts = []
             for part, policy in zip(plan.parts, each, strict=True):
                 template_id = _create(env, plan.template, document)
@@ -149,7 +149,7 @@ def run(
                 else:
                     crew = ThreadRunner(whole, env, env.log, stop=stop, heard=on_event)
                     reports = [crew.perform(called=meter.count, tick=meter.show)]
-                acts.append(_Act(part, template_id, policy is not None, tuple(reports)))
+                acts.append(_PartRun(part, template_id, policy is not None, tuple(reports)))
                 if stop is not None and stop.is_set():
                     break
                 meter.finish(part)
@@ -190,7 +190,7 @@ def _met_nobody(played: Run) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Act:
+class _PartRun:
     """A part that has been played."""
 
     part: Part
@@ -271,7 +271,7 @@ def _split(
         )
 
 
-class _Meter:
+class _CallMeter:
     """Counts the verbs called, in all parts, and shows the count to whoever wants to see it."""
 
     def __init__(self, progress: Progress | None, total: int) -> None:
@@ -305,14 +305,14 @@ class _Meter:
 # -- after -----------------------------------------------------------------------------------------
 
 
-def _history(acts: Sequence[_Act], env: OpenEnvironment) -> History:
+def _history(acts: Sequence[_PartRun], env: OpenEnvironment) -> History:
     records = [report.records for act in acts for report in act.reports]
     templates = [act.template_id for act in acts]
     revisions = {template_id: env.store.history(template_id) for template_id in templates}
     return assemble(records, revisions, [final(env.store, one) for one in templates])
 
 
-def _judge(acts: Sequence[_Act], history: History) -> list[Finding]:
+def _judge(acts: Sequence[_PartRun], history: History) -> list[Finding]:
     findings = [finding for act in acts for finding in act.findings]
     joined = HistoryIndex(history)
     findings += check_index(joined)
@@ -326,7 +326,7 @@ def _judge(acts: Sequence[_Act], history: History) -> list[Finding]:
     return apply_precedence(findings)
 
 
-def _duration_s(acts: Sequence[_Act]) -> float:
+def _duration_s(acts: Sequence[_PartRun]) -> float:
     """From the first call to the last answer of each part; starting threads is not counted."""
     total_ns = 0
     for act in acts:

@@ -86,14 +86,14 @@ def _plain(value: JSON) -> JSON:
         return value
     if isinstance(value, int):
         return int(value) if -_LARGEST <= value < _LARGEST else str(value)[:LONGEST]
-    return float(value) if isinstance(value, float) else printable(value)
+    return float(value) if isinstance(value, float) else storable(value)
 
 
 def _text(say: Callable[[], str], otherwise: str) -> str:
-    return _asked(lambda: printable(say()), otherwise)
+    return _asked(lambda: storable(say()), otherwise)
 
 
-def printable(text: str) -> str:
+def storable(text: str) -> str:
     """Plain text that any terminal and any JSON can hold: a lone surrogate becomes its escape."""
     return str.encode(text, "utf-8", "backslashreplace").decode()[:LONGEST]
 

@@ -23,7 +23,7 @@ from syncsim.contract import (
 )
 from syncsim.errors import StoreUnavailableError
 from syncsim.events.kinds import Event
-from syncsim.lab.history.recorded_failure import failure, printable
+from syncsim.lab.history.recorded_failure import failure, storable
 from syncsim.lab.history.records import Ended, Kind, Operation, digest
 from syncsim.lab.recording.call_log import Call, CallLog, Records
 from syncsim.lab.recording.log_records import LogRecords
@@ -263,7 +263,7 @@ def _outcome(outcome: Outcome) -> dict[str, JSON]:
         "conflicts": tuple(
             conflict.to_json() for conflict in outcome.conflicts if isinstance(conflict, Conflict)
         ),
-        "reason": outcome.reason if outcome.reason is None else printable(str(outcome.reason)),
+        "reason": outcome.reason if outcome.reason is None else storable(str(outcome.reason)),
     }
 
 
@@ -271,4 +271,4 @@ def _token(version: object) -> str | None:
     """A version as text, whatever a solution makes its versions of; equal ones stay equal."""
     if version is None:
         return None
-    return printable(version if isinstance(version, str) else repr(version))
+    return storable(version if isinstance(version, str) else repr(version))

@@ -24,7 +24,7 @@ from syncsim.lab.solutions.loading import checked
 from syncsim.service.retry import RetryPolicy
 
 
-class Act:
+class PartRun:
     """A part on its template: performed by the first actor of a run, then to be reported on.
 
     `retry` is handed to the solution's `build` where not None.

@@ -31,7 +31,7 @@ from syncsim.lab.simulation.environment import SimulatedEnvironment
 from syncsim.lab.simulation.faults import Faults
 from syncsim.lab.simulation.isolated_solution import IsolatedSolution
 from syncsim.lab.simulation.known_documents import KnownDocuments
-from syncsim.lab.simulation.performing import Act
+from syncsim.lab.simulation.performing import PartRun
 from syncsim.lab.simulation.run_resources import RunResources, VirtualClock
 from syncsim.lab.simulation.scheduler import PATIENCE_S, START_S, Scheduler
 from syncsim.lab.simulation.step_results import (
@@ -181,7 +181,7 @@ class Simulation:
         store, cache_of = self._resources.parts(scheduler)
         log = BoundedEventLog(VirtualClock(scheduler))
         order = count(1).__next__
-        acts: list[Act] = []
+        acts: list[PartRun] = []
         sights = StepResults(scheduler) if watched else None
 
         def main() -> None:
@@ -199,7 +199,7 @@ class Simulation:
             for part, policy in zip(self._plan.parts, self._policies, strict=True):
                 template_id = f"{self._plan.template}{f'-{len(acts) + 1}' if acts else ''}"
                 store.create(template_id, self._document, by=BACKGROUND)
-                acts.append(Act(scheduler, part, template_id, policy))
+                acts.append(PartRun(scheduler, part, template_id, policy))
                 acts[-1].perform(env, seen_log, order, self._solution)
 
         try:
@@ -299,7 +299,7 @@ def _jobless(part: Part) -> Part:
 # -- after the run ---------------------------------------------------------------------------------
 
 
-def _history(acts: Sequence[Act], store: FullStore, known: KnownDocuments) -> History:
+def _history(acts: Sequence[PartRun], store: FullStore, known: KnownDocuments) -> History:
     templates = [act.template_id for act in acts]
     return assemble(
         [act.records() for act in acts],
@@ -313,7 +313,7 @@ def _history(acts: Sequence[Act], store: FullStore, known: KnownDocuments) -> Hi
 
 
 def _judge(
-    acts: Sequence[Act],
+    acts: Sequence[PartRun],
     history: History,
     ending: Ending,
     errors: Sequence[tuple[str, BaseException]],
@@ -356,7 +356,7 @@ def _ended(ending: Ending, history: History) -> Iterator[Finding]:
         yield Finding(code, ending.kind, ending.message, concerned)
 
 
-def _notes(acts: Sequence[Act], scheduler: Scheduler) -> Iterator[str]:
+def _notes(acts: Sequence[PartRun], scheduler: Scheduler) -> Iterator[str]:
     for name in sorted({name for act in acts for name in act.replaced()}):
         yield f"the solution uses {name} past its environment; the run's own took its place"
     for name in sorted(scheduler.lingering):
