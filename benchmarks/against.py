@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 HERE = Path(__file__).parents[1]
 WORSE = 1.05
@@ -78,14 +79,44 @@ def compare(parts: Iterable[str], tree: Path, *, quick: bool, rounds: int) -> It
                 yield Comparison(f"{part}: {what}", ours_us, theirs_us)
 
 
+_FORMER: Final = {
+    "syncsim.runtime.": "syncsim.",
+    "syncsim.service.service ": "syncsim.service ",
+    "syncsim.lab.history.records ": "syncsim.lab.history ",
+    "syncsim.lab.acting.actor ": "syncsim.lab.playing ",
+    "syncsim.lab.recording.intercepted_store ": "syncsim.lab.intercepted_store ",
+    "syncsim.lab.solutions.": "syncsim.lab.",
+    "syncsim.lab.simulation.run_resources import RunResources": (
+        "syncsim.lab.simulation.playground import Playground as RunResources"
+    ),
+    "syncsim.lab.scenarios.edits import EDITS, NumberedEdit": (
+        "syncsim.lab.edits import EDITS, Edit as NumberedEdit"
+    ),
+}
+"""What a tree of before 1 December 2026 calls the modules that benchmarks import."""
+
+
+def _with_former_names(file: Path) -> str:
+    """A benchmark's text for a tree in which the core and the laboratory were flat."""
+    text = file.read_text("utf-8")
+    for name, former in _FORMER.items():
+        text = text.replace(name, former)
+    return text
+
+
 class _Tree:
     """A folder to run in, with this tree's benchmarks in it; before `syncsim` of the tree."""
 
     def __init__(self, folder: Path, tree: Path) -> None:
         self.folder = folder
         folder.mkdir()
-        for name in ("benchmarks", "tests"):
-            (folder / name).symlink_to(HERE / name)
+        (folder / "tests").symlink_to(HERE / "tests")
+        if (tree / "syncsim" / "runtime").is_dir():
+            (folder / "benchmarks").symlink_to(HERE / "benchmarks")
+        else:
+            (folder / "benchmarks").mkdir()
+            for file in (HERE / "benchmarks").glob("*.py"):
+                (folder / "benchmarks" / file.name).write_text(_with_former_names(file), "utf-8")
         self.env = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join((str(folder), str(tree.resolve()))),

@@ -140,7 +140,7 @@ class Stored:
 
     @property
     def document(self) -> Document:
-        """The document; the same object each time, shared with nobody else."""
+        """The document; the same object each time, which no other record shares."""
         try:
             return self._document
         except AttributeError:
@@ -213,7 +213,7 @@ class Revision(Stored):
 class Head:
     """Which version is the newest; cheap to ask for and always the truth.
 
-    `user_updated_at` is None while nobody but the background job has written.
+    `user_updated_at` is None while only the background job has written.
     """
 
     version: str
@@ -279,7 +279,7 @@ class Clock(Protocol):
 
 
 class Cache(Protocol):
-    """One user's cache. Values are JSON; what was set can be changed by nobody afterwards.
+    """One user's cache. Values are JSON; no caller can change a value after it was set.
 
     Any call may raise `CacheError`, perhaps after it took effect.
     """
@@ -396,8 +396,11 @@ def supports_lookup(store: object) -> TypeGuard[SupportsLookup]:
 
 
 def _has(store: object, *methods: str) -> bool:
-    """Asked by attribute, which a wrapper's `__getattr__` answers; `isinstance` with a Protocol has
-    not seen those since Python 3.12, and a wrapped store lost what it can do."""
+    """Whether the store has all of these methods, looked up as attributes.
+
+    A wrapper's `__getattr__` answers such a look-up; `isinstance` with a Protocol has not seen
+    those since Python 3.12, and a wrapped store lost what it can do.
+    """
     return all(callable(getattr(store, method, None)) for method in methods)
 
 

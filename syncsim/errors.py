@@ -60,7 +60,7 @@ def _seconds(value: Any) -> str:
 
 
 def _version(value: Any) -> str:
-    """A version as it is; what can be none, as an excerpt."""
+    """A version as it is; what can be no version, as an excerpt."""
     plain = type(value) is str and len(value) <= 80 and value.isprintable()
     return value if plain else excerpt(value)
 

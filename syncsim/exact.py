@@ -30,7 +30,7 @@ def text(value: object) -> str | None:
 
 
 def number(value: object) -> int | float | None:
-    """The number as a plain `int` or `float`; None for what is none, and for True and False."""
+    """The number as a plain `int` or `float`; None for anything else, and for True and False."""
     if is_a(value, float):
         return float.__float__(value)
     return int.__int__(value) if is_a(value, int) and type(value) is not bool else None

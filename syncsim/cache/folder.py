@@ -101,6 +101,6 @@ def _default_folder() -> Path:
 
 
 def _folder_name(user: str) -> str:
-    """A name that says nothing and leads nowhere: users may be called ``../../x`` or ``a/b``."""
+    """A name that hides the user and leads nowhere: users may be called ``../../x`` or ``a/b``."""
     digest = hashlib.blake2b(user.encode("utf-8", "surrogatepass"), digest_size=16)
     return f"{digest.hexdigest()}.cache"

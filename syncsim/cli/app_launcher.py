@@ -19,7 +19,7 @@ from syncsim.cli.lab_launcher import check_port, find_checkout, first_notebook
 from syncsim.errors import MissingExtraError, UsageError
 
 MOST_PAGES: Final = 12
-"""Open pages, and so processes, at a time; one more is told so."""
+"""Open pages, and so processes, at a time; the server answers 503 to one more and says why."""
 
 IDLE_S: Final = 300
 """A process whose page went without a word (a crash, a cut cable) ends after so many seconds."""
@@ -31,7 +31,7 @@ _TEMPLATES: Final = Path(__file__).with_name("jupyter")
 def find_page() -> Path:
     """The notebook that is served: that of the checkout, else the one that came with the package.
 
-    Nobody can change it from the page. Raises `UsageError` where there is none.
+    No visitor can change it from the page. Raises `UsageError` where there is none.
     """
     root = find_checkout() or _PACKAGE / "_shipped"
     page = root / first_notebook(root)

@@ -1,4 +1,4 @@
-"""The application that the commands are hung on, and what it answers without one."""
+"""The application that all commands belong to, and what it answers without a command."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ORDER: Final = (
 
 
 class InOrder(TyperGroup):
-    """The commands in a chosen order, and not in that in which modules were imported."""
+    """List the commands in a chosen order, not in the order of the imports of modules."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         """The names; whatever is not in `ORDER` comes last."""

@@ -62,7 +62,7 @@ _logger = logging.getLogger(__name__)
 
 
 def read_file(file: str, most: int | None = None) -> bytes:
-    """The bytes of a file, `-` for standard input; of a huge one as many as show its size.
+    """The bytes of a file, `-` for standard input; of a huge file only enough to show its size.
 
     `most` is how many it may have, unless told as many as a template's text. Raises `UsageError`
     for what cannot be read.
@@ -80,7 +80,7 @@ def read_file(file: str, most: int | None = None) -> bytes:
 
 
 def check_target(file: Path) -> None:
-    """Raise `UsageError` or `OSError` for what can be no file: before the work, not after it.
+    """Raise `UsageError` or `OSError`, before the work, for a path that no file can be written to.
 
     A database, or a file beside one, is refused too: what is written here is no database.
     """
@@ -145,12 +145,12 @@ class _Masking(logging.Formatter):
 
 
 def _is_not_said_by_the_command(record: logging.LogRecord) -> bool:
-    """A verb that failed is the command's error, or its finding: not a warning besides."""
+    """False for a failed verb: the command reports it as its error or finding, not as a warning."""
     return getattr(record, "syncsim_kind", None) not in ("update.failed", "job.failed")
 
 
 def stand_in_for_closed_streams() -> None:
-    """What was closed by the caller reads and writes nothing; its number goes to no other file."""
+    """Replace each stream that the caller closed by the null device; no file gets its number."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
@@ -210,7 +210,7 @@ def end_process(code: int) -> None:
 
 
 def close_broken_pipe() -> None:
-    """Nobody can read the output any more: let the rest of it, written at exit, go nowhere."""
+    """No process can read the output any more: send the rest, written at exit, to nowhere."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
 
@@ -219,7 +219,7 @@ def close_broken_pipe() -> None:
 
 
 def complain(error: Exception, *, as_json: bool) -> int:
-    """Say in one line what went wrong, in JSON too where that was asked for; the exit code."""
+    """Say in one line what went wrong, in JSON too if `as_json`; return the exit code."""
     if isinstance(error, SyncError):
         message, facts = _as_typed(str(error)), error.facts
         facts = {k: _as_typed(v) if isinstance(v, str) else v for k, v in facts.items()}
@@ -241,7 +241,7 @@ def complain(error: Exception, *, as_json: bool) -> int:
 
 
 def _hint(error: Exception) -> str:
-    """Why something was not there, where the command line knows, and which command lists it."""
+    """Why something is missing, if the command line knows, or which command lists it."""
     command = _LISTED_BY.get(type(error))
     if command is None:
         return ""
@@ -250,7 +250,7 @@ def _hint(error: Exception) -> str:
 
 
 def _as_typed(text: str) -> str:
-    """What ends with the name of an argument in Python, with that of the option instead."""
+    """The text; an argument's name in Python at its end becomes the option's name."""
     python, option = _IN_PYTHON_AND_HERE
     return text.removesuffix(python) + option if text.endswith(python) else text
 

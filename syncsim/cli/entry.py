@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _explain_usage(error: Any, arguments: Sequence[str], as_json: bool) -> int:
-    """What the parser complains of; it quotes what was typed, of which no password is shown."""
+    """Print what the parser complains of; it quotes what was typed, with each password masked."""
     message = error.format_message()
     for word in arguments:
         for typed in (word, word.partition("=")[2]):

@@ -1,4 +1,4 @@
-"""A template as a file that goes out, is edited, and comes back: what it says it was made from.
+"""A template as a file that a user exports, edits and imports: it names what it was made from.
 
 Plain, it is the document. With its version it is an envelope, ``{"template_id": "form", "version":
 "12-3f9a1c07", "document": {...}}``, which says what the edits were made against, so that what
@@ -29,7 +29,7 @@ _BASE: Final = (
 
 @dataclass(frozen=True)
 class ExportedFile:
-    """A valid document, and of which template at which version it was; None for a plain one."""
+    """A valid document, its template and its version; both are None for a plain document."""
 
     document: Document
     template_id: str | None = None

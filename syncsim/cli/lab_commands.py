@@ -270,7 +270,7 @@ def _report(played: Run, *, as_json: bool, verbose: bool) -> None:
 
 
 def _replay_command(scenario: str, token: str, solution: str | None) -> str:
-    """What to type to have a run again."""
+    """The command to type to replay a run."""
     command = ["syncsim", "replay", scenario, token]
     return shlex.join(command if solution is None else [*command, "--solution", solution])
 

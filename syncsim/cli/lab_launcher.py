@@ -72,7 +72,7 @@ def arguments(root: Path, *, browser: bool, port: int | None, as_root: bool) -> 
 
 
 def check_port(port: int) -> None:
-    """Raise `UsageError` if somebody listens on this port of the loopback interface."""
+    """Raise `UsageError` if a process listens on this port of the loopback interface."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -14,7 +14,7 @@ from syncsim.template import check_template_id
 
 
 def url_of(store: str | None) -> str:
-    """Its URL, as it was typed, or that of the default store."""
+    """The URL of the store, as it was typed, or that of the default store."""
     from syncsim.runtime.wiring import default_url
 
     return default_url() if store is None else store
@@ -28,7 +28,7 @@ def file_of(store: str | None) -> Path | None:
 
 
 def its_file(store: str | None) -> Path:
-    """The same; `UsageError` for a store that is in no file."""
+    """The database file of a store; `UsageError` for a store that is in no file."""
     path = file_of(store)
     if path is None:
         expected = "a store in a file; what memory:// holds ends with the process"
@@ -37,7 +37,7 @@ def its_file(store: str | None) -> Path:
 
 
 def is_missing(store: str | None) -> bool:
-    """Whether there is no file of this store; `StoreUnavailableError` where none can be.
+    """Whether this store has no file; `StoreUnavailableError` where no file can be.
 
     A file that left its log behind is not missing: what opens it says what to do.
     """
@@ -52,7 +52,7 @@ def is_missing(store: str | None) -> bool:
 
 
 def check_is_there(store: str | None) -> None:
-    """Raise `StoreUnavailableError` where a store has no file, and make none."""
+    """Raise `StoreUnavailableError` where a store has no file; never create the file."""
     from syncsim.store.sqlite_errors import refused
 
     if is_missing(store):
@@ -83,5 +83,5 @@ def check_output(file: Path, database: Path | None) -> None:
 
 
 def command(*words: str, store: str | None = None) -> str:
-    """What to type for a command on this store, quoted as a shell wants it."""
+    """The command line for a command on this store, quoted for a shell."""
     return shlex.join(["syncsim", *words, *([] if store is None else ["--store", store])])

@@ -200,7 +200,7 @@ def _snapshot(sync: Connection, template_id: str, version: str) -> Snapshot:
 
 
 def _meetings(outcome: Outcome) -> Iterator[str]:
-    """What an update met: what others changed and it kept, and what it overrode."""
+    """In words, the changes of others that an update kept, and the values that it overrode."""
     if outcome.merged:
         yield f"kept of what others changed: {', '.join(outcome.merged)}"
     for conflict in outcome.conflicts:

@@ -34,7 +34,7 @@ LOG_LINES: Final = 12
 """How many lines of the live log a report shows, unless all are asked for."""
 
 FINDINGS: Final = 20
-"""How many findings of one kind are told in words."""
+"""How many findings of one kind a report states in words."""
 
 _HEADLINES: Final = (
     *(kinds.UpdateStarted, kinds.JobStarted, kinds.Conflicted, kinds.Faulted),
@@ -162,7 +162,7 @@ def run_title(report: Mapping[str, JSON]) -> Text:
 
 
 def run_figures(report: Mapping[str, JSON]) -> Table:
-    """What the mission measures, with its mark beside it."""
+    """The figures that the mission measures, each with its mark beside it."""
     updates, retries, conflicts = report["updates"], report["retries"], report["conflicts"]
     cache, job, ms = report["cache"], report["background"], report["latency_ms"]
     succeeded = f"{updates['succeeded']} of {updates['attempted']} succeeded"
@@ -268,7 +268,7 @@ def failure(found: FailingSchedule) -> Iterator[Text]:
 
 
 def remarks(said: Iterable[str]) -> Iterator[Text]:
-    """What is worth knowing and costs nothing."""
+    """A line for each note, which is worth knowing and costs nothing."""
     for note in said:
         yield Text(f"note: {one_line(note)}", "dim")
 

@@ -67,7 +67,7 @@ class Event:
     """Something that happened: who, in which update, on which template, when, with which facts.
 
     `seq` grows by one per event of a log. `at` is in seconds since the epoch on the log's clock.
-    `user`, `update_id` and `template_id` are None where nobody said them.
+    `user`, `update_id` and `template_id` are None where no caller said them.
     """
 
     KINDS: ClassVar[dict[str, type[Event]]] = {}
@@ -137,7 +137,7 @@ class Event:
 
 
 def _plain(value: Any, depth: int = 8) -> JSON:
-    """The value as JSON; what is none becomes short text, and so does what lies too deep."""
+    """The value as JSON; what is no JSON becomes short text, and so does what lies too deep."""
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):

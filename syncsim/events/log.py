@@ -158,8 +158,8 @@ class BoundedEventLog(ProcessBound):
 
         It runs in the thread that emitted, before `emit` returns, so keep it short; threads may
         bring events in another order than that of `seq`. An event costs next to nothing where
-        nobody named its kind, or where `when()` says no. An exception in `see` is logged the first
-        time and swallowed every time: it misses that event and is called for the next.
+        no subscriber named its kind, or where `when()` says no. An exception in `see` is logged
+        the first time and swallowed every time: it misses that event and is called for the next.
         """
         return self._add(_Subscriber(see, None if kinds is None else frozenset(kinds), when))
 

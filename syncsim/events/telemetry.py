@@ -83,7 +83,7 @@ class _OpenSpans:
 
     @under_own_lock
     def _open(self, update_id: str, span: Span) -> Span | None:
-        """Keep the span; one that had to go for it."""
+        """Keep the span; returns the one that had to go for it, if any."""
         abandoned = self._by_update.pop(update_id, None)
         if len(self._by_update) >= MOST_OPEN:
             abandoned = self._by_update.pop(next(iter(self._by_update)))

@@ -270,7 +270,7 @@ class _Waterfall:
             self._step = None
 
     def _leave_queue(self, event: kinds.UpdateDequeued) -> None:
-        """Said when the batch is done: the wait for it ended earlier, and an attempt began."""
+        """The event comes when the batch is done: end the wait where it ended, begin an attempt."""
         if self._step is None or self._step.name != "queue":
             self._mark(event)
             return
@@ -289,7 +289,7 @@ class _Waterfall:
         return step
 
     def _after(self, step: Span, duration_s: float | None) -> float:
-        """When a step ended that took this long, as far as it can have ended by now."""
+        """The time at which a step of this duration ended, now at the latest."""
         if duration_s is None:
             return self._now_s
         return min(step.start_s + max(duration_s, 0.0), self._now_s)

@@ -1,1 +1,1 @@
-"""The laboratory: scenarios, recorded histories, and judges that trust nobody's word."""
+"""The laboratory: scenarios, recorded histories, and judges that take no claim on trust."""

@@ -1,7 +1,7 @@
 """Which element of a list is which on three sides: by id, and where there is none by content.
 
-A value that occurs once in a list is its own identity; where one occurs more often, all of them are
-told apart by their place in the sequence. An element that was replaced where it stood, or by one
+A value that occurs once in a list is its own identity; where one occurs more often, its place in
+the sequence tells each of them apart. An element that was replaced where it stood, or by one
 much like it, is the same element edited, so that two sides replacing one element meet, as do an
 edit and a move.
 """
@@ -310,7 +310,7 @@ def _replaced(base: list[Name], other: list[Name]) -> Replaced:
     """Every element without an id that was replaced where it stood.
 
     Between the same neighbours and one for one: from `a b c` to `a x y`, x replaced b and y c; in
-    `a x y c` nobody can say which one was b.
+    `a x y c` either x or y may have been b.
     """
     gone, come = _runs(base, set(other)), _runs(other, set(base))
     old = {anchor: tuple(run) for anchor, run in gone.items()}

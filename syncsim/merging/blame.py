@@ -27,7 +27,7 @@ LOOK_BACK_BYTES: Final = 8 * 1024 * 1024
 """What is read of a history in all, in bytes: it happens under the write lock, so it is bounded."""
 
 REMEMBERED: Final = 256
-"""Versions of which is kept what they changed: paths, no documents."""
+"""Versions whose changes are kept: paths, no documents."""
 
 SHARED_BYTES: Final = 16_384
 """Size of a version up to which a view of it is kept in memory."""

@@ -100,7 +100,7 @@ def _unlike(was: dict[Any, JSON], now: dict[Any, JSON]) -> list[Any]:
 
 
 def _descend(rows: list[_Row], path: str, at: Position, name: str, old: JSON, new: JSON) -> None:
-    """One key or element further down; two scalars that differ have nothing below them."""
+    """Collect one key or element further down; two scalars that differ have nothing below them."""
     place = f"{path}/{escaped(name)}"
     if isinstance(old, _CONTAINERS) and isinstance(new, _CONTAINERS):
         _collect(rows, place, step(at, name), old, new)

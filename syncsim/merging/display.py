@@ -1,6 +1,6 @@
 """Changes and conflicts in the words of the form: rows of text, with labels in place of ids.
 
-Rows are tuples, for whoever draws tables; `as_text` draws one without any library.
+Rows are tuples, for callers that draw tables; `as_text` draws one without any library.
 """
 
 from __future__ import annotations

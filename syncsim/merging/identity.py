@@ -54,7 +54,7 @@ def same(a: JSON, b: JSON) -> bool:
 
 
 def same_if_shallow(a: JSON, b: JSON) -> bool:
-    """The same for who goes down the documents himself; `RecursionError` some hundred levels deep.
+    """As `same`, for a caller that walks down itself; `RecursionError` some hundred levels deep.
 
     Anything slower would be repeated at each of those levels, only to run out of stack below them.
     """

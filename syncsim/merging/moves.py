@@ -67,7 +67,7 @@ class _Place:
         self.traced: _Traced | None = None
 
     def home(self) -> tuple[object, ...]:
-        """What is equal for two places in the same list, whatever became of the list's holder."""
+        """A key, equal for two places in the same list, whatever became of the list's holder."""
         holder = self.holder
         if holder is None:
             return (self.way,)
@@ -123,7 +123,7 @@ def gather_moves(
     An element that left one list for another that has the same kind of id is merged here, and left
     only where it is to be, as if that side had inserted it. If the sides put it into different
     lists later's holds; so it does for all elements that would stand one inside the other by the
-    moves of both sides. Conflicts are told under the path it had in `base`, the one that all sides
+    moves of both sides. Conflicts stand under the path it had in `base`, the one that all sides
     know. An id that occurs twice under one pattern of a document tells nothing and is left alone;
     so is one in a list that no pattern leads to, but for what an element of the base has in it.
     """
@@ -145,7 +145,7 @@ def gather_moves(
 
 
 def _kinds(keys: KeyMap) -> set[Kind]:
-    """The ids of which there are lists to move between."""
+    """The kinds of id that several lists may have, so that elements move between these."""
     patterns: defaultdict[Kind, list[Path]] = defaultdict(list)
     for pattern, named in keys.items():
         patterns[(named,) if isinstance(named, str) else tuple(named)].append(split(pattern))

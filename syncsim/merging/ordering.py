@@ -85,7 +85,7 @@ def moved(base: Order, other: Order) -> list[Token]:
 def _reconcile(was: Order, first: Order, second: Order) -> list[Token] | None:
     """An order with the moves of both sides; None if they contradict each other.
 
-    Each moved element keeps its place among those that nobody moved, and every pair comes out as
+    Each moved element keeps its place among those that no side moved, and every pair comes out as
     the side that turned it round has it. From `a b c d`, one side moving `a` behind `c` and the
     other `d` before `b` leaves no such order: b, c, a and a, d, b.
     """
@@ -112,7 +112,7 @@ def _reconcile(was: Order, first: Order, second: Order) -> list[Token] | None:
     for run in runs.values():
         run.sort(key=by_precedence)
     merged = _strung(still, runs)
-    # How the others lie to each other and to those that moved, nobody disputes.
+    # No side disputes how the others lie to each other and to those that moved.
     of_movers = ([t for t in order if t in movers] for order in (was, first, second, merged))
     return merged if _is_union(*of_movers) else None
 

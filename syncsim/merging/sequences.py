@@ -99,7 +99,7 @@ def _kept(base: Sequence[Item], side: Sequence[Item]) -> set[Item]:
 
 
 def _runs(items: Sequence[Item], kept: set[Item]) -> list[list[Item]]:
-    """The items in runs, each of which but the first begins with one that is kept."""
+    """The items in runs; each run but the first begins with an item that is kept."""
     runs: list[list[Item]] = [[]]
     for item in items:
         if item in kept:

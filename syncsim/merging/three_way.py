@@ -123,7 +123,7 @@ class ThreeWay:
                 merged[token] = first
                 continue
             was = base.get(token, ABSENT)
-            # As in `value`, without a call for each leaf that nobody touched.
+            # As in `value`, without a call for each leaf that no side touched.
             if was is second or same(was, second):
                 value = first
             elif was is first or same(was, first) or same(first, second):
@@ -198,7 +198,7 @@ class ThreeWay:
     def _nameless(self, path: Path, at: Position, base: JSON, earlier: JSON, later: JSON) -> JSON:
         """An element without an id: merged if that leaves no conflict, else later's as a whole.
 
-        A path cannot lead into it, so a conflict is told at the path of its list; and where two
+        A path cannot lead into it, so a conflict is recorded at its list's path; and where two
         sides put two different objects in one place, half of each would make no sense.
         """
         known = self.memory.merged.get((path, id(base), id(earlier), id(later)))

@@ -137,7 +137,7 @@ class Connection(SyncService):
         return self._metrics.snapshot()
 
     def trace(self, update_id: str) -> Trace | None:
-        """What became of an update: its spans while remembered, at least its commit for ever.
+        """What became of an update: its spans while remembered, at least its commit always.
 
         None means that no update of this id has been committed, and that this process has not
         seen one begin.

@@ -42,7 +42,7 @@ class SystemClock:
         return now
 
     def monotonic(self) -> float:
-        """Seconds since some moment, on a clock that nobody sets; for ages in this process."""
+        """Seconds since some moment, on a clock that cannot be set; for ages in this process."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:

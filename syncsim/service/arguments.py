@@ -1,4 +1,4 @@
-"""What the verbs refuse at the door: arguments that nobody could honour, each with a `UsageError`.
+"""The verbs check arguments first, and refuse what they could not honour with a `UsageError`.
 
 Each check answers the argument as a plain value; what a subclass overrides is neither run nor kept.
 

@@ -100,7 +100,7 @@ class _FirstSeen:
 class ClockSkewGuard:
     """How old the last user update of a template surely is, whatever became of the wall clock.
 
-    A stamp is on the clock of whoever wrote it, and a wall clock may step, or stand otherwise on
+    A stamp is on the clock of its writer, and a wall clock may step, or stand otherwise on
     another host. What a process knows by its monotonic clock is exact: an update that it saw is at
     least that old, and younger than the last look that did not see it. The age by the stamps counts
     where it agrees with that; otherwise the update is as old as its first sight. So the job neither

@@ -114,7 +114,7 @@ class Committer:
             previous_s = delay_s
 
     def _would_lose(self, retry: int, template_id: str) -> bool:
-        """Whether a first attempt finds a line, where its policy would send it after losing."""
+        """Whether a first attempt meets a line that its policy would send it to after it lost."""
         return retry == 0 and self._policy.queues(1) and self._queue.has_line(template_id)
 
     def _optimistic(self, change: Change, state: Attempting, retry: int, deadline: float) -> Row:

@@ -1,10 +1,11 @@
 """The line in which a conflicting change cannot lose: first come, merged at the head, in batches.
 
-Whoever enters the line waits for the template's lock. The one who gets it leads: it commits up to
-`BATCH` waiting changes in one transaction, a version each, and passes the lock on; the others find
-their change done when their turn comes. This is flat combining (Hendler, Incze, Shavit, Tzafrir,
-SPAA 2010) over a lock that the environment owns, so that the same code runs under threads,
-processes and the scheduler. What is *not* here: delays and the number of attempts (`commit_loop`).
+A caller appends its change, then waits for the template's lock. The caller that gets it leads: it
+commits up to `BATCH` waiting changes in one transaction, a version each, and passes the lock on;
+the others find their change done when their turn comes. This is flat combining (Hendler, Incze,
+Shavit, Tzafrir, SPAA 2010) over a lock that the environment owns, so that the same code runs under
+threads, processes and the scheduler. What is *not* here: delays and the number of attempts
+(`commit_loop`).
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ Change = Callable[[Row], Document | Write | None]
 
 @dataclass(slots=True, eq=False)
 class Ticket:
-    """A change in the line; `answer` is set once by whoever leads when its turn comes."""
+    """A change in the line; the leader sets `answer`, once, when its turn comes."""
 
     template_id: str
     change: Change
@@ -59,7 +60,7 @@ class _NotYet(Exception):
 class CommitQueue:
     """One line per template in this process; between processes the store's write lock decides.
 
-    `saw` is told what a batch left as the head, before any of its writers knows of his commit.
+    `saw` gets the head that a batch left, before any of its writers knows of his commit.
     """
 
     def __init__(self, env: Environment, saw: Callable[[Row], object] = lambda row: None) -> None:
@@ -70,7 +71,7 @@ class CommitQueue:
         self._lines: dict[str, Line] = {}
 
     def has_line(self, template_id: str) -> bool:
-        """Whether changes of this template wait or are being written: who swaps now, loses."""
+        """Whether changes of this template wait or are being written: a swap made now loses."""
         line = self._lines.get(template_id)
         return line is not None and (line.is_led or len(line) > 0)
 
@@ -189,7 +190,7 @@ class CommitQueue:
                 ticket.answer = error
 
     def _held(self, line: Line, batch: list[Ticket]) -> Iterator[tuple[Ticket, Change]]:
-        """The changes of a batch, each of which is left for the next one when it is late.
+        """The changes of a batch; a change that is late is left for the next batch.
 
         The first is always made. What each was shown is kept in `line.written`.
         """
@@ -220,7 +221,7 @@ def _put_back(line: Line, batch: list[Ticket]) -> None:
 
 
 def _take(line: Line, batch: list[Ticket], now: float) -> None:
-    """Move the front of the line into the batch; whose time is over is answered instead.
+    """Move the front of the line into the batch; a change whose time is over is answered instead.
 
     A ticket is in the batch before it leaves the line, so that an interrupt loses none; and it is
     `taken` before, so that a writer who gives up meanwhile does not believe it unwritten.

@@ -1,4 +1,4 @@
-"""What an update under a used id is answered: how the first call ended, from its commit's record.
+"""The answer to an update under a used id: how the first call ended, from its commit's record.
 
 The record holds what cannot be worked out later: the intent, the conflicts, which attempt won. What
 was merged follows from the documents of the base and of the commit's parent, both in the history.

@@ -26,8 +26,8 @@ Key: TypeAlias = tuple[str, str]
 class Entry(Row):
     """One version of a template, as a cache holds it; `since` is when it was put there.
 
-    `view` is made by the first who asks and shared by all. The entry is too: nobody changes its
-    `document`.
+    The first caller who asks for `view` makes it, and all share it. They share the entry too: no
+    caller changes its `document`.
     """
 
     __slots__ = ("since", "view")
@@ -64,7 +64,7 @@ class Entry(Row):
         )
 
     def is_head(self, head: Head) -> bool:
-        """Whether it is what this head is the head of.
+        """Whether this entry is the version that this head names, from the same store.
 
         Another store may have used the same token, for the same content at the same revision, but
         not at the same time: of two that share a folder of caches, or follow each other in it.
@@ -78,7 +78,7 @@ class Entry(Row):
 
     def make_view(self) -> Snapshot:
         """The document deeply read-only. Two threads may both make it; either result will do."""
-        # Parsed for the readers alone: what commits are made of is in nobody's hands but ours.
+        # Parsed for the readers alone: no caller holds the document that commits are made of.
         document = freeze(orjson.loads(self.body))
         self.view = Snapshot(
             self.template_id, self.version, document, self.updated_at, self.updated_by

@@ -73,7 +73,7 @@ class FreshReads:
         self._has_warned = False
 
     def read(self, template_id: str, user: str, *, view: bool = False) -> Snapshot:
-        """The head, in a copy of the caller's own; with `view` in one that nobody can change.
+        """The head, in a copy of the caller's own; with `view` in one that no caller can change.
 
         Raises `TemplateNotFoundError`, and `StoreUnavailableError` where the store cannot say what
         the head is: a cached document that may be old is not served in its place.

@@ -354,7 +354,7 @@ class SyncService(ProcessBound):
         return previous_outcome(found, edit.template_id, edit.fingerprint, edit.base, self._past)
 
     def _found_after_all(self, template_id: str, update_id: str) -> Revision | None:
-        """What an attempt committed whose answer was lost; where nobody can say, that is said."""
+        """The commit, if any, of an attempt whose answer was lost, or `OutcomeUnknownError`."""
         try:
             return self._past.find_update(update_id)
         except StoreUnavailableError as error:

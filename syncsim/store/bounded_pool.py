@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class _Slot(Generic[T]):
-    """A place for one thing; who holds the lock has it, and `is_out` while it is lent."""
+    """A place for one thing; the lock's holder has it, and `is_out` while it is lent."""
 
     __slots__ = ("acquire", "is_out", "lock", "release", "thing")
 
@@ -30,12 +30,12 @@ class BoundedPool(Generic[T]):
     """Lends what `make` makes, `limit` of them at most; for any number of threads.
 
     The first that is free is taken, so that a quiet program keeps using one warm connection. Taking
-    and giving back are one lock operation each while nobody waits, which is what makes it
-    affordable for calls of 3 us; SQLAlchemy's pool takes 8.
+    and giving back are one lock operation each while no thread waits, which is what makes
+    it affordable for calls of 3 us; SQLAlchemy's pool takes 8.
 
     As soon as somebody waits in the line, newcomers queue behind. They must: threads switch where
-    SQLite releases the interpreter lock, and that is just while connections are out. Whoever looks
-    again then finds none, and with the others helping themselves waited for seconds.
+    SQLite releases the interpreter lock, and that is just while connections are out. A waiter that
+    looks again then finds none, and with the others helping themselves waited for seconds.
     """
 
     def __init__(self, make: Callable[[], T], unmake: Callable[[T], None], limit: int) -> None:
@@ -44,7 +44,7 @@ class BoundedPool(Generic[T]):
         self._slots: list[_Slot[T]] = [_Slot() for _ in range(limit)]
         self._line = FairLock()
         self._lends = True
-        self._is_calm = True  # it lends, and nobody waits
+        self._is_calm = True  # it lends, and no thread waits
         self._closed = False
 
     def take(self, timeout_s: float) -> T | None:

@@ -134,7 +134,7 @@ def restore_damaged(path: Path, source: Path, progress: Progress) -> Restored:
 
 
 def is_gone(path: Path) -> bool:
-    """Whether there is no database any more, and its log is there still."""
+    """Whether the database is gone while its log is still there."""
     real = Path(os.path.realpath(path))
     return not os.path.lexists(real) and _beside(real, "-wal").exists()
 
@@ -270,7 +270,7 @@ def _swapped_content(
 
 
 def _may_have_committed(error: BaseException, file: SQLiteFile, mark: str) -> bool:
-    """Whether what ended a COMMIT of this mark, the statement of its id, may have come too late."""
+    """Whether a COMMIT of `mark`, the statement of its id, may have committed despite the error."""
     if isinstance(error, StoreUnavailableError):
         cause = error.__cause__
         return isinstance(cause, sqlite3.Error) and code(cause) not in NOT_COMMITTED
@@ -281,7 +281,7 @@ def _may_have_committed(error: BaseException, file: SQLiteFile, mark: str) -> bo
 
 
 def _moved_aside(draft: Draft, kept: _Kept) -> Path:
-    """Put the draft in place of what is there, which is moved to where it is kept."""
+    """Move what is there to where it is kept, and put the draft in its place."""
     moved: list[tuple[Path, Path, os.stat_result]] = []
     try:
         kept_at = kept.make()
@@ -318,7 +318,7 @@ def _copy(reader: Reader, copy: sqlite3.Connection, target: Path, progress: Prog
 
 
 def _reported(progress: Progress) -> Callable[[int, int, int], object] | None:
-    """What SQLite calls with what remains, as a caller of ours wants to hear it."""
+    """The callback for SQLite that reports pages done, not pages remaining, to `progress`."""
     if progress is None:
         return None
     return lambda status, remaining, total: progress(total - remaining, total)

@@ -103,7 +103,7 @@ def _in_a_file(url: str | os.PathLike[str]) -> Location:
 
 
 def _open_sqlite(location: Location, clock: Clock) -> Opened:
-    """The lock files lie beside the database.
+    """Open the store and its locks; the lock files lie beside the database.
 
     All who reach the same store exclude each other, whatever their cache folders, and a cache that
     cannot be written costs no update its retry.

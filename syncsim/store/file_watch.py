@@ -42,7 +42,7 @@ from syncsim.system.locks import ProcessLock
 
 SHARED_FIRST: Final = 0x40000000 + 2
 SHARED_BYTES: Final = 510
-"""The bytes on which SQLite's readers hold a lock; whoever wants to be alone must have them all."""
+"""The bytes on which SQLite's readers hold a lock; a connection must have them all to be alone."""
 
 WATCHED_BYTE: Final = SHARED_FIRST + SHARED_BYTES
 """The byte after them, which SQLite never locks: a lock on it is that of a process that watches."""
@@ -209,7 +209,7 @@ class FileWatch:
             self._file = None
 
     def look(self) -> Happened:
-        """What happened since the last look; a checkpoint is nothing."""
+        """What happened since the last look; a checkpoint counts as nothing."""
         folder = self._folder_now()  # before the names: what changes them later changes it again
         now, seen = self.glimpse(), self._seen
         if seen is None or now.database != seen.database or now.size == 0:
@@ -257,7 +257,7 @@ class FileWatch:
                 return False
 
     def _page_and_salts(self) -> tuple[bytes, bytes | None]:
-        """Both as of one moment: a page of before the log began anew would never fit again."""
+        """Page and salts of one moment: a page from before the log began anew never fits again."""
         while True:
             salts = salts_of(self.log)
             page = self._page()
@@ -358,7 +358,7 @@ class FileWatch:
             set_aside(self.log, self._index)
 
     def _is_own_log(self) -> bool:
-        """Whether the log is this database's, by the note of whoever watched them last.
+        """Whether the log is this database's, by the note of the process that watched them last.
 
         Without a note, or where the log is another one than it speaks of, they came here together.
         """
@@ -387,7 +387,7 @@ class FileWatch:
     # -- the lock ----------------------------------------------------------------------------------
 
     def _lock(self, kind: int) -> None:
-        """The lock of the open file, where the system knows it (Linux since 3.15)."""
+        """Take or release the open file's lock, where the system knows it (Linux since 3.15)."""
         self._is_locked = False
         if hasattr(fcntl, "F_OFD_SETLK") and self._file is not None:
             wanted = _flock(kind, SHARED_FIRST, SHARED_BYTES + 1)

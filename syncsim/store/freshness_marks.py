@@ -86,8 +86,8 @@ class Writer:
     """The connection that writes, and what it knows of heads because it wrote them itself.
 
     Its mark stays for its own commits and changes for those of all other connections. So while it
-    shows the mark that it showed when it was last asked, nobody else has committed since, and what
-    it committed since is the head. Used by one thread at a time.
+    shows the mark that it showed when it was last asked, no other connection has committed since,
+    and what it committed since is the head. Used by one thread at a time.
 
     `tips`: what it committed last, by template. Each was the head then, and may be no more;
     `own_tips` leaves only those that are.
@@ -119,8 +119,8 @@ class Writer:
     def close(self) -> None:
         """Roll back and close.
 
-        In this order: a connection of which somebody still holds a statement, as the traceback of a
-        kept exception does, would go on in the dark after its close, and with it the transaction
+        In this order: a connection with a statement that somebody still holds, as the traceback of
+        a kept exception does, would go on in the dark after its close, and with it the transaction
         that keeps all others from writing.
         """
         for end in (self._cursor.close, self.connection.rollback, self.connection.close):

@@ -1,4 +1,4 @@
-"""The log of an open database, held open too: what befalls its name does not befall what is in it.
+"""The log of an open database, held open too: its content survives whatever befalls its name.
 
 SQLite keeps no lock on a log, so opening and closing it harms nothing. On the log's index it does:
 closing that drops every lock that this process has on it, so it is let go of only when every

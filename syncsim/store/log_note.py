@@ -32,7 +32,7 @@ class Note(NamedTuple):
 
 @under(guard)
 def leave_note(note: Note, folder: Path, database: Path) -> None:
-    """Write the note over the one before; where that fails, the next process believes its eyes.
+    """Write the note over the one before; where that fails, the next process trusts the files.
 
     In place, in one size: a torn note is none, and a rename costs 1.5 ms at every checkpoint.
     """

@@ -1,7 +1,7 @@
 """The store in memory: for simulation and tests, where nothing has to outlive the process.
 
-It keeps the same contract as `sqlite.SQLiteStore`, copies included: what is kept are bytes, so
-nobody can change a stored document through one that was handed out.
+It keeps the same contract as `sqlite.SQLiteStore`, copies included: what is kept are bytes, so no
+caller can change a stored document through one that was handed out.
 """
 
 from __future__ import annotations

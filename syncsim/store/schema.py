@@ -1,4 +1,4 @@
-"""Whose database a file is, and making it ours where it is nobody's yet."""
+"""Create or migrate the schema; refuse files of other programs and of newer versions."""
 
 from __future__ import annotations
 

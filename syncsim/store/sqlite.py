@@ -124,7 +124,7 @@ class SQLiteStore(VersionedWrites):
         self._file.heal()
 
     def _swap(self, swap: CasRequest, timeout_s: float | None) -> CommitRow:
-        """In one statement where nobody is writing; else together with all others that wait.
+        """Commit in one statement where no thread is writing; else together with all that wait.
 
         A swap that can only lose does not wait: versions never come back, so one older than the
         head has lost already. Of 200 writers released at once 199 lose, and each of them would

@@ -98,7 +98,7 @@ class SQLiteFile(ProcessBound):
             raise
 
     def own_head(self, template_id: str) -> Head | None:
-        """The head, where this process wrote it and nobody has written since; else None.
+        """The head, if this process wrote it and no other writer has written since; else None.
 
         The first question after a commit of our own is put to the connection that made it: for the
         readers it is one more commit by another, after which they have to read. Never waits.

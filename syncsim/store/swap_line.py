@@ -87,7 +87,7 @@ class SwapLine:
         self._turn.heal()
 
     def _lead(self, mine: _Waiting, wait_s: float) -> None:
-        """Commit all that wait; `mine` alone if it was taken out of the line by one that failed."""
+        """Commit all that wait; `mine` alone if a leader that failed took it out of the line."""
         batch: list[_Waiting] = []
         answers: list[CommitRow | SyncError]
         try:
@@ -114,7 +114,7 @@ class SwapLine:
                     batch.append(front)
 
     def _withdraw(self, one: _Waiting) -> bool:
-        """Whether it was in the line until now; only one thread hears so."""
+        """Take the swap out of the line; True for the one thread that did so."""
         try:
             self._waiting.remove(one)
         except ValueError:

@@ -1,6 +1,6 @@
 """The schema as SQLModel tables: what migrations, reports and other engines start from.
 
-The history is the store. `revision` holds every commit for ever: the document, who wrote it when,
+The history is the store. `revision` keeps every commit, always: the document, who wrote it when,
 under which update id, on which parent and why. Its newest row is the head, its rows are the audit
 trail, and its primary key is the compare-and-swap; so head, history and audit cannot disagree, and
 a commit is one row. (A head row updated beside it costs a sixth of the commit, and a table for the

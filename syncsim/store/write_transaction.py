@@ -45,7 +45,7 @@ class WriteTransaction:
         self._wait_s = WRITE_TIMEOUT_S if timeout_s is None else timeout_s
         self._new_ids: list[str | None] = []
         self._wrote: dict[str, Tip] = {}
-        self._known: dict[str, Tip] | None = None  # asked once: nobody else commits meanwhile
+        self._known: dict[str, Tip] | None = None  # asked once: no other writer commits meanwhile
 
     def __enter__(self) -> Self:
         deadline = monotonic() + self._wait_s
@@ -102,8 +102,8 @@ class WriteTransaction:
     def append(self, record: CommitRow) -> bool:
         """Make this the newest commit of its template; False if its update id was used before.
 
-        That it stands on the head was decided on a row read in this transaction, where nobody else
-        can write; its place, the primary key, would be taken otherwise.
+        That it stands on the head was decided on a row read in this transaction, where no other
+        writer can write; its place, the primary key, would be taken otherwise.
         """
         if record.parent is None:
             self.run(FIRST, (record.template_id,))
@@ -166,7 +166,7 @@ def took_effect(
 ) -> bool:
     """Whether a COMMIT of these updates that failed has committed; False where there are none.
 
-    `OutcomeUnknownError` if nobody can tell.
+    `OutcomeUnknownError` if the store cannot tell.
     """
     if code(error) in NOT_COMMITTED or not update_ids:
         return False

@@ -26,7 +26,7 @@ from syncsim.system.forks import ProcessBound
 from syncsim.template import check_template_id, check_update_id, check_user, encode
 
 WRITE_TIMEOUT_S: Final = 2.0
-"""How long a write waits for its turn unless it is told otherwise."""
+"""How long a write waits for its turn unless the caller says otherwise."""
 
 CLOSED: Final = "it was closed; connect again"
 """Why a store refuses every call after `close`."""

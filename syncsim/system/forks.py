@@ -122,7 +122,7 @@ def _suspend_all() -> None:
 
 
 def _resume_all() -> None:
-    """Have each go on, whatever another one raises."""
+    """Resume each suspended object, whatever another one raises."""
     with ExitStack() as resumed:
         for one in _suspended:
             resumed.callback(one._resume)
@@ -161,7 +161,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def _inherited_class(cls: type[ProcessBound]) -> type[ProcessBound]:
-    """The class of the parent's objects in a child; the same layout, and nothing to be had."""
+    """The class of the parent's objects in a child: same layout, every use but `close` refused."""
 
     def refuse(self: ProcessBound, name: str) -> Any:
         found = object.__getattribute__(self, name)
@@ -178,7 +178,7 @@ def _inherited_class(cls: type[ProcessBound]) -> type[ProcessBound]:
 
 
 def _let_go_of_files(databases: Iterable[Path]) -> None:
-    """Turn this process's descriptors of the databases and their logs to nothing.
+    """Point this process's descriptors of the databases and their logs at the null device.
 
     They cannot be closed: SQLite has their numbers, and a file opened later would get one of them.
     """

@@ -39,7 +39,7 @@ class ThreadsLock(Protocol):
 
 
 def give_up(lock: ThreadsLock) -> None:
-    """Release it as often as the calling thread holds it, be it never."""
+    """Release the lock as often as the calling thread holds it, perhaps not at all."""
     with suppress(RuntimeError):
         while True:
             lock.release()

@@ -1,6 +1,6 @@
 """Locks that are fair: first come, first served between threads, and by name between processes too.
 
-A plain `threading.Lock` may be won for ever by the thread that has just released it, and SQLite's
+The thread that has just released a plain `threading.Lock` may win it again every time, and SQLite's
 busy handler sleeps up to 100 ms between tries. Both starve writers; see notes on reliability,
 section 4. These locks know nothing of templates or stores. Their time is real time: what another
 thread or process holds is released in no other.
@@ -56,9 +56,9 @@ def pauses(timeout_s: float | None) -> Iterator[float]:
 class FairLock:
     """Excludes threads in the order in which they asked; the holder may take it again.
 
-    Who releases hands the lock to the front waiter directly, so nobody can slip in between. A
-    waiter that gives up leaves the line, or keeps the lock if it was being handed over just then:
-    no wake-up is lost. About half a microsecond when nobody waits.
+    The releasing thread hands the lock to the front waiter directly, so no thread can slip in
+    between. A waiter that gives up leaves the line, or keeps the lock if it was being handed over
+    just then: no wake-up is lost. About half a microsecond when no thread waits.
     """
 
     __slots__ = ("__weakref__", "_depth", "_guard", "_line", "_owner")
@@ -80,7 +80,7 @@ class FairLock:
         return self._owner is not None
 
     def acquire(self, timeout_s: float | None = None) -> bool:
-        """Take the lock, waiting at most `timeout_s` (None: for ever); False if it did not come."""
+        """Take the lock, waiting at most `timeout_s` (None: no limit); False if it did not come."""
         me = get_ident()
         if self._owner == me:
             self._depth += 1
@@ -133,7 +133,7 @@ class FairLock:
                 self._pass_on()
 
     def _pass_on(self) -> None:
-        """Give the lock to the front waiter, or to nobody; under the guard."""
+        """Give the lock to the front waiter, or free it if none waits; under the guard."""
         if self._line:
             self._depth = 1
             self._owner, turn = self._line[0]
@@ -143,7 +143,7 @@ class FairLock:
             self._owner = None
 
     def _wait(self, turn: threading.Lock, limit_s: float) -> bool:
-        """Whether the turn came within `limit_s` (-1: for ever); raises what ends the waiting."""
+        """Whether the turn came within `limit_s` (-1: no limit); raises what ends the waiting."""
         return turn.acquire(timeout=limit_s)
 
     def _leave(self, place: tuple[int, threading.Lock]) -> bool:
@@ -173,8 +173,8 @@ class ProcessLock(FairLock):
     each. Where other threads of the process wait, the file goes on to them with the lock, `COHORT`
     times in a row at most: asking for it costs more than what most of them have to do (lock
     cohorting: Dice, Marathe, Shavit, PPoPP 2012). The kernel frees the file when its holder dies,
-    however it dies. Between processes the order is not promised. Whoever may write to `model` may
-    use the lock, None: its owner alone.
+    however it dies. Between processes the order is not promised. Every user who may write to
+    `model` may use the lock; where it is None, the owner of the file alone.
     """
 
     __slots__ = ("_file", "_handed_on", "_model", "_path")
@@ -187,7 +187,7 @@ class ProcessLock(FairLock):
         self._handed_on = 0
 
     def acquire(self, timeout_s: float | None = None) -> bool:
-        """Take the lock, waiting at most `timeout_s` (None: for ever); False if it did not come."""
+        """Take the lock, waiting at most `timeout_s` (None: no limit); False if it did not come."""
         started = time.monotonic()
         depth = self.depth
         try:
@@ -225,8 +225,8 @@ class NamedLocks(ProcessBound):
 
     `folder` gets an empty file for each name ever locked, named by a hash; None excludes threads of
     this process only. The files take mode and group of `model`, the database that they are for, so
-    that all who may write to it may lock; without one they are 0600. A name that nobody holds or
-    waits for takes no memory.
+    that all who may write to it may lock; without one they are 0600. A name that no thread
+    holds or waits for takes no memory.
     """
 
     def __init__(self, folder: Path | None, *, model: Path | None = None) -> None:
@@ -244,7 +244,7 @@ class NamedLocks(ProcessBound):
         """Hold the lock of this name; FIFO in the process, re-entrant in the thread.
 
         To be entered, once, which raises `LockTimeoutError` if it did not come within `timeout_s`
-        seconds (None waits for ever) and `StoreUnavailableError` if the lock file cannot be used.
+        seconds (None: no limit) and `StoreUnavailableError` if the lock file cannot be used.
         `UsageError` at once for a name that is no text or a time that is none.
         """
         check_lock(name, timeout_s)
@@ -306,7 +306,7 @@ def check_lock(name: str, timeout_s: float | None) -> None:
 
 
 def _locked_file(path: Path, timeout_s: float | None, model: Path | None) -> FileIO | None:
-    """The file, locked, or None if that did not come in time; closed, it is nobody's."""
+    """The locked file, or None if the lock did not come in time; closing the file frees it."""
     try:
         file = _opened(path, model)
     except OSError as error:
@@ -342,7 +342,7 @@ def _share_folder(model: Path, folder: Path) -> None:
 
 
 def share_like(model: Path, *paths: Path) -> None:
-    """Give those that are this user's own to all who have the model."""
+    """Share the paths that this user owns with all users of the model: same mode, same group."""
     me = os.geteuid()
     with suppress(OSError):  # the model is gone, or this user is not in its group
         like = os.stat(model)

@@ -44,7 +44,7 @@ def write_whole(file: Path, body: bytes) -> None:
 
 
 def led_to(file: Path) -> tuple[Path, os.stat_result | None]:
-    """The path at the end of all links, and what is said of the file there; None for no file."""
+    """The path at the end of all links, and the status of the file there; None for no file."""
     real = Path(os.path.realpath(file))
     try:
         status = real.lstat()
@@ -73,7 +73,7 @@ def make_like(original: os.stat_result, file: int | Path) -> None:
 
 
 class Draft:
-    """A file beside `target`, to be written and put in its place; what is not, is gone at the end.
+    """A file beside `target`, to be written and put in its place; removed at the end if it is not.
 
     It becomes like `like`, and until it is whole only its owner reads it; None: a new file like any
     other. To be entered by `within`, so that an interrupt leaves nothing of it. `OSError` where it

@@ -96,7 +96,7 @@ def validate(document: Document, template_id: str | None = None) -> Document:
 
 
 def parse(text: str | bytes, template_id: str | None = None) -> Document:
-    """A valid document from JSON text that nobody vouches for; `InvalidTemplateError` otherwise.
+    """A valid document from untrusted JSON text; `InvalidTemplateError` otherwise.
 
     Refuses what lenient parsers let pass: keys that stand twice, NaN, a byte order mark, integers
     beyond 64 bits, text that is not UTF-8, nesting without end.

@@ -3,9 +3,9 @@
 `freeze` turns plain JSON into read-only dicts and lists all the way down, `thaw` turns it back. The
 results are real dicts and lists: equality, `isinstance`, orjson and json treat them as such.
 
-The price is a limit: this protects from accidents and not from intent. Whoever calls dict's or
-list's own methods (`dict.__setitem__(view, ...)`, `list.append(view, ...)`) gets past it, and what
-he does is then seen by the other readers of that view: same process, same user, same version. It
+The price is a limit: this protects from accidents and not from intent. A caller of dict's or
+list's own methods (`dict.__setitem__(view, ...)`, `list.append(view, ...)`) gets past it, and the
+other readers of that view see his change: same process, same user, same version. The change
 reaches no private copy, no other user and no cache on disk, and no commit, since the base of an
 update is taken from the history. A view without that limit was measured and left: a mapping proxy
 is no dict, and neither json nor orjson writes it; a fresh frozen copy for each read takes 18 times

@@ -147,7 +147,7 @@ def _check_text(text: str, path: str) -> None:
 
 
 def read(text: str | bytes, levels: int = MAX_DEPTH) -> JSON:
-    """One JSON value from text or UTF-8 bytes that nobody vouches for; raises `RuleError`.
+    """One JSON value from untrusted text or UTF-8 bytes; raises `RuleError`.
 
     Stricter than `json.loads`: no byte order mark, no NaN or Infinity (nor 1e999), no key twice in
     one object, no integer beyond 64 bits, no lone surrogate, and the limits of this module.

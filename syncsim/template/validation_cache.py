@@ -46,7 +46,7 @@ AS_IS: Final = (
 SORTED: Final = AS_IS | orjson.OPT_SORT_KEYS
 
 Part: TypeAlias = tuple[JSON, bytes]
-"""A value that nobody can change, and its canonical bytes."""
+"""A value that no caller can change, and its canonical bytes."""
 
 T = TypeVar("T")
 
@@ -63,8 +63,8 @@ def thawed(value: Any) -> JSON:
 class Bounded(dict[bytes, T], Generic[T]):
     """A memory of at most so many bytes of keys; when full it starts afresh.
 
-    It takes no lock, which a forked child or an interrupted thread might leave taken for ever:
-    threads that keep at the same instant may count a key too little or too much until then.
+    It takes no lock, which a forked child or an interrupted thread might never give back: threads
+    that keep at the same instant may count a key too little or too much until then.
     """
 
     def __init__(self, limit_bytes: int) -> None:
@@ -318,7 +318,7 @@ def proven(settled_value: FrozenDict | FrozenList) -> bytes:
 
 
 def remember(document: FrozenDict) -> None:
-    """Have `view` give this document, which is settled, for its bytes."""
+    """Make `view` return this settled document for its bytes."""
     _VIEWS.keep(proven(document), document)
 
 

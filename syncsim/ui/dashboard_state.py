@@ -32,10 +32,10 @@ class _Entry:
 
 
 class DashboardState:
-    """The state so far, of the template whose version was told last.
+    """The state so far of the template whose version the events told last.
 
-    `version` is None before anybody told one; `updated_at` and `updated_by` are None while nobody
-    committed. `resolved` counts the lost swaps whose update then committed.
+    `version` is None until an event tells one; `updated_at` and `updated_by` are None until the
+    first commit. `resolved` counts the lost swaps whose update then committed.
     """
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
@@ -143,7 +143,7 @@ class DashboardState:
         }
 
     def _end(self, event: Event) -> int:
-        """It is under way no longer; how many swaps it lost."""
+        """Forget an ended update or run of the job; return how many swaps it lost."""
         self._queued.discard(event.update_id)
         return self._lost.pop(event.update_id, 0)
 
@@ -155,7 +155,7 @@ class DashboardState:
             self._ended_in = Counter({s: n for s, n in self._ended_in.items() if s > oldest})
 
     def _follow(self, event: Event) -> None:
-        """A commit tells the newest version; so does a read, as long as nobody has committed."""
+        """A commit tells the newest version; so does a read until the first commit."""
         match event:
             case kinds.Committed() | kinds.TemplateCreated() if event.version is not None:
                 self.settle(event.template_id, event.version)

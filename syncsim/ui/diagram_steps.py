@@ -140,14 +140,14 @@ class Narrator:
         )
 
     def unanswered(self) -> Iterator[Operation]:
-        """Those that never got an answer."""
+        """The operations that never got an answer."""
         for operation in self.operations.values():
             if operation.ended == "open":
                 yield operation
 
 
 def wait(at_s: float, who: str, seconds: float, operation: str | None, why: str) -> DiagramStep:
-    """Somebody sleeps; `why` is the end of the sentence."""
+    """The row of a sleep of `who`; `why` is the end of the sentence."""
     text = f"{name(who)} waits {duration(seconds)}{why}"
     return DiagramStep("wait", at_s, who, duration(seconds), text, operation)
 
@@ -230,7 +230,7 @@ def _attempted(
 
 
 def _in_time(rows: list[DiagramStep]) -> list[DiagramStep]:
-    """Times that are not known are those of the row before."""
+    """The rows in order; a row whose time is not known gets that of the row before."""
     now, told = 0.0, []
     for row in rows:
         now = max(now, row.at_s)

@@ -61,12 +61,12 @@ def status_facts(standing: DashboardState) -> dict[str, str]:
 
 
 def is_left_out(event: Event) -> bool:
-    """Whether the log has no line for it, because a line beside it says the same."""
+    """Whether the log has no line for the event, because a line beside it says the same."""
     return isinstance(event, _LEFT_OUT)
 
 
 def look_of(event: Event) -> Style | None:
-    """What the event means, if one of the meanings that have a colour and a sign."""
+    """The style of what the event means; None for a meaning without a colour and a sign."""
     kind = type(event)
     try:
         return _look_of_class[kind]

@@ -20,8 +20,8 @@ RUNNING: Final = "Running..."
 class Buttons:
     """A button per name; `pressed(name)` starts the work and returns.
 
-    Whoever has done the work calls `free`. `by_name` has the buttons, for a click from a cell: that
-    takes the same way, also while the button waits.
+    The code that has done the work calls `free`. `by_name` has the buttons, for a click from a
+    cell: that takes the same way, also while the button waits.
     """
 
     def __init__(self, tooltips: Mapping[str, str], pressed: Callable[[str], object]) -> None:
@@ -35,12 +35,12 @@ class Buttons:
             self.by_name[name] = button
 
     def expect(self) -> None:
-        """One more piece of work is under way, of which no button tells."""
+        """Count one more piece of work under way, which no button shows."""
         with self._idle:
             self._pending += 1
 
     def free(self, done: int) -> None:
-        """So many pieces of work are done: if they were the last ones, the buttons work again."""
+        """Count `done` pieces of work as done; after the last one the buttons work again."""
         with self._idle:
             self._pending -= done
             if not self._pending:
@@ -55,7 +55,7 @@ class Buttons:
             return self._idle.wait_for(lambda: self._pending == 0, timeout_s)
 
     def give_up(self) -> None:
-        """Nothing will be done any more: nobody is to wait for it."""
+        """Drop the pending work, which will not be done any more, and release its waiters."""
         with self._idle:
             self._pending = 0
             self._idle.notify_all()

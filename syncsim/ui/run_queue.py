@@ -1,6 +1,6 @@
 """Plays what was clicked, one after the other, in a thread of its own, and tells what happens.
 
-It knows no widget: everything goes into one queue, for whoever shows it in their own time.
+It knows no widget: everything goes into one queue, whose reader shows it in its own time.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Began:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """It is done: the run, or what was raised in place of one.
+    """A click is done: the run, or the exception raised in place of one.
 
     `result` is None where nothing was played: there was no `order`, or it was called off before its
     turn came.
@@ -73,7 +73,7 @@ class RunQueue:
 
     @property
     def progress(self) -> str:
-        """How far what is being played is, in words."""
+        """The progress of what is being played, in words."""
         done, total = self.done
         return f"{done} of {total} calls done" if total else "starting"
 
@@ -87,7 +87,7 @@ class RunQueue:
         before.set()
 
     def close(self, timeout_s: float) -> None:
-        """End the thread, and what it is playing; waits for that no longer than told."""
+        """End the thread and what it is playing; wait for that at most `timeout_s` seconds."""
         self._closing.set()
         self.stop()
         self._clicks.put(None)

@@ -1,7 +1,7 @@
 """A run as a sequence diagram: lanes, steps in order, the pair that broke a rule, the leaves.
 
 Values only, and pure; `sequence_svg` draws them. Texts are as typed: what draws them escapes. Steps
-stand in the order of the run; how long they took is told, not drawn to scale.
+stand in the order of the run; the texts say how long they took, and nothing is drawn to scale.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ _TELLING: Final = ("won", "lost", "failed", "wait", "blocked")
 def _shown(
     happened: Sequence[DiagramStep], marked: Collection[int], concerned: Collection[str]
 ) -> list[tuple[int, DiagramStep]]:
-    """The happenings with their numbers from 1; what is left out is one with the number 0."""
+    """The happenings, numbered from 1; a happening numbered 0 stands for those left out."""
     numbered = list(enumerate(happened, 1))
     if len(numbered) <= MOST_STEPS:
         return numbered

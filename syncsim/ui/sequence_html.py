@@ -98,7 +98,7 @@ def write_page(
 
 
 def replay_command(diagram: Diagram, token: str) -> str:
-    """What to type to have the same run again; Python for a solution that lives in a notebook."""
+    """The command to type to replay the run; Python for a solution that lives in a notebook."""
     setting = diagram.setting
     if diagram.solution_file is not None:
         solution = f" --solution {shlex.quote(diagram.solution_file)}"

@@ -267,7 +267,7 @@ class _Drawing:
         return f'<text class="w" text-anchor="middle" x="{x:g}" y="{y:g}">{escape(word)}</text>'
 
     def _arrow(self, step: Step, y: float) -> Iterator[str]:
-        """To what is reached; of a read, the other way round: that is how the data goes."""
+        """The arrow to what a step reaches; for a read the other way round, as the data goes."""
         assert step.target is not None
         happening = step.happening
         if step.source == step.target:

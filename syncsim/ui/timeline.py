@@ -25,7 +25,7 @@ MOST_LANES: Final = 60
 """Updates that a timeline draws; its table has them all."""
 
 MOST_STEPS: Final = 12
-"""Steps of one update that are drawn: the last ones of whoever retries without end."""
+"""Steps of one update that are drawn: the last ones of an update that retries without end."""
 
 MOST_BARS: Final = 300
 """Bars of one meaning that are drawn; a browser gets every one again with each change."""
@@ -76,7 +76,7 @@ def retry_timeline(
 def _shown(
     rows: Sequence[UpdateTrace], selected: str | None, newest: bool
 ) -> Sequence[UpdateTrace]:
-    """As many as have a lane, in the order they began; the selected one takes the place of one."""
+    """The updates that get a lane, in the order they began; the selected one always gets one."""
     if len(rows) <= MOST_LANES:
         return rows
     kept = range(len(rows) - MOST_LANES, len(rows)) if newest else range(MOST_LANES)

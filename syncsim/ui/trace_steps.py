@@ -1,7 +1,7 @@
 """The rows of a watched simulation: every step of its trace, with calls and answers between them.
 
-A step that saw something is told with what it saw; one that has no answer yet (a lock that another
-holds, a write that waits for the write lock) is told as begun.
+The row of a step that saw something says what it saw; that of a step without an answer yet (a lock
+that another holds, a write that waits for the write lock) says that it began.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class _Telling:
                 self._sleeps[place] = sight
 
     def _fell_asleep(self, woken: StepResult) -> int | None:
-        """Where in the trace the sleep began that is over now."""
+        """The place in the trace where the sleep that is over now began."""
         trace = self._run.trace
         for place in range(woken.after - 1, -1, -1):
             if trace[place][:2] == (woken.actor, "sleep") and place not in self._sleeps:
@@ -55,7 +55,7 @@ class _Telling:
         return None
 
     def rows(self) -> Iterator[DiagramStep]:
-        """All of them."""
+        """All rows of the diagram, in order."""
         for sight in self._sights[0]:
             yield from self._seen(sight, None)
         for place, (actor, call, touches) in enumerate(self._run.trace):
@@ -84,7 +84,7 @@ class _Telling:
         return DiagramStep(kind, self._now, actor, word, text, operation, place=place)
 
     def _sleep(self, place: int, actor: str, operation: str | None) -> DiagramStep:
-        """A sleep; nobody told how long those are that the simulation itself puts in (latency)."""
+        """A sleep; the trace does not say how long the simulation's own delays (latency) are."""
         woken = self._sleeps.get(place)
         if woken is None:
             text = f"{name(actor)} is held up for a while"

@@ -124,7 +124,7 @@ _TOPICS: Final = ("update.", "job.")
 
 
 def _update(one: Trace, label: str, began_ms: float) -> UpdateTrace:
-    """The last request counts: an update that was repeated under its id has several."""
+    """The row of one update; if it was repeated under its id, its last request counts."""
     request = [span for span in one.spans if span.parent is None][-1]
     commits = [span for span in one.spans if span.name == "commit"]
     return UpdateTrace(

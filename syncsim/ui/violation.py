@@ -63,7 +63,7 @@ def marks(
 
 
 def _is_told(finding: Finding) -> bool:
-    """Whether it names both operations, where it takes two; the other may have been nobody's."""
+    """Whether the finding names both operations, if it takes two; no operation may be the other."""
     return proof_of(finding.kind) not in _PAIRS or len(finding.operations) == 2
 
 
@@ -98,7 +98,7 @@ class _Rows:
         ]
 
     def last(self, operation: str, *kinds: str) -> int:
-        """The last of them, or -1."""
+        """The last of the rows of these kinds, or -1."""
         return (self.all(operation, *kinds) or [-1])[-1]
 
 
@@ -207,7 +207,7 @@ class _Past:
         return own[-1] if own else None
 
     def document(self, template_id: str, version: str | None) -> Document:
-        """What that version held; empty for one that nobody knows."""
+        """What that version held; empty for a version that is not known."""
         return self._documents.get((template_id, version or ""), {})
 
     def before(self, commit: Commit) -> Document:

@@ -1,1 +1,1 @@
-"""One actor's part of a scenario is performed, and held against what the scenario expects."""
+"""Perform one actor's part of a scenario, and compare it with what the scenario expects."""

@@ -1,4 +1,4 @@
-"""One actor performing its steps; who owns time, threads and barriers is somebody else's matter."""
+"""One actor performs its steps; the caller owns time, threads and barriers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def play(
     called: Callable[[], object],
     restart: Callable[[], object],
 ) -> None:
-    """Perform every step in order. `meet` waits at a barrier; `called` is told after each verb.
+    """Perform every step in order. `meet` waits at a barrier; `called` runs after each verb.
 
     `restart` puts a solution built anew behind `sync`.
 
@@ -91,7 +91,7 @@ class _User:
         self._versions: list[str] = []
 
     def read(self, *, scribble: bool = False) -> Snapshot | None:
-        """What is there now; None where it could not be read, which is on record."""
+        """Read the template; None where that fails, which is on record."""
         try:
             read = self._sync.get_template(self._template_id, user=self._name)
         except BaseException as error:
@@ -110,7 +110,7 @@ class _User:
         return self.latest
 
     def roll_back(self, read: int) -> None:
-        """Have the version of an earlier read come back, if the solution can."""
+        """Roll back to the version of an earlier read, if the solution can."""
         rollback = getattr(self._sync, "rollback", None)
         if rollback is not None and read < len(self._versions):
             with suppress(Exception):

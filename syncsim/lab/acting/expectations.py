@@ -16,7 +16,7 @@ from syncsim.lab.scenarios import Expectations, Part
 from syncsim.service.background import SKIPPED
 
 NO_CONTENTION: Final = "no-contention"
-"""The kind of finding that says that a storm proved nothing, for nobody met anybody."""
+"""The kind of finding that says that a storm proved nothing, as no two updates met."""
 
 _GRAIN_MS: Final = 1e-6
 
@@ -24,7 +24,7 @@ _GRAIN_MS: Final = 1e-6
 def judge_expectations(
     part: Part, template_id: str, index: HistoryIndex, *, follows_policy: bool
 ) -> Iterator[Finding]:
-    """What of a part's expectations does not hold.
+    """A finding for each expectation of a part that does not hold.
 
     `follows_policy`: whether the solution was given the part's retry policy. One that was not
     retries as it sees fit: the ladder is none of its promises, but that it ends well is. How often
@@ -132,7 +132,7 @@ def _judge_ladder(
 
 
 def _joined_a_line(index: HistoryIndex, operation: Operation) -> bool:
-    """Whether it was merged at the head at its first attempt, where no rival can be faster.
+    """Whether the update was merged at the head at its first attempt, where no rival can be faster.
 
     With several users a line may wait when an update begins; who joins it has no delay to show.
     """
@@ -156,7 +156,7 @@ def _judge_end(part: Part, operation: Operation) -> Iterator[Finding]:
 
 
 def _judge_survival(index: HistoryIndex, updates: list[Operation]) -> Iterator[Finding]:
-    """No update may fail for a conflict: there were too few to excuse it."""
+    """No update may fail for a conflict: the conflicts were too few to excuse it."""
     for operation in updates:
         lost = sum(a.fate == "lost" for a in index.attempts.get(operation.id, ()))
         if operation.ended == "failed" and lost:
@@ -171,7 +171,7 @@ def _judge_survival(index: HistoryIndex, updates: list[Operation]) -> Iterator[F
 
 
 def _contended(index: HistoryIndex, updates: list[Operation]) -> bool:
-    """Whether somebody lost a swap; for writers that never swap, whether two updates overlapped.
+    """Whether an update lost a swap; for writers that never swap, whether two updates overlapped.
 
     Who merges under the write lock cannot lose, and is not to be called unproved for that.
     """

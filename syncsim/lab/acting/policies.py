@@ -1,4 +1,4 @@
-"""Which retry policy a solution is given in each part of a scenario, if it takes one at all."""
+"""The retry policy that a solution gets in each part of a scenario, if it takes one at all."""
 
 from __future__ import annotations
 

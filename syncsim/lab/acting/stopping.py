@@ -30,32 +30,32 @@ class Stopped(CutOff, SystemExit):
 
 
 class Stop:
-    """The wish that a run ends; any thread may `set` it, for good."""
+    """The request to end a run; any thread may `set` it, for good."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
 
     def set(self) -> None:
-        """End the run that was given this, soon."""
+        """End the run that holds this object, soon."""
         self._event.set()
 
     def is_set(self) -> bool:
-        """Whether somebody wished so."""
+        """Whether a thread has called `set`."""
         return self._event.is_set()
 
     def check(self) -> None:
-        """Raise `Stopped` if somebody wished so."""
+        """Raise `Stopped` if a thread has called `set`."""
         if self._event.is_set():
             raise Stopped
 
     def wait(self, seconds: float) -> None:
-        """Sleep so long in real time; `Stopped` as soon as somebody wishes so."""
+        """Sleep so long in real time; raise `Stopped` as soon as a thread calls `set`."""
         if self._event.wait(max(seconds, 0.0)):
             raise Stopped
 
 
 def stopped(done: int | None = None, total: int | None = None) -> Finding:
-    """What there is to say of a run that was stopped; `done` of `total` verbs had been called."""
+    """The finding on a run that was stopped; `done` of `total` verbs had been called."""
     so_far = "" if done is None else f" after {done} of {total} calls"
     return Finding(
         INCONCLUSIVE,
@@ -65,13 +65,13 @@ def stopped(done: int | None = None, total: int | None = None) -> Finding:
 
 
 def goes_on(hung: Finding) -> Finding:
-    """What there is to say of a thread that did not end with its run."""
+    """The finding on a thread that did not end with its run."""
     text = f"{hung.message}; nothing can end it from outside but a restart of the kernel"
     return replace(hung, code=INCONCLUSIVE, message=text)
 
 
 def interrupt(threads: Iterable[threading.Thread]) -> None:
-    """Raise `Stopped` at the next line of Python that each of these executes."""
+    """Raise `Stopped` at the next line of Python that each of these threads executes."""
     for thread in threads:
         if thread.is_alive() and thread.ident is not None:
             ctypes.pythonapi.PyThreadState_SetAsyncExc(
@@ -101,7 +101,7 @@ class StoppableEnvironment:
 
     @property
     def events(self) -> EventLog:
-        """As in the environment underneath: what a stopped run says last is heard."""
+        """As in the environment underneath: the last events of a stopped run are heard."""
         return self._env.events
 
     def cache(self, user: str) -> Cache:
@@ -111,7 +111,7 @@ class StoppableEnvironment:
 
     @contextmanager
     def lock(self, name: str, *, timeout_s: float | None = None) -> Iterator[None]:
-        """As in the environment underneath, after a line of the run's own that can be left.
+        """As in the environment underneath, after a line of the run's own that a thread can leave.
 
         The threads of the run meet in that line, so below it they wait for other processes only.
         """
@@ -137,7 +137,7 @@ class StoppableEnvironment:
 
 
 class _Guarded:
-    """A store or a cache: each of its calls, but none of a stopped run."""
+    """A store or a cache whose every call raises `Stopped` in a stopped run."""
 
     def __init__(self, inner: Any, stop: Stop) -> None:
         self._inner = inner
@@ -160,7 +160,7 @@ def _checked(verb: Callable[..., Any], check: Callable[[], None]) -> Callable[..
 
 
 class _StoppableClock:
-    """The clock; its sleepers are woken."""
+    """The clock; a stop wakes its sleepers."""
 
     def __init__(self, clock: Clock, stop: Stop) -> None:
         self._now = clock.now
@@ -178,7 +178,7 @@ class _StoppableClock:
 
 
 class _StoppableLock(FairLock):
-    """Who waits looks up now and then whether the run goes on, and keeps its place in the line."""
+    """A lock whose waiters check now and then whether the run goes on, and keep their places."""
 
     __slots__ = ("_stop",)
 

@@ -1,9 +1,9 @@
-"""The judges: a history in, findings out. Pure, linear or n log n, and trusting nobody's word.
+"""The checkers: a history in, findings out. Pure, linear or n log n; they take no claim on trust.
 
 `writes` looks for lost data, `reads` for stale reads, `policy` at everything else. `errors` and
 `logging_facts` judge what is said, where a scenario expects it; `linearizability` and `delays`
-inform and accuse nobody. `entry` is what is said of a checker, `history_index` a history sorted for
-them. The same judges serve threads, processes and simulation.
+only inform. `entry` describes a checker, `history_index` is a history sorted for them. The same
+checkers serve threads, processes and simulation.
 """
 
 from __future__ import annotations

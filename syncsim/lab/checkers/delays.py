@@ -1,4 +1,4 @@
-"""How does it wait between attempts? Information: the shape of a back-off costs no points.
+"""How does a solution wait between attempts? Information: a back-off's shape costs no points.
 
 A delay is what the operation asked the clock to sleep between two of its write attempts; waiting in
 a queue or for a lock is none.
@@ -14,7 +14,7 @@ from syncsim.lab.checkers.history_index import HistoryIndex
 from syncsim.lab.history.findings import NOTE, Finding
 
 _ENOUGH: Final = 3
-"""So many equal delays before the same retry are no chance, nor is not growing over so many."""
+"""So many equal delays before the same retry are no chance, nor are so many without growth."""
 
 LEAST_GROWTH: Final = 1.6
 """The third delay over the second, on average: 2.0 where delays double, 1.5 where they add up."""
@@ -23,7 +23,7 @@ _GRAIN_S: Final = 1e-6
 
 
 def judge_delays(index: HistoryIndex) -> Iterator[Finding]:
-    """At most a note each on no delay, on no jitter, on delays that do not grow or not double.
+    """At most one note each: no delay, no jitter, delays that do not grow, that do not double.
 
     The mission asks for delays that double, and chance keeps those who lost together from coming
     back together. O(n).

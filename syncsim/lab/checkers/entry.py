@@ -1,4 +1,4 @@
-"""All that is said of a checker in one value: what it judges, what it costs, what proves it."""
+"""The description of a checker in one value: what it judges, what it costs, what proves it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does a failure say what it was? Five that the laboratory induces, and the facts each must give.
+"""Does a failure say what it was? The laboratory induces five, and each must give its facts.
 
 Facts, not phrases: an attribute counts like a word of the message. What an operation ran into is
 read from the store's record and never from the error, and what it survived has nothing to explain.
@@ -30,14 +30,14 @@ _BUGS: Final = (
     "ArithmeticError AssertionError AttributeError ImportError IndexError KeyError MemoryError "
     "NameError RecursionError StopIteration TypeError UnboundLocalError ZeroDivisionError"
 )
-"""Errors that nobody raises to tell a caller something."""
+"""Errors that no program raises to tell a caller something."""
 
 
 def judge_errors(index: HistoryIndex) -> Iterator[Finding]:
     """M4 if two or more of the refusals in this history were poorly told, a note if one was.
 
-    For runs whose failures were induced one by one: whoever meets an outage on the way to a stale
-    version is right to speak of the outage.
+    For runs whose failures were induced one by one: a solution that meets an outage on the way to
+    a stale version is right to speak of the outage.
     """
     faults: dict[Refusal, tuple[Operation, str]] = {}
     for operation in index.history.operations:
@@ -82,7 +82,7 @@ def refusal_of(index: HistoryIndex, operation: Operation) -> Refusal | None:
 
 
 def answers_a_refusal(index: HistoryIndex, operation: Operation) -> bool:
-    """Whether the exception is how a solution says that it was refused, and no crash.
+    """Whether the exception reports a refusal to the caller, and is no crash.
 
     `raise Exception("could not save")` after lost swaps, or the database driver's own error in an
     outage, is a poor answer. A TypeError is a crash at any time, and so is whatever is raised
@@ -134,7 +134,7 @@ class _Said:
         self._text = "\n".join((failure.message, *values))
 
     def names(self, words: Iterable[str]) -> bool:
-        """Whether one of the words is there, as a word of its own."""
+        """Whether the error contains one of the words, as a word of its own."""
         return any(_has(self._text, word) for word in words)
 
 

@@ -1,5 +1,4 @@
-"""A history joined up for the judges: whose commit is whose, what a token stands for, and which
-versions can have been the head while something else was going on.
+"""A history joined for the checkers: commit to operation, token to commit, interval to its heads.
 
 Order comes from the store's commit numbers and never from comparing tokens: any scheme of unique
 tokens is legal, a solution's own included.
@@ -153,16 +152,16 @@ class HistoryIndex:
         self.shown: set[tuple[str, str]] = set()
         """The store's tokens that reads showed, by template and token."""
         self.shown_kinds: set[tuple[str, str]] = set()
-        """Kinds of operations, by template and kind, of whose commits a read showed these."""
+        """Template and kind of the operations for whose commits a read showed the store's token."""
         self._learn_tokens()
 
     def position(self, template_id: str, version: str | None) -> int | None:
-        """Where a token stands; None where nobody can tell."""
+        """The position of a token; None where it is unknown, or two commits share the token."""
         timeline = self.timelines.get(template_id)
         return None if timeline is None or version is None else timeline.positions.get(version)
 
     def author(self, template_id: str, position: int | None) -> Operation | None:
-        """Whose commit stands at this position, where that is known."""
+        """The operation whose commit stands at this position; None if that is unknown."""
         if position is None or template_id not in self.timelines:
             return None
         commit = self.timelines[template_id].commits[position]
@@ -240,7 +239,7 @@ class HistoryIndex:
 
 
 def _shows_another(line: VersionLine, read: Operation) -> bool:
-    """Whether this read shows a token with the content of a head that it was not answered for.
+    """Whether this read shows a token with the content of a head that is not the token's.
 
     Only where that was the head all through the read: else version and document may have been asked
     for one after the other, which is another fault.

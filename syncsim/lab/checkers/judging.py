@@ -1,7 +1,7 @@
-"""The judges: a history in, findings out. Pure, linear or n log n, and trusting nobody's word.
+"""The checkers: a history in, findings out. Pure, linear or n log n; they take no claim on trust.
 
-`CHECKERS` accuse; `linearizability` and `delays` inform and accuse nobody. The same judges serve
-threads, processes and simulation.
+`CHECKERS` accuse; `linearizability` and `delays` only inform. The same checkers serve threads,
+processes and simulation.
 """
 
 from __future__ import annotations

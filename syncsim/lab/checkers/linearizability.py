@@ -1,9 +1,9 @@
-"""Could everything have happened at once, one after the other? Information, never a fault.
+"""Could each operation have taken effect at one moment, in one order? Information, never a fault.
 
-Linearizability (M. Herlihy and J. Wing, 1990) is more than a solution promises: whoever commits and
-then invalidates may serve the old version to one user while another sees the new one, before the
-writer is answered. No search is needed: the store numbers the commits, so an order exists exactly
-if no operation ended before another began that comes earlier by these numbers.
+Linearizability (M. Herlihy and J. Wing, 1990) is more than a solution promises: one that commits
+and then invalidates may serve the old version to one user while another sees the new one, before
+the writer is answered. No search is needed: the store numbers the commits, so an order exists
+exactly if no operation ended before another began that comes earlier by these numbers.
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ from syncsim.lab.history.records import Operation
 
 
 def judge_order(index: HistoryIndex) -> Iterator[Finding]:
-    """A note for every operation that contradicts one before it. O(n log n), to sort the moments.
+    """A note for each operation that contradicts one before it. O(n log n), to sort the moments.
 
-    Operations that nobody answered, or whose place nobody can tell, are left out unless they
-    committed.
+    An operation without an answer, or without a known place, is left out unless it committed.
     """
     placed: list[Operation] = []
     ranks: dict[str, int] = {}
@@ -40,7 +39,7 @@ def judge_order(index: HistoryIndex) -> Iterator[Finding]:
 
 
 def _rank(index: HistoryIndex, operation: Operation) -> int | None:
-    """Its place in the order: 2p where it made the commit at position p, 2p + 1 where it saw it."""
+    """The operation's rank: 2p where it made the commit at position p, 2p + 1 where it saw it."""
     commits = index.commits.get(operation.id, ())
     if commits:
         return 2 * commits[0][0] if len(commits) == 1 else None

@@ -1,6 +1,6 @@
 """Does the log tell what happened? Facts of the store's record against the events of a solution.
 
-A fact is told by an event that carries the operation's id and speaks of it: by its kind, or in
+An event tells a fact if it carries the operation's id and speaks of the fact: by its kind, or in
 words, as records of `logging` do. What an event says and the store denies is worse than silence.
 """
 
@@ -48,7 +48,7 @@ _SPOKEN: Final[dict[Topic, str]] = {
     "failed": "fail fails failed failure error exhausted gave giving aborted rejected refused",
     "invalidation": "invalidate invalidated invalidates invalidation evict evicted dropped deleted",
 }
-"""By which words another kind, or a text, speaks of a topic."""
+"""The words by which another kind, or a text, speaks of a topic."""
 
 _WORDS: Final = {topic: frozenset(words.split()) for topic, words in _SPOKEN.items()}
 
@@ -74,7 +74,7 @@ class LoggedFact:
 def judge_logging(
     index: HistoryIndex, operations: Iterable[Operation], least: float
 ) -> Iterator[Finding]:
-    """S4 if less than this share of the facts is told, and for each operation told wrongly.
+    """S4 if events tell less than this share of the facts, and for each operation told wrongly.
 
     Reads owe nothing. Neither does an operation that never returned, nor one on a template that
     does not exist: of these the store knows nothing.
@@ -142,7 +142,7 @@ def _facts(index: HistoryIndex, operation: Operation) -> Iterator[LoggedFact]:
 
 
 def _is_retry(attempt: Attempt) -> bool:
-    """Not a write under the lock that follows a lost swap at once: that is another way."""
+    """Whether it is a retry; a write under the lock at once after a lost swap is another way."""
     return attempt.waited_s > 0 or attempt.way in ("swap", "put")
 
 
@@ -213,7 +213,7 @@ def _words(text: str) -> list[str]:
 def _contradictions(
     index: HistoryIndex, operation: Operation, heard: list[Event]
 ) -> Iterator[Finding]:
-    """An end that the store denies, in a word of the vocabulary; other words may mean anything.
+    """An event of an end that the store denies; only kinds of the vocabulary have a fixed meaning.
 
     The last word counts: who says that it failed and then tries once more has not lied. An
     operation whose answer itself contradicts the store loses data, which is found elsewhere.

@@ -1,4 +1,4 @@
-"""Does it behave? Crashes, attempts, time taken, and the politeness of the background job.
+"""Does a solution behave? Crashes, attempts, time taken, the politeness of the background job.
 
 What the store saw counts, not what the solution says of itself; where the two contradict each
 other, that is a finding too. Times are seconds, the job's ages on the store's clock.
@@ -174,4 +174,4 @@ CHECKER: Final = Checker(
         "deadline-missed": Proof.LONG,
     },
 )
-"""With what proves the endings of a run, which the scheduler tells: deadlock and endless."""
+"""It includes the proofs of two endings that the scheduler reports: deadlock and endless."""

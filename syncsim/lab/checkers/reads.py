@@ -1,4 +1,4 @@
-"""Is anything stale? One sweep over calls and returns, in the order in which they happened.
+"""Is any read stale? One sweep over calls and returns, in the order in which they happened.
 
 A read must not be older than an update acknowledged before the read began, nor than what its user
 has read before, and what it shows under a version must be what the store holds there. A read that
@@ -22,7 +22,7 @@ K = TypeVar("K", bound=Hashable)
 
 @dataclass(frozen=True, slots=True)
 class _Floor:
-    """The oldest position that may still be read, and the operation that obliges to it."""
+    """The oldest position that a read may still show, and the operation that requires it."""
 
     position: int
     operation: Operation
@@ -55,7 +55,7 @@ def judge_reads(index: HistoryIndex) -> Iterator[Finding]:
 
 
 def _position(index: HistoryIndex, operation: Operation) -> int | None:
-    """The position an answer stands for; None where it obliges nobody.
+    """The position an answer stands for; None where it binds no later read.
 
     A commit that the laboratory made directly in the store was acknowledged to no one. A token
     that was given out twice is a finding of its own and says nothing about reads.

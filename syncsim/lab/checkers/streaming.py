@@ -48,7 +48,7 @@ class _Update:
 
 
 class StreamingJudge:
-    """Told of everything in the order in which it happens; `counts` and `findings` say what broke.
+    """A checker called for each step in order of time; `counts` and `findings` say what broke.
 
     `first` is the commit that made the template. Memory: `window` commits with their documents, as
     many ended operations, those under way, and a number per user. Not safe from several threads at
@@ -78,11 +78,11 @@ class StreamingJudge:
     # -- reads -------------------------------------------------------------------------------------
 
     def floor(self, user: str) -> int:
-        """What a read of this user that begins now must not be older than: a commit's number."""
+        """The number of the oldest commit that a read of this user may show if it begins now."""
         return max(self._acknowledged, self._seen.get(user, 0))
 
     def read(self, user: str, version: str, document: Document, floor: int) -> None:
-        """A read has returned; `floor` is what it was owed when it began."""
+        """Judge a read that returned; `floor` is the oldest commit allowed when it began."""
         number = self._numbers.get(version)
         if number is None:
             self._find(
@@ -104,13 +104,13 @@ class StreamingJudge:
     def called(
         self, operation: str, user: str, changes: Document, base_version: str, base: Document
     ) -> None:
-        """An update begins; what the store holds under its base counts, if it is remembered."""
+        """Note an update that begins; the store's document under its base counts, if remembered."""
         number = self._numbers.get(base_version)
         held = base if number is None else self._document(number)
         self._updates[operation] = _Update(operation, user, changes, held, self._newest.number)
 
     def drew(self, operation: str, drawn: str) -> None:
-        """The operation drew an id: a write under it is the operation's."""
+        """Note an id that the operation drew: a write under it is the operation's."""
         update = self._updates.get(operation)
         if update is not None:
             update.drawn.append(drawn)
@@ -118,7 +118,7 @@ class StreamingJudge:
             self._id_length = len(drawn)  # all ids of an environment are of one length
 
     def owner(self, update_id: str | None) -> str | None:
-        """Whose write this is: its id is one that was drawn, or begins with one. None: unknown."""
+        """The operation that drew this id, or an id that this one begins with; None if unknown."""
         return None if update_id is None else self._owners.get(update_id[: self._id_length])
 
     def committed(self, commit: Commit) -> None:
@@ -222,7 +222,7 @@ class StreamingJudge:
             self._find("D1", kind, f"{update.id} ended {ended}; commits: {told}", (update.id,))
 
     def _held(self, update: _Update) -> bool:
-        """Whether some head of the call's time already was what the update meant."""
+        """Whether a head during the call already was what the update meant."""
         intent = intended(update.base, update.changes)
         heads = self._since(update.heads_from)
         return any(

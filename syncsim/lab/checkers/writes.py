@@ -1,8 +1,9 @@
-"""Is anything lost? Every commit against the one before it and what its operation meant.
+"""Is anything lost? Each commit is compared with the one before it and its operation's intent.
 
 If each commit is the intent of its operation applied to the commit before it, then the head is all
-intents folded in commit order: nothing is lost, nothing appears that nobody meant, and the first
-commit that breaks this names its culprit. The rest is bookkeeping: acknowledged = committed once.
+intents folded in commit order: nothing is lost, nothing appears that no operation meant, and the
+first commit that breaks this names its culprit. The rest is bookkeeping: acknowledged = committed
+once.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def _judge_commit(index: HistoryIndex, timeline: VersionLine, position: int) -> 
 def _deviations(
     index: HistoryIndex, timeline: VersionLine, position: int, operation: Operation
 ) -> list[Mismatch]:
-    """Against the base that explains the commit best; empty = the commit is right."""
+    """The mismatches with the base that explains the commit best; empty = the commit is right."""
     before, after = timeline.document(position - 1), timeline.document(position)
     if operation.kind == "job":
         before, after = {"metadata": {}, **before}, {"metadata": {}, **after}
@@ -94,7 +95,7 @@ def _meanings(
 
     Without a base it is a document that the store held between the call and the first write
     attempt; the newest comes first, as it is nearly always the one. A rollback to a token that
-    nobody can place may mean any version there was.
+    the index cannot place may mean any version there was.
     """
     given = index.position(operation.template_id, operation.base_version)
     is_rollback = operation.kind == "rollback"
@@ -137,10 +138,11 @@ def _is_repair(
 def _is_overridden(
     timeline: VersionLine, position: int, operation: Operation, deviation: Mismatch
 ) -> bool:
-    """Whether others' change of a list without ids was set aside, and a record says so.
+    """Whether the commit set aside others' change of a list without ids, and a record says so.
 
-    Where two writers rewrote one run of such a list nobody can tell which element is which, so the
-    later one may win the run, or the whole list. What it meant itself must be there all the same.
+    Where two writers rewrote one run of such a list, no merge can tell which element is which, so
+    the later one may win the run, or the whole list. What it meant itself must be there all the
+    same.
     """
     path = deviation.path[:-1]
     before = value_at(timeline.document(position - 1), path)
@@ -168,7 +170,7 @@ def _recorded(
 
 
 def _stood_before(timeline: VersionLine, position: int, deviation: Mismatch) -> bool:
-    """Whether what stands at the place stood there in some version before."""
+    """Whether the value found at the place stood there in an earlier version."""
     return any(
         same(value_at(timeline.document(earlier), deviation.path), deviation.found)
         for earlier in range(position)
@@ -238,7 +240,7 @@ def _judge_answer(index: HistoryIndex, operation: Operation) -> Iterator[Finding
 
 
 def _contradiction(operation: Operation, commits: list[Commit]) -> tuple[str, str] | None:
-    """Between what was answered and what was committed. An open answer may be either."""
+    """The contradiction between answer and commits, or None. An open answer may be either."""
     versions = ", ".join(commit.version for commit in commits)
     if len(commits) > 1:
         return "applied-twice", f"committed {len(commits)} times: {versions}"
@@ -256,7 +258,7 @@ def _contradiction(operation: Operation, commits: list[Commit]) -> tuple[str, st
 
 
 def _judge_version(index: HistoryIndex, operation: Operation) -> Iterator[Finding]:
-    """`committed` names the commit it speaks of.
+    """A `committed` answer names the commit of its own operation.
 
     A solution may have tokens of its own: one that the store does not know stands for the commit
     of the operation that answered it, unless reads show the store's token for that commit, or for
@@ -301,9 +303,9 @@ def _is_stale(index: HistoryIndex, operation: Operation) -> bool:
 
 
 def _held(index: HistoryIndex, operation: Operation) -> bool:
-    """Whether some head of the call's time already was what the operation meant.
+    """Whether a head during the call already was what the operation meant.
 
-    For the job nobody can tell but the solution what there was to derive.
+    For the job, only the solution can tell what there was to derive.
     """
     timeline = index.timelines.get(operation.template_id)
     if timeline is None or operation.kind == "job":

@@ -57,9 +57,9 @@ def perform_in_processes(
     *,
     progress: Callable[[int], object],
 ) -> list[Report]:
-    """Have each assignment performed in a process of its own, all at once; the reports in order.
+    """Perform each assignment in a process of its own, all at once; return the reports in order.
 
-    `progress` is told now and then how many verbs have been called in all. Raises the `SyncError`
+    `progress` gets, now and then, the number of verbs called in all. Raises the `SyncError`
     with which a process could not begin: a solution that cannot be loaded, a store out of reach, a
     script that processes cannot import (`UsageError`).
     """

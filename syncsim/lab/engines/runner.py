@@ -81,7 +81,7 @@ def run(
     counts as hanging; for real runs. `on_event`: is given each event as it happens, in the thread
     of the solution; those of a simulation at its end. `stop`: ends the run early when another
     thread sets it; what was played until then is not judged. Both not for processes. A real storm
-    in which nobody met anybody is played again, `MOST_TRIES` times in all.
+    in which no two writers met is played again, `MOST_TRIES` times in all.
 
     Raises `UsageError` for what cannot be honoured, `StoreUnavailableError` for a store that cannot
     be opened. What goes wrong while running is a finding.
@@ -185,7 +185,7 @@ def run(
 
 
 def _met_nobody(played: Run) -> bool:
-    """Whether all there is to say is that no two writers met: a late thread on a busy machine."""
+    """Whether the only finding is that no two writers met: a late thread on a busy machine."""
     return bool(played.findings) and all(f.kind == NO_CONTENTION for f in played.findings)
 
 
@@ -200,7 +200,7 @@ class _PartRun:
 
     @property
     def findings(self) -> list[Finding]:
-        """Who died or never came to an end, in its processes."""
+        """The findings of its processes: which actors died or never came to an end."""
         return [finding for report in self.reports for finding in report.findings]
 
 
@@ -243,7 +243,7 @@ def _url_of_a_file(folder: str, synchronous: str | None) -> str:
 
 
 def _create(env: OpenEnvironment, template: str, document: Document) -> str:
-    """A fresh template, by nobody: a user's would make the job wait before anything has begun."""
+    """A fresh template, not by a user: else the job would wait before anything has begun."""
     try:
         env.store.create(template, document, by=BACKGROUND)
         return template
@@ -262,7 +262,7 @@ def _patience_s(part: Part) -> float:
 def _split(
     whole: Assignment, place: Place, processes: int, seed: int
 ) -> Iterator[tuple[Place, Assignment]]:
-    """The actors dealt out over processes, no more of these than there are users."""
+    """Deal the actors out over processes, at most as many as there are users."""
     number = min(processes, len(whole.part.users) or 1)
     for index in range(number):
         yield (
@@ -272,7 +272,7 @@ def _split(
 
 
 class _CallMeter:
-    """Counts the verbs called, in all parts, and shows the count to whoever wants to see it."""
+    """Counts the verbs called, in all parts, and shows the count to `progress`, if given."""
 
     def __init__(self, progress: Progress | None, total: int) -> None:
         self._progress = progress

@@ -102,8 +102,8 @@ class Load:
     """One load on one solution; `perform` it once.
 
     `build` gets a usual environment. `keep`: versions that store and judge remember at least; must
-    exceed what is committed during one update. `progress` is told after every update how many have
-    ended.
+    exceed what is committed during one update. `progress` gets, after every update, the number that
+    have ended.
     """
 
     _scheduler: Scheduler
@@ -259,7 +259,7 @@ class Load:
         return self._judge
 
     def tried(self, update_id: str | None) -> None:
-        """A write attempt, whosever it is."""
+        """Count a write attempt for the operation that made it."""
         operation = self._judge.owner(update_id) or _operation.get()
         if operation in self._attempts:
             self._attempts[operation] += 1
@@ -271,7 +271,7 @@ class Load:
             self._judge.drew(operation, drawn)
 
     def _committed(self, record: CommitRow) -> None:
-        """The store has a new head; the first one brings the judge."""
+        """Show the judge the store's new head; the first head creates the judge."""
         is_first = record.parent is None
         owner = None if is_first else self._judge.owner(record.update_id) or _operation.get()
         commit = Commit(
@@ -291,7 +291,7 @@ class Load:
 
 
 class _LoadEnvironment(SimulatedEnvironment):
-    """A simulated environment on a store in time, whose ids are noted as the drawer's."""
+    """A simulated environment on a store in time; notes which operation drew each id."""
 
     def __init__(
         self,

@@ -1,7 +1,8 @@
 """Actors on real threads of this process: started, let loose together, waited for, reported on.
 
-Everybody waits at real barriers, so nobody starts before the last one is ready. Whoever hangs is a
-finding and does not hang the run: the threads are daemons and are waited for until a deadline.
+All actors wait at real barriers, so no actor starts before the last one is ready. An actor that
+hangs is a finding and does not hang the run: the threads are daemons and the runner waits for them
+until a deadline.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ STOPPING_S: Final = 2.0
 """How long the threads of a stopped run are waited for; half-way they are interrupted."""
 
 AT_REST: Final = "at rest"
-"""The barrier between processes at which everybody has done."""
+"""The barrier between processes at which all actors are done."""
 
 
 class RemoteBarrier(Protocol):
@@ -46,15 +47,15 @@ class RemoteBarrier(Protocol):
         """Wait until every process has come; `threading.BrokenBarrierError` if that cannot be."""
 
     def abort(self) -> None:
-        """Let nobody wait any more."""
+        """Break the barrier, so that no process waits any more."""
 
 
 @dataclass(frozen=True)
 class Assignment:
     """What one process has to do: some actors of a part, on a template, with a solution.
 
-    `retry` is handed to the solution's `build` where not None. Whoever is not done after
-    `timeout_s` hangs.
+    `retry` is handed to the solution's `build` where not None. An actor that is not done
+    after `timeout_s` hangs.
     """
 
     part: Part
@@ -169,14 +170,14 @@ class ThreadRunner:
         return built[0] if built else None
 
     def _local_barriers(self) -> Iterator[tuple[str, threading.Barrier]]:
-        """The last thread to come to a barrier goes on to the other processes for all."""
+        """The local barriers; the last thread at one waits for the other processes for all."""
         for name, count in parties(self.assignment.actors).items():
             remote = self.remote.get(name)
             action = None if remote is None else lambda remote=remote: remote.wait(self._left_s())
             yield name, threading.Barrier(count, action)
 
     def _has_come_to_rest(self, threads: Sequence[threading.Thread]) -> bool:
-        """Whether everybody has done, in the other processes too; waits for these."""
+        """Whether all actors are done, in the other processes too; waits for these."""
         if self._is_stopped() or self._deaths or any(thread.is_alive() for thread in threads):
             self._release()
             return False
@@ -248,7 +249,7 @@ class ThreadRunner:
             raise
 
     def _release(self) -> None:
-        """Let nobody wait for one who will not come."""
+        """Break all barriers, so that no actor waits for one that will not come."""
         for barrier in (*self._barriers.values(), *self.remote.values()):
             barrier.abort()
 
@@ -264,7 +265,7 @@ class ThreadRunner:
         return self.stop is not None and self.stop.is_set()
 
     def _hurry(self, threads: Sequence[threading.Thread]) -> None:
-        """End the waiting for each other, and by and by whatever else is going on."""
+        """End the actors' waits for each other; half-way to the deadline interrupt threads."""
         now = time.monotonic()
         if self._interrupt_s is None:
             self._deadline_s = now + STOPPING_S

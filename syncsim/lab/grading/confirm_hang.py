@@ -1,8 +1,8 @@
 """What to make of a run that got stuck: an actor computed, or waited for something real.
 
 A simulation that got no answer proves nothing: the machine may have been busy, the solution may
-wait for a thread that nobody simulates, or for the real clock to move. So the scenario is played
-once more, on real threads in a process that can be ended, and only who hangs there too is judged.
+wait for a thread that is not simulated, or for the real clock to move. So the scenario is played
+once more, on real threads in a process that can be ended, and only a hang there too is judged.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from syncsim.lab.solutions.loading import Solution, can_be_sent
 Answer: TypeAlias = Literal["hangs", "ends", "unknown"]
 
 REAL_PATIENCE_S: Final = 8.0
-"""Real seconds after which one update each hangs; what actors wait for of themselves comes on top.
+"""Real seconds after which one update each hangs; the waits of the scenario itself come on top.
 
 Longer than what a slow update takes, which is a fault of another kind.
 """
 
 
 def confirmed(seen: Sighting, solution: Solution) -> Finding | None:
-    """D2 if it computes for ever, D3 if it waits for ever; None for what cannot be said for sure.
+    """D2 if the actor computes without end, D3 if it waits without end; None where this is unsure.
 
     Takes up to `REAL_PATIENCE_S` and the start of a process. A function that no other process can
     find is played in the simulation again, where only computing is proof enough.

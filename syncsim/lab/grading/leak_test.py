@@ -168,7 +168,7 @@ class _LeakTest:
         return more > TOO_MANY_OPEN
 
     def _numbers(self) -> Iterator[int]:
-        """Operations from 1; more than the first look takes only where it saw something grow."""
+        """Counts operations from 1; goes past the first look only where it saw something grow."""
         yield from range(1, FIRST_LOOK[-1] + 1)
         if _growth(*self.measures[-2:]):
             yield from range(FIRST_LOOK[-1] + 1, SECOND_LOOK[-1] + 1)
@@ -217,7 +217,7 @@ def _measured(
 
 
 def _open_files() -> int:
-    """Of this process; 0 where the system does not list them."""
+    """The open files of this process; 0 where the system does not list them."""
     try:
         return len(os.listdir("/proc/self/fd"))
     except OSError:

@@ -133,7 +133,7 @@ class _Asking:
             self._found.setdefault(kind, seen)
 
     def _confirm(self, tally: Tally, seen: Sighting) -> None:
-        """Whoever hangs once is asked again; later ones are counted without being asked."""
+        """Play a hang again to confirm it; count later ones without playing them again."""
         known = next((k for k in (("D2", "spinning"), ("D3", "hanging")) if k in self._found), None)
         finding = None if known else confirmed(seen, self._solution)
         if finding is not None:
@@ -145,11 +145,11 @@ class _Asking:
 
     @property
     def always_ended(self) -> bool:
-        """No operation was endless or got stuck: so thousands of them can be asked for."""
+        """Whether no operation was endless or got stuck; if so, thousands can be asked for."""
         return not (self.stuck or self._endless)
 
     def take(self, finding: Finding) -> None:
-        """A finding that no run shows; there is no token that gives it again."""
+        """Take down a finding that no run shows; no token replays it."""
         if finding.code == NOTE:
             self.note(finding.kind, finding.message)
         else:
@@ -161,7 +161,7 @@ class _Asking:
         self._notes.setdefault(kind, text)
 
     def leave_out(self, question: Question) -> None:
-        """Not asked, because too much got stuck already."""
+        """Leave the question out, because too many runs got stuck already."""
         self._unasked.append(question.parameters.scenario)
 
     def repeat(self) -> None:
@@ -175,7 +175,7 @@ class _Asking:
                     self.note("varies", "not deterministic: the same draws gave another history")
 
     def examination(self) -> Examination:
-        """What it all comes to."""
+        """The result of all questions."""
         found = {finding.code for finding in (seen.finding for seen in self._found.values())}
         silenced = {c: by for by, codes in SILENCED.items() if by in found for c in codes}
         for code in sorted(found & silenced.keys()):

@@ -1,4 +1,4 @@
-"""Which operation an id belongs to that was drawn during a run."""
+"""The ids drawn during a run, and the operation that each belongs to."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 
 class DrawnIds:
-    """Ids and the operation each belongs to; so does an id that begins with one of them."""
+    """Ids and the operation of each; an id that begins with one of them belongs there too."""
 
     def __init__(self, owners: Mapping[str, str] | None = None) -> None:
         self.owners: dict[str, str] = {}
@@ -15,13 +15,13 @@ class DrawnIds:
             self.add(drawn, operation)
 
     def add(self, drawn: str, operation: str) -> None:
-        """From now on this id is the operation's."""
+        """Record that this id belongs to the operation."""
         self.owners[drawn] = operation
         if len(drawn) not in self._lengths:
             self._lengths = tuple(sorted({*self._lengths, len(drawn)}, reverse=True))
 
     def owner(self, update_id: str | None) -> str | None:
-        """The operation this id belongs to; None for an id that nobody drew."""
+        """The operation this id belongs to; None for an id that no operation drew."""
         if update_id is None:
             return None
         for length in self._lengths:

@@ -72,7 +72,7 @@ def intended(base: Document, changes: Document) -> Document:
 def mismatches(
     base: JSON, intent: JSON, before: JSON, after: JSON, path: Path = ()
 ) -> Iterator[Mismatch]:
-    """Where `after` is not `before` with the change from `base` to `intent` made to it.
+    """Leaves where `after` differs from `before` with the change `base` to `intent` applied.
 
     A leaf that the intent leaves alone stays as it was before; one that it changes becomes the
     intent's. An edit inside an element that is gone brings the element back as edited; a deletion

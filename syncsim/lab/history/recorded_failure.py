@@ -1,6 +1,6 @@
-"""What of an exception goes on record. It is a stranger's: its text and its facts may raise too.
+"""The record of a solution's exception, whose text and facts may raise errors, too.
 
-Also whose doing it was: a run that is cut off and Ctrl-C are not the solution's.
+This module also tells whose doing it was: a run that is cut off and Ctrl-C are not the solution's.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def is_from_outside(error: BaseException) -> bool:
 
 
 class OnRecord(AbstractContextManager[None]):
-    """A block whose exceptions are on record already and stop nobody, but those from outside."""
+    """A block that suppresses its exceptions, which are on record, but none from outside."""
 
     def __exit__(
         self,

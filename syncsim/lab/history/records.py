@@ -90,8 +90,8 @@ class Attempt:
 
     `actual` is the version written where it won, the version found where it lost. `waited_s` is the
     time the operation slept since its attempt before, `began_at` when the write began, on the clock
-    of the run. `operation` is None where nobody could be found who asked for the write, and then so
-    is `began_at`; it is None in runs saved before it was kept, too.
+    of the run. `operation` is None where the recorder found no call that asked for the write; then
+    `began_at` is None too, as in runs saved before it was kept.
     """
 
     operation: str | None
@@ -155,7 +155,7 @@ class History:
     ids: Mapping[str, str] = field(default_factory=dict)
 
     def operation_of(self, update_id: str | None) -> str | None:
-        """The operation that drew this id; the id itself where nobody did, as it may be one."""
+        """The operation that drew this id; the id itself if none did, as it may be one."""
         return None if update_id is None else self.ids.get(update_id, update_id)
 
     def to_json(self) -> dict[str, JSON]:

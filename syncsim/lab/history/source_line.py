@@ -35,8 +35,8 @@ def line_of_thread(ident: int | None) -> str | None:
 def _frames() -> dict[int, FrameType]:
     """The frame of every thread.
 
-    Without garbage collection meanwhile: up to Python 3.11.7 one that strikes inside this call
-    waits for ever for a lock that the call holds (CPython issue 106883).
+    Garbage collection is off meanwhile: up to Python 3.11.7 a collection inside this call
+    waits without end for a lock that the call holds (CPython issue 106883).
     """
     with _collecting:
         was_enabled = gc.isenabled()

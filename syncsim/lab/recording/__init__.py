@@ -1,1 +1,1 @@
-"""A run is written down: calls are intercepted, commits credited to the calls that made them."""
+"""The recorder: it intercepts calls and credits each commit to the call that made it."""

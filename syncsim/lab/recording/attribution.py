@@ -1,4 +1,4 @@
-"""Whose commit is whose, where a history is put together.
+"""Assign each commit to the operation that made it, when a history is put together.
 
 A commit says by whom it is and perhaps under which id; which call of a verb made it is known from
 the recording. Where a solution commits on threads of its own, without ids, it is known from what
@@ -21,17 +21,17 @@ from syncsim.lab.history.records import Attempt, Commit, Operation
 from syncsim.lab.recording.structural_sharing import sharing
 
 _LOOKED_AT: Final = 16
-"""How many operations of a user are asked whether they meant a commit that nobody was seen making;
+"""How many operations of a user are compared with a commit that none was seen making;
 so a history of any length is put together in linear time."""
 
 
 class Owners:
-    """Gives the commits of a template to operations, by the first of these that tells:
+    """Gives each commit of a template to an operation, by the first of these rules that applies.
 
-    the commit's `update_id`, if an operation drew it; whoever was seen making it, unless it is by
-    another user, the operation answered another commit and exactly one other answered this one (a
-    thread that commits for others); who answered its version; who meant it, of the operations left
-    without a commit. The first commit of a template is nobody's: no verb creates one.
+    The operation that drew the commit's `update_id`; the operation seen making it, unless it is by
+    another user, that operation answered another commit and exactly one other answered this one (a
+    thread that commits for others); the one that answered its version; the one that meant it, of
+    those left without a commit. A template's first commit has no operation: no verb creates one.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class Owners:
         versions: dict[str, int],
         taken: set[str | None],
     ) -> str | None:
-        """Who is left without a commit and meant this one; of the user it is by, if of any.
+        """An operation left without a commit that meant this one, of the commit's own user if any.
 
         Who answered committed owns one of their user's commits, in order where meaning does not
         tell. Who may have committed or not owns it if there is no other. Anybody else must have

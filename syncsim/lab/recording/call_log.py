@@ -1,4 +1,4 @@
-"""Where a recording is written: the calls of one process as they begin and end, and whose is what.
+"""The recording of one process: its calls as they begin and end, and what belongs to which call.
 
 Any thread may write. Order and elapsed time come in from outside, so the same tape serves real
 threads, whose stamps compare between the processes of a host, and a scheduler, which counts.
@@ -60,9 +60,10 @@ _current: ContextVar[Call | None] = ContextVar("syncsim_recorded_call", default=
 
 
 class CallLog:
-    """`order` gives growing numbers, `elapsed_s` seconds on a clock that cannot step.
+    """The tape of one process: its calls, write attempts, events and ids.
 
-    `heard` is called with each event as it comes in.
+    `order` gives growing numbers, `elapsed_s` seconds on a clock that cannot step. `heard` is
+    called with each event as it comes in.
     """
 
     def __init__(
@@ -160,15 +161,16 @@ class CallLog:
         return call
 
     def concerned(self, update_id: str | None) -> Call | None:
-        """Of which call something is said: by its id, else by who says it."""
+        """The call of a log record: the owner of this id, else the one that this code works for."""
         found = self.ids.owner(update_id)
         return self.served() if found is None else self._calls[found]
 
     def owner(self, update_id: str | None, template_id: str, by: str) -> Call | None:
-        """Whose write it is: by its id if that belongs to an operation; else by the context, if the
-        write is by the same user; else that of the only open call of this user.
+        """The call that a write belongs to.
 
-        One thread may commit for others, as the leader of a queue does, or a writer thread.
+        Its id decides if that belongs to an operation; else the context, if the write is by the
+        same user; else the only open call of this user. One thread may commit for others, as the
+        leader of a queue does, or a writer thread.
         """
         found = self.ids.owner(update_id)
         if found is not None:

@@ -67,7 +67,7 @@ class InterceptedStore:
                 setattr(self, ability, None)
 
     def around(self, call: StoreCall, do: Callable[[], T]) -> T:
-        """Do the call, which `do` does, and answer for it."""
+        """Run `do`, which makes the call, and return its answer."""
         return do()
 
     # -- reads -------------------------------------------------------------------------------------

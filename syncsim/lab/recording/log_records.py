@@ -50,7 +50,7 @@ class LogRecords(logging.Handler):
             self._tape.hear(event)
 
     def close(self) -> None:
-        """Listen no more; the root logger has its level back when nobody does."""
+        """Stop listening; the root logger gets its level back when no handler listens."""
         _root.end(self)
         super().close()
 

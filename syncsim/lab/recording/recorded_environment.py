@@ -29,7 +29,7 @@ from syncsim.lab.recording.intercepted_store import InterceptedStore, StoreCall
 T = TypeVar("T")
 
 BeforeWrite = Callable[[Call, str], None]
-"""Told of a write attempt of a call on a template, just before it is made."""
+"""Called with the call and its template id, just before each write attempt."""
 
 _WAYS: Final[dict[str, Way]] = {
     "compare_and_swap": "swap",
@@ -135,10 +135,10 @@ class RecordedCache:
 
 
 class RecordedStore(InterceptedStore):
-    """The store; notes each write attempt and whose document reads are.
+    """The store; it notes each write attempt and which operation reads a document.
 
     `work_s` passes between an attempt's read and its write, in `compare_and_swap` and `put`. Not in
-    `update_locked`: a merge at the head is no user's work, and nobody else could work meanwhile.
+    `update_locked`: a merge at the head is no user's work, and no other user could work meanwhile.
     """
 
     def __init__(
@@ -155,7 +155,7 @@ class RecordedStore(InterceptedStore):
         return getattr(self._inner, name)
 
     def around(self, call: StoreCall, do: Callable[[], T]) -> T:
-        """As underneath, on record."""
+        """Do the call on the store underneath, on record."""
         if call.name in ("read", "history"):
             self._note_body_read()
         way = _WAYS.get(call.name)
@@ -166,7 +166,7 @@ class RecordedStore(InterceptedStore):
         return self._attempt(call, way, do)
 
     def _attempt(self, call: StoreCall, way: Way, do: Callable[[], T]) -> T:
-        """A write attempt of each operation whose write it is, however often a change is called."""
+        """Do the call: one attempt per operation that writes, however often a change is called."""
         changes = [_Watched(one.change) for one in call.attempts]
         owners = [self._tape.owner(a.update_id, call.template_id, a.by) for a in call.attempts]
         if way == "batch":
@@ -232,7 +232,7 @@ class RecordedStore(InterceptedStore):
 
 
 class _Watched:
-    """A change, and whether its last answer was something to write; a write without one is."""
+    """A change, and whether its last answer was a write; a call without a change counts as one."""
 
     __slots__ = ("_change", "has_written")
 

@@ -40,7 +40,7 @@ class ObservedLog(Protocol):
         """A block whose events carry this user and id."""
 
     def subscribe(self, see: Callable[[Event], object]) -> Callable[[], None]:
-        """Have every new event shown; returns the way out."""
+        """Call `see` with every new event; returns the function that ends this."""
 
 
 class Recorder:
@@ -90,12 +90,12 @@ class Recorder:
         return self._tape.records()
 
     def close(self) -> None:
-        """Listen to events no more."""
+        """Stop listening to events."""
         self._unsubscribe()
         self._log_records.close()
 
     def _interfere(self, call: Call, template_id: str) -> None:
-        """What the scenario has happen before a write attempt: an outage, or a rival's commit."""
+        """Do what the scenario wants before a write attempt: an outage, or a rival's commit."""
         if self._outage and call.operation.kind == "update":
             raise StoreUnavailableError(template_id, "it is out of reach (induced outage)")
         self._strike(call, template_id)
@@ -154,7 +154,7 @@ class RecordedSync:
         self._numbers = count(1)
 
     def restarted(self, solution: TemplateSync) -> None:
-        """From the next call on it is this solution that is asked."""
+        """Ask this solution from the next call on."""
         self._solution = solution
 
     def get_template(self, template_id: str, *, user: str) -> Snapshot:

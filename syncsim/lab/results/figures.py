@@ -34,7 +34,7 @@ class Rates:
 
     @classmethod
     def of(cls, operations: Iterable[Operation]) -> Rates:
-        """Those of these operations; costs a look at each."""
+        """The rates of these operations; it looks at each of them."""
         updates = [o for o in operations if o.kind in UPDATES]
         reads = [o for o in operations if o.ended == "read" and not o.at_rest]
         return cls(
@@ -156,7 +156,7 @@ def percentile(values: Iterable[float], percent: int) -> float | None:
 
 
 def _overridden(index: HistoryIndex, operation: Operation) -> int:
-    """Leaves that others had changed since the operation's base and on which it won."""
+    """How many leaves the operation won that others had changed since its base."""
     timeline = index.timelines.get(operation.template_id)
     given = index.position(operation.template_id, operation.base_version)
     commits = index.commits.get(operation.id, ())

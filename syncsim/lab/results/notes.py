@@ -1,4 +1,4 @@
-"""What is worth saying of a run and counts against nobody: a run with notes has still passed."""
+"""What is worth saying of a run but costs no points: a run with notes has still passed."""
 
 from __future__ import annotations
 

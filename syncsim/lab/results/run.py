@@ -79,7 +79,7 @@ class Run:
 
     @cached_property
     def notes(self) -> tuple[Finding, ...]:
-        """What is worth saying and counts against nobody; a run with notes may have passed."""
+        """What is worth saying but costs no points; a run with notes may have passed."""
         return notes(self.setting.scenario, self.setting.retry, self.history)
 
     def summary(self) -> dict[str, JSON]:

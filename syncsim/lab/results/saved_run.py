@@ -1,7 +1,7 @@
-"""A run read again from what `run --save` wrote, or a sentence on why that is none.
+"""Read a run that `run --save` wrote, or refuse the file with a sentence that says why.
 
 The file may have been cut, edited, or made by another program: what cannot be honoured is refused
-with the place where it stands, so that whoever shows a run may trust the types of its records.
+with the place where it stands, so that code which shows a run may trust its records' types.
 """
 
 from __future__ import annotations
@@ -98,12 +98,12 @@ def _is_later(found: JSON) -> bool:
 
 
 def _said(error: ValueError) -> str:
-    """`Expecting value: line 1 column 1 (char 0)`, without what it was looking at."""
+    """The decoder's message, `Expecting value: line 1 column 1 (char 0)`, without the input."""
     return str(error) if isinstance(error, json.JSONDecodeError) else type(error).__name__
 
 
 def _check_documents(history: Mapping[str, JSON], what: str) -> None:
-    """No store takes a text that is no UTF-8, or a number of more than 64 bits."""
+    """Refuse a text that is no UTF-8 and a number of more than 64 bits, as every store does."""
     for kind, key in (("commits", "document"), ("operations", "changes")):
         for place, one in enumerate(history[kind]):
             try:
@@ -115,7 +115,7 @@ def _check_documents(history: Mapping[str, JSON], what: str) -> None:
 
 
 def _check(record: Mapping[str, JSON], what: str) -> None:
-    """Types of everything that is shown; pydantic is loaded only where a file is read."""
+    """Check the types of everything that is shown; pydantic is loaded only where a file is read."""
     from pydantic import TypeAdapter, ValidationError
 
     # Strict in JSON: a list may be a tuple, a text is no number. A solution may have said half a

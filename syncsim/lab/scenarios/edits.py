@@ -83,7 +83,7 @@ def _unset(document: Document, edit: NumberedEdit) -> Document:
 
 
 def _spoil(document: Document, edit: NumberedEdit) -> Document:
-    """A field of a type that there is not: no store takes it."""
+    """Give a field a type that does not exist: no store takes it."""
     return {"fields": _with(document["fields"], edit.which, type=f"type by {edit.text}")}
 
 

@@ -1,6 +1,6 @@
-"""All that is said of one scenario: its plan, its usual size, its button, how it is asked.
+"""The description of one scenario: its plan, usual size, button, and how examinations ask it.
 
-Who lists, offers or asks scenarios reads the entries, so a new scenario is one entry.
+Code that lists, offers or asks scenarios reads the entries, so a new scenario is one entry.
 """
 
 from __future__ import annotations

@@ -29,12 +29,12 @@ COOLED_DOWN_S: Final = 6.0
 
 
 def user_names(count: int) -> tuple[str, ...]:
-    """So many different user names: ann, ben, ..., then user011 and so on."""
+    """`count` different user names: ann, ben, ..., then user011 and so on."""
     return tuple(NAMES[i] if i < len(NAMES) else f"user{i + 1:03}" for i in range(count))
 
 
 def _updates(users: Sequence[str], total: int, seed: int) -> list[list[Update]]:
-    """The updates of each user: in turn another kind of edit, mostly of leaves of their own.
+    """The updates of each user: the kind of edit changes in turn, mostly on leaves of their own.
 
     Every `len(EDITS)`-th user begins with the kind of the first, on a leaf that they share if it is
     the name.
@@ -68,7 +68,7 @@ def _perfect_storm(users: Sequence[str], total: int, seed: int) -> tuple[Part, .
 
 
 def _cache_consistency(users: Sequence[str], total: int, seed: int) -> tuple[Part, ...]:
-    """Everybody has a warm cache, one updates, all read at once; and again after scribbling."""
+    """Every user has a warm cache, one updates, all read at once; and again after scribbling."""
     steps: dict[str, list[Step]] = {user: [] for user in users}
     queues = dict(zip(users, _updates(users, total, seed), strict=True))
     for turn in range(total):
@@ -85,7 +85,7 @@ def _cache_consistency(users: Sequence[str], total: int, seed: int) -> tuple[Par
 
 
 def _background_job_respect(users: Sequence[str], total: int, seed: int) -> tuple[Part, ...]:
-    """Everybody has a warm cache when the job runs, which must not outlast what the job writes."""
+    """Every user has a warm cache when the job runs; no cache may outlast what the job writes."""
     updated = Barrier("updated")
     actors = [
         Actor(user, (Read(), *updates, Read(), updated))
@@ -96,7 +96,7 @@ def _background_job_respect(users: Sequence[str], total: int, seed: int) -> tupl
 
 
 def _stress_test(users: Sequence[str], total: int, seed: int) -> tuple[Part, ...]:
-    """All updates within a second: everybody's first at once, the others at even distances."""
+    """All updates within a second: each user's first at once, the others at even distances."""
     actors = []
     for user, updates in zip(users, _updates(users, total, seed), strict=True):
         pause = Wait(1.0 / -(-total // len(users)))
@@ -110,7 +110,7 @@ def _stress_test(users: Sequence[str], total: int, seed: int) -> tuple[Part, ...
 
 
 def _retry_ladder(users: Sequence[str], total: int, seed: int) -> tuple[Part, ...]:
-    """Twice against a rival who commits before every attempt: without a queue, and by default.
+    """A rival commits before every attempt, in two parts: without a queue, and by default.
 
     The bounds are those of the policy `third`: 100, 200, 400 ms, a third less or more.
     """
@@ -128,7 +128,7 @@ def _retry_ladder(users: Sequence[str], total: int, seed: int) -> tuple[Part, ..
 
 
 def _sustained(users: Sequence[str], total: int, seed: int) -> tuple[Part, ...]:
-    """Every user reads 20 times per commit of anybody; the first reads are misses like others."""
+    """Every user reads 20 times per commit of any user; the first reads are misses like others."""
     actors = []
     dealt = _updates(users, total, seed)
     for place, user in enumerate(users):

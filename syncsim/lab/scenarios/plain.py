@@ -34,9 +34,9 @@ def _single_update(users: Sequence[str], total: int, seed: int) -> tuple[Part, .
 
 
 def _stale_version(users: Sequence[str], total: int, seed: int) -> tuple[Part, ...]:
-    """The first user insists on the version all have read and the last one has replaced.
+    """The first user insists on a version that all have read and the last user has replaced.
 
-    They must be refused. Who is alone gets somebody to be late for.
+    They must be refused. A user who is alone gets a second one to be late for.
     """
     first, *others = users if len(users) > 1 else user_names(2)
     late = (Read(), READ, SAVED, UpdateWithVersion(NumberedEdit("rename", first, 1, 0, seed)))

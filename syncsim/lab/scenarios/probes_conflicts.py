@@ -60,14 +60,14 @@ def _forced_conflicts(spoilt: int, users: Sequence[str], total: int, seed: int) 
 
 
 def _job_after_job(users: Sequence[str], total: int, seed: int) -> tuple[Part, ...]:
-    """Its own write a second ago is no reason for the job to skip."""
+    """The job does not skip because of its own write a second ago."""
     updated = Barrier("updated")
     job = (updated, Wait(COOLED_DOWN_S), Job(), Wait(1.0), Job())
     return _with_job(users, seed, (updated,), job, ("processed", "processed"))
 
 
 def _job_nearly_due(users: Sequence[str], total: int, seed: int) -> tuple[Part, ...]:
-    """Just before the cooldown is over the job skips, a second after it it runs."""
+    """The job skips just before the cooldown is over, and runs a second after its end."""
     updated = Barrier("updated")
     job = (updated, Wait(NEARLY_DUE_S), Job(), Wait(COOLED_DOWN_S - NEARLY_DUE_S), Job())
     return _with_job(users, seed, (updated,), job, ("skipped", "processed"))
@@ -88,7 +88,7 @@ def _job_run_again(users: Sequence[str], total: int, seed: int) -> tuple[Part, .
 
 
 def _job_overtaken(users: Sequence[str], total: int, seed: int) -> tuple[Part, ...]:
-    """A user commits between the job's read and its write: looked at again, the answer is no."""
+    """A user commits between the job's read and its write: the job looks again and skips."""
     actors = (Actor(users[0], (Read(),)), Actor(BACKGROUND, (Job(),)))
     expect = Expectations(success_over=None, jobs=("skipped",))
     return (Part("", actors, expect, rival=Rival(first=1, strikes="job")),)

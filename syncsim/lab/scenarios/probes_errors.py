@@ -1,4 +1,4 @@
-"""What is said when something fails, and what the log says of everything: the probes and questions.
+"""Probes and questions on what errors say of a failure, and what the log says of everything.
 
 The five failures are induced one after the other and without luck: a template that does not exist,
 a stale version, a change that is not valid, fifty lost swaps, a store out of reach.
@@ -55,7 +55,7 @@ def _induced_failures(users: Sequence[str], total: int, seed: int) -> tuple[Part
 
 
 def _told_to_the_log(users: Sequence[str], total: int, seed: int) -> tuple[Part, ...]:
-    """All update in peace, the job skips and writes; then one updates against a rival."""
+    """All users update in peace, the job skips and writes; then one updates against a rival."""
     updated = Barrier("updated")
     actors = []
     for place, user in enumerate(users):

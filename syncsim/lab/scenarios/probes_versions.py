@@ -87,7 +87,7 @@ def _strict_versions(users: Sequence[str], total: int, seed: int) -> tuple[Part,
 
 
 def _there_and_back(users: Sequence[str], total: int, seed: int) -> tuple[Part, ...]:
-    """The content of a version comes back; who holds that version must not take it for the head."""
+    """The content of a version comes back; a user of that version must not take it for the head."""
     ann = (
         Update(NumberedEdit("rename", "ann", 1, 0)),  # reads first: read 0
         Read(),  # read 1
@@ -134,7 +134,7 @@ def _read_after_job(users: Sequence[str], total: int, seed: int) -> tuple[Part, 
 
 
 def _late_invalidation(users: Sequence[str], total: int, seed: int) -> tuple[Part, ...]:
-    """Two updates and a read at once, of one user's tabs: one cache, told twice and then filled.
+    """Two updates and a read at once in one user's tabs: one cache, invalidated twice, then filled.
 
     No base is read before, so the cache is empty and the read has to ask the store. Who comes last
     to the start goes on first: the update that is to be late begins without a pre-emption.

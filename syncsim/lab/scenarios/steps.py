@@ -1,7 +1,7 @@
 """The scenarios as data: who does what in which order, and what must hold at the end.
 
-Nothing here runs. `acting.actor` performs the steps of one actor, whoever owns time and threads;
-`expectations` judges what came of it. `users` and `updates` count for the whole scenario.
+Nothing here runs. `acting.actor` performs the steps of one actor, whichever engine owns time and
+threads; `expectations` judges what came of it. `users` and `updates` count for the whole scenario.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class Read:
     """`get_template`; what it returns is the base of the edits that follow.
 
     With `scribble` the user then writes over the returned document, as a caller may: a solution
-    that hands out what its cache holds shows the scribble to the next reader. To be read after,
-    not to be edited: whoever edits a document shown wrongly means something else than they see.
+    that hands out what its cache holds shows the scribble to the next reader. Only reads may
+    follow, no edits: a user who edits a document shown wrongly means something else than they see.
     """
 
     scribble: bool = False
@@ -81,7 +81,7 @@ class Restart:
 
 @dataclass(frozen=True, slots=True)
 class Barrier:
-    """Wait until everybody who has a barrier of this name has come to it."""
+    """Wait until every actor that has a barrier of this name has come to it."""
 
     name: str
 
@@ -123,7 +123,7 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Rival:
-    """Somebody who commits, directly in the store, before each write attempt of an update.
+    """A user who commits, directly in the store, before each write attempt of an update.
 
     `first` limits it to so many attempts of each operation; None = before all of them. `strikes` is
     the kind of operation that suffers, "update" or "job".
@@ -173,7 +173,7 @@ class Part:
     """Actors that start together on a fresh template. `retry`: a policy of its own, else the run's.
 
     `work_ms` is time between each attempt's read and its write. `outage`: the store is out of reach
-    for every write of an update.
+    for each write of an update.
     """
 
     name: str
@@ -191,7 +191,7 @@ class Part:
 
     @property
     def at_rest(self) -> tuple[Actor, ...]:
-        """What follows when everybody has done: every user reads once more.
+        """The actors that follow when all others are done: every user reads once more.
 
         Caches have converged by then: no entry is older than what has been acknowledged. What a
         solution keeps in a cache, and in which form, is its own affair; what it shows is not.
@@ -200,7 +200,7 @@ class Part:
 
     @property
     def verbs(self) -> tuple[str, ...]:
-        """The verbs that its steps call; rollback is called only where it is there."""
+        """The verbs that its steps call, without rollback, which a solution may lack."""
         steps = [type(step) for actor in self.actors for step in actor.steps]
         return tuple(verb for verb, kinds in _CALLED_BY.items() if not kinds.isdisjoint(steps))
 

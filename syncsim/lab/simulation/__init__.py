@@ -1,1 +1,1 @@
-"""Runs of which every interleaving, delay and fault is a draw, and which can be had again."""
+"""Simulated runs draw every interleaving, delay and fault, and can be replayed."""

@@ -1,4 +1,4 @@
-"""Actors and the lines they wait in: the scheduler's nouns, without its verbs."""
+"""Actors and the lines they wait in: the data of the scheduler, without its methods."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ MAX_VIRTUAL_S: Final = 120.0
 """Virtual seconds after which an operation counts as endless."""
 
 MAX_QUIET: Final = 100_000
-"""Steps without a verb being called after which nobody is waited for any more."""
+"""Steps without a call of a verb after which the scheduler waits for no actor any more."""
 
 
 class Abandoned(CutOff):
-    """Raised in every actor of a run that is over; no `Exception`, so that nobody swallows it."""
+    """Raised in every actor of a run that is over; no `Exception`, so that no code swallows it."""
 
 
 class Crashed(CutOff):
@@ -34,11 +34,11 @@ class Crashed(CutOff):
 
 
 def unwind(actor: ControlFlow) -> NoReturn:
-    """End what this actor is at, as its run is over; from inside one of its calls.
+    """End the actor's work, as its run is over; called inside one of the actor's calls.
 
-    Code like ``while True: try: ... except: pass`` swallows even `Abandoned`. Whoever comes back
-    for another step has done so, and gets it raised once more in the next line, which is that of
-    the handler and so outside of its `try`. As raising ends the tracing of lines, each function
+    Code like ``while True: try: ... except: pass`` swallows even `Abandoned`. An actor that comes
+    back for another step has done so, and gets it raised once more in the next line, which is that
+    of the handler and so outside of its `try`. As raising ends the tracing of lines, each function
     left on the way begins it again, for the handlers further out.
     """
     if actor.unwinding:
@@ -145,7 +145,7 @@ class ControlFlow:
 
 
 def endless(actor: ControlFlow, now: float) -> Ending:
-    """An operation that has passed its limits."""
+    """The ending of a run in which an operation has passed its limits."""
     line = line_of_thread(actor.worker.ident)
     what = f"{actor.operation} of {actor.name}" if actor.operation else actor.name
     return Ending(
@@ -159,7 +159,7 @@ def endless(actor: ControlFlow, now: float) -> Ending:
 
 
 def stuck(actor: ControlFlow, patience_s: float, *, computes: bool) -> Ending:
-    """An actor that computes, or waits for something real, and does not come back."""
+    """The ending where an actor computes, or waits for something real, and does not come back."""
     line = line_of_thread(actor.worker.ident)
     what = "computes without a step" if computes else "waits for something that is not simulated"
     return Ending(
@@ -174,9 +174,9 @@ def stuck(actor: ControlFlow, patience_s: float, *, computes: bool) -> Ending:
 
 
 def deadlocked(actors: Iterable[ControlFlow]) -> Ending:
-    """Nobody can go on any more.
+    """The ending of a run in which no actor can go on any more.
 
-    Daemons may wait for ever, and the first actor waits for all the others: of these is not told.
+    Daemons may wait without end, and the first actor waits for all others: these are left out.
     """
     return deadlock(
         [

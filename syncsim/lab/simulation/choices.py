@@ -23,7 +23,7 @@ CUT: Final = -1
 """What `Choices.among` answers to end the run: everything from here on has been seen."""
 
 WRITE: Final = "write"
-"""The one way of touching a thing of which two do not commute, even if they are alike."""
+"""The one way of touching a thing that does not commute even with itself."""
 
 Touches: TypeAlias = dict[str, str]
 """What a stretch of a run touched: the name of each shared thing, and in which way (read, ...)."""
@@ -67,7 +67,7 @@ class Choices:
     """Draws and records; subclasses say where the numbers come from.
 
     `made` is what was drawn. A draw with one possible answer is none and is not recorded. With
-    `recorded` False nothing is kept, for runs of millions of steps that nobody will replay.
+    `recorded` False nothing is kept, for runs of millions of steps that no caller replays.
     """
 
     def __init__(self, *, recorded: bool = True) -> None:
@@ -81,7 +81,7 @@ class Choices:
         return self._take(label, bound, self._pick(label, bound))
 
     def among(self, label: str, ready: Sequence[Runnable], touched: Touches, now: float) -> int:
-        """Which of the actors goes next, or `CUT`; asked at each step, even if but one is ready.
+        """Which actor goes next, or `CUT`; asked at each step, even if only one actor is ready.
 
         `touched`: what the stretch that ends here touched; `now`: the virtual time. Only strategies
         that look at the actors override this; they record through `_take`.
@@ -147,7 +147,7 @@ class Guided(Choices):
 
 
 def trimmed(made: Sequence[Choice]) -> tuple[Choice, ...]:
-    """Without the zeros at the end, which a replay supplies by itself."""
+    """The draws without the zeros at the end, which a replay supplies by itself."""
     end = len(made)
     while end and made[end - 1].value == 0:
         end -= 1

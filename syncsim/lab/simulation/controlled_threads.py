@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 def bound(kind: type[T], scheduler: Scheduler) -> type[T]:
-    """This kind of thing in the run of this scheduler."""
+    """The class `kind`, bound to the run of this scheduler."""
     return type(kind.__name__.removeprefix("Controlled"), (kind,), {"scheduler": scheduler})
 
 
@@ -82,7 +82,7 @@ class ControlledCondition:
             self._lock._lock.take_back(depth)
 
     def wait_for(self, predicate: Callable[[], T], timeout: float | None = None) -> T:
-        """Wait until the predicate holds, or time is over; what it answered last."""
+        """Wait until the predicate holds, or time is over; return what it answered last."""
         deadline = None if timeout is None else self.scheduler.now + timeout
         while not (answer := predicate()):
             left = None if deadline is None else deadline - self.scheduler.now

@@ -65,7 +65,7 @@ class SimulatedEnvironment:
 
     @contextmanager
     def lock(self, name: str, *, timeout_s: float | None = None) -> Iterator[None]:
-        """First come, first served; waits in virtual time, then raises `LockTimeoutError`."""
+        """Hold it, first come, first served; waits in virtual time, then `LockTimeoutError`."""
         check_lock(name, timeout_s)
         lock = self._locks.get(name)
         if lock is None:
@@ -96,7 +96,7 @@ class SimulatedClock:
         return self._scheduler.now
 
     def sleep(self, seconds: float) -> None:
-        """Be away for that long; the others go on meanwhile."""
+        """Sleep for that long; the other actors go on meanwhile."""
         self._mishaps.at_step()
         self._scheduler.sleep(seconds)
 
@@ -123,7 +123,7 @@ class SimulatedStore(InterceptedStore):
     """A store whose every call is a step. Writes wait for the write lock, which is the scheduler's.
 
     `update_locked` and `update_many` hold that lock while their callbacks run, whose own calls are
-    steps. Only the holder gets to the store's real transaction, so nobody waits there.
+    steps. Only the holder gets to the store's real transaction, so no actor waits there.
     `timeout_s` None waits without limit: a lock inversion is a deadlock here, not a slow error.
     """
 
@@ -134,7 +134,7 @@ class SimulatedStore(InterceptedStore):
         self._write_lock = SchedulerLock(scheduler, "the write lock of the store")
 
     def around(self, call: StoreCall, do: Callable[[], T]) -> T:
-        """Let others go on first; then do it, if nothing goes wrong."""
+        """Let other actors go on first; then make the call, if nothing goes wrong."""
         self._mishaps.at_step()
         if not call.writes:
             self._scheduler.step(f"store.{call.name}", _touches(call.template_id))
@@ -192,7 +192,7 @@ def _touches(template_id: str | None) -> str:
 
 
 class SimulatedCache:
-    """A user's cache of which each call is a step; `transact` keeps all other calls waiting."""
+    """A user's cache; each call is a step, and `transact` keeps all other calls waiting."""
 
     def __init__(
         self, scheduler: Scheduler, cache: Cache, user: str, mishaps: FaultInjector

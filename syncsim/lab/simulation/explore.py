@@ -1,4 +1,4 @@
-"""Many interleavings of a scenario, in virtual time: what is wrong, in how many, and the least."""
+"""Run many interleavings of a scenario in virtual time: each fault, how often, its least run."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def explore(
 def replay(
     scenario: str, token: str, *, solution: Solution = None, store: str = "memory"
 ) -> SimulatedRun:
-    """The run of a token, again.
+    """Replay the run of a token.
 
     Raises `UsageError` for a token that is damaged or of another scenario, solution or version,
     `MisalignedReplayError` where the run takes another course.

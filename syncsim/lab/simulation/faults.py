@@ -22,7 +22,7 @@ LATENCY_MS: Final = range(2, 11)
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """How often what goes wrong: one in so many steps where it could; 0 = never.
+    """How often each fault strikes: at one in so many steps where it could; 0 = never.
 
     `latency`: every step takes 2 to 10 virtual milliseconds. `busy`: a write finds the store busy.
     `outage`: from a store call on, every store call fails for `outage_s` seconds. `lost_answer`: a

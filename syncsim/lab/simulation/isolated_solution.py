@@ -32,7 +32,7 @@ _REFERENCE = (
 class IsolatedSolution:
     """What `solution` names, ready to be built many times. `UsageError` where it cannot be loaded.
 
-    The module of a file is run anew for every run: a module stands for a process, and a list that
+    The module of a file is run anew for each run: a module stands for a process, and a list that
     the module fills would make one run depend on those before it. A `build` function is taken as it
     is, and the names of its module are replaced meanwhile.
     """

@@ -1,4 +1,4 @@
-"""Documents that came before: the runs of a simulation commit the same few again and again.
+"""Documents seen before are kept, as a simulation's runs commit the same few again and again.
 
 Decoding each anew, and comparing equal parts of different versions as text, cost the judges more
 than judging. Here a body is decoded once, and parts that are equal as text are one object, which
@@ -19,7 +19,7 @@ MOST: Final = 2_000
 
 
 class KnownDocuments:
-    """Bodies as a store keeps them to documents and their digests; at most `most` at a time."""
+    """Maps bodies, as a store keeps them, to documents and digests; at most `most` at a time."""
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
@@ -28,7 +28,7 @@ class KnownDocuments:
         self._parts: dict[bytes, JSON] = {}
 
     def document(self, body: bytes) -> Document:
-        """The document of this body; the same object each time, to be changed by nobody."""
+        """The document of this body; the same object each time, which no caller may change."""
         known = self._documents.get(body)
         if known is None:
             self._forget_if_full()
@@ -46,7 +46,7 @@ class KnownDocuments:
         return known
 
     def _shared(self, value: JSON) -> JSON:
-        """A value of the document; a list as a whole, or where it is new its elements."""
+        """The shared object for a value; a list is shared as a whole, or if new by its elements."""
         if not isinstance(value, list):
             return self._shared_part(value)
         text = orjson.dumps(value)

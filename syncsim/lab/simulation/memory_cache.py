@@ -37,7 +37,7 @@ class MemoryCache:
         return True
 
     def transact(self) -> AbstractContextManager[None]:
-        """A block; whoever calls from several threads has to exclude them."""
+        """A block that excludes nothing; a caller with several threads has to exclude them."""
         return nullcontext()
 
     def clear(self) -> None:

@@ -1,6 +1,6 @@
-"""A store and a cache that many runs share, as one of them sees it: its own, and empty at first.
+"""Many runs share a store and a cache; each run sees its own part, which is empty at first.
 
-Opening a SQLite store costs more than a run, so runs reuse one and each gets names nobody else has.
+Opening a SQLite store costs more than a run, so runs reuse one and each gets names no other has.
 The solution and the history see the plain names: one run's history is like another's.
 """
 
@@ -34,7 +34,7 @@ class NamespacedStore(InterceptedStore):
         return [name[len(mark) :] for name in super().templates() if name.startswith(mark)]
 
     def around(self, call: StoreCall, do: Callable[[], T]) -> T:
-        """Marked names go in, plain ones come out; in errors and to callbacks too."""
+        """Pass marked names in and plain names out, also in errors and to callbacks."""
         call.template_id = self._marked(call.template_id)
         call.update_id = self._marked(call.update_id)
         if call.change is not None:
@@ -57,7 +57,7 @@ class NamespacedStore(InterceptedStore):
     # -- names -------------------------------------------------------------------------------------
 
     def _marked(self, name: Any) -> Any:
-        """What is no text stays as it is, for the store to refuse."""
+        """The name with the run's mark; what is no text stays as it is, for the store to refuse."""
         return self._mark + name if isinstance(name, str) and name else name
 
     def _unmarked(self, name: Any) -> Any:

@@ -157,7 +157,7 @@ class PartRun:
 
 
 class _Limited:
-    """The verbs, each an operation to the scheduler: limits and mishaps are an operation's."""
+    """Each verb is an operation to the scheduler, which limits and mishaps apply to."""
 
     def __init__(self, sync: RecordedSync, scheduler: Scheduler) -> None:
         self._sync = sync
@@ -177,7 +177,7 @@ class _Limited:
 
 
 class _Barriers:
-    """Where actors wait for each other; all are open as soon as one can come no more."""
+    """Where actors wait for each other; all barriers open as soon as an actor can come no more."""
 
     def __init__(self, scheduler: Scheduler, actors: Sequence[Actor]) -> None:
         self._scheduler = scheduler
@@ -185,7 +185,7 @@ class _Barriers:
         self._lines = {name: WaitingLine(f"barrier {name!r}") for name in self._missing}
 
     def meet(self, name: str) -> None:
-        """Wait until as many have come as there are parties."""
+        """Wait until as many actors have come as the barrier has parties."""
         self._missing[name] -= 1
         if self._missing[name] > 0:
             self._scheduler.park(self._lines[name])
@@ -193,7 +193,7 @@ class _Barriers:
             self._open(name)
 
     def open_all(self) -> None:
-        """Let nobody wait for one who will not come."""
+        """Open all barriers, so that no actor waits for one that will not come."""
         for name in self._missing:
             self._missing[name] = 0
             self._open(name)
@@ -204,4 +204,4 @@ class _Barriers:
 
 
 def _nothing() -> None:
-    """Nobody watches the progress of a run that takes milliseconds."""
+    """No caller watches the progress of a run that takes milliseconds."""

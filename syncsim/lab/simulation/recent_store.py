@@ -1,4 +1,4 @@
-"""A memory store that forgets: for loads of hours, of which the newest versions are enough.
+"""A memory store that forgets: for loads of hours, which need only the newest versions.
 
 The contract promises an append-only history, so this is no store for anything but such a load.
 """

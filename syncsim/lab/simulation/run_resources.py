@@ -24,7 +24,7 @@ STORES: Final = ("memory", "sqlite")
 
 
 class VirtualClock:
-    """A clock to be read: that of the run whose scheduler is `scheduler`."""
+    """A read-only clock: that of the run whose scheduler is `scheduler`."""
 
     def __init__(self, scheduler: Scheduler | None = None) -> None:
         self.scheduler = scheduler
@@ -34,7 +34,7 @@ class VirtualClock:
         return START_S if self.scheduler is None else self.scheduler.now
 
     def sleep(self, seconds: float) -> None:
-        """Who only reads the clock does not sleep."""
+        """Not to be called: a reader of the clock does not sleep."""
         raise NotImplementedError
 
 
@@ -67,7 +67,7 @@ class RunResources:
         return NamespacedStore(store, number), lambda user: NamespacedCache(cache_of(user), number)
 
     def discard(self) -> None:
-        """After a run that got stuck, perhaps inside a transaction: the next gets new files."""
+        """After a run got stuck, perhaps inside a transaction, give the next run new files."""
         self._shared = None
 
     def close(self) -> None:

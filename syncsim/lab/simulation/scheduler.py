@@ -1,4 +1,4 @@
-"""The baton: real threads of which one runs at a time, in an order and at a time that are drawn.
+"""The baton: real threads run one at a time, in an order and at times that are drawn.
 
 An actor gives the baton away before each effect (`step`) and whenever it has to wait (`park`,
 `sleep`); who gets it is a draw. So a run is a function of its draws, code between two steps cannot
@@ -40,16 +40,16 @@ START_S: Final = 1_700_000_000.0
 FAIR_STEPS: Final = 64
 """Steps in a row after which an actor must let another one go.
 
-Else "the current actor goes on" would let `while not cache.add("lock", 1): pass` spin for ever
-although the holder is ready to release (fair stateless model checking: M. Musuvathi and S. Qadeer,
-2008).
+Else "the current actor goes on" would let `while not cache.add("lock", 1): pass` spin
+without end although the holder is ready to release (fair stateless model checking: M. Musuvathi and
+S. Qadeer, 2008).
 """
 
 CALLS_AND_ANSWERS: Final = "calls and answers"
-"""The shared thing of those who watch who was answered before who called."""
+"""The shared thing of all calls and answers, as a checker judges if an answer preceded a call."""
 
 COMPUTING: Final = 0.01
-"""Who used more than this share of a core, perhaps a busy one, computes; others wait."""
+"""An actor that used more than this share of a core, perhaps a busy one, computes; others wait."""
 
 PATIENCE_S: Final = 2.0
 """Real seconds without a step after which the actor with the baton is called stuck."""
@@ -61,9 +61,9 @@ class Scheduler:
     The trace is kept if the choices are recorded.
 
     The methods "by actors" are for the thread that has the baton. Called from any other thread they
-    do nothing and return at once: what nobody controls is not held up, but noted in `uncontrolled`.
-    Once the run is over they raise `Abandoned`. `lingering` are threads of a solution that went on
-    when all else had ended.
+    do nothing and return at once: the scheduler does not hold up a thread that it does not control,
+    but notes it in `uncontrolled`. Once the run is over they raise `Abandoned`. `lingering` are
+    threads of a solution that went on when all else had ended.
     """
 
     def __init__(
@@ -125,14 +125,14 @@ class Scheduler:
             if now == seen:
                 actor = self._current
                 if actor is not None:
-                    # Nobody else runs meanwhile, so what the process used is the actor's.
+                    # No other actor runs meanwhile, so what the process used is the actor's.
                     computes = used_s - before_s > COMPUTING * self._patience_s
                     self._drop(stuck(actor, self._patience_s, computes=computes))
                     return
             seen = now
 
     def _drop(self, ending: Ending) -> None:
-        """Give up the threads of this run; who does not come back to end is left."""
+        """Give up the threads of this run; a thread that does not come back to end is left."""
         self._ending = self._ending or ending  # an endless one may refuse to be wound up
         self._dropped = True
         busy = None if self._current is None else self._current.worker
@@ -149,7 +149,7 @@ class Scheduler:
             self._take(actor, call, touches, writes)
 
     def sleep(self, seconds: float) -> None:
-        """Be away for that long, in virtual time; for zero or less it is a step like others."""
+        """Sleep for that long, in virtual time; for zero or less it is a step like others."""
         if not seconds > 0:
             self.step("sleep")
             return
@@ -251,7 +251,7 @@ class Scheduler:
     def spawn(self, name: str, job: Callable[[], None], *, daemon: bool = False) -> ControlFlow:
         """Start an actor and run it up to its first step, before anything else is drawn.
 
-        What happens up to there is seen by nobody else, so drawing its place would only multiply
+        No other actor sees what happens up to there, so drawing its place would only multiply
         runs that are alike: three blind writers have 90 schedules this way and 1,680 the other.
         """
         spawner = self.actor()
@@ -289,7 +289,7 @@ class Scheduler:
             raise Abandoned
 
     def _end_idling(self) -> None:
-        """For long nobody has begun a verb: do only threads of the solution go on, and for ever?"""
+        """For long no verb has begun: end the run if only solution threads go on endlessly."""
         self._quiet = 0
         if any(actor.operation for actor in self._actors.values()):
             return
@@ -322,7 +322,7 @@ class Scheduler:
             raise Abandoned
 
     def _choose(self, actor: ControlFlow, can_go_on: bool) -> ControlFlow | None:
-        """Who runs next; None if the run ends here."""
+        """The actor that runs next; None if the run ends here."""
         ready = self._ready
         while not ready:
             self._jump()
@@ -347,7 +347,7 @@ class Scheduler:
         return options[chosen]
 
     def _jump(self) -> None:
-        """Nobody can run: move the clock to the earliest wake-up, or end the run."""
+        """No actor can run: move the clock to the earliest wake-up, or end the run."""
         timers = self._timers
         while timers and timers[0][2].timer != timers[0][1]:
             heapq.heappop(timers)

@@ -1,4 +1,4 @@
-"""Locks that belong to the scheduler: whoever waits for one is simply not drawn.
+"""Locks that belong to the scheduler: an actor that waits for one is simply not drawn.
 
 No real lock is held while another actor competes for it. A callback that gave way inside a real
 lock would leave the next taker waiting in the operating system, where no cycle can be seen.
@@ -14,10 +14,10 @@ from syncsim.lab.simulation.scheduler import Scheduler
 
 
 class SchedulerLock:
-    """First come, first served; handed to the front waiter directly; re-entrant unless told not to.
+    """A lock, first come, first served; handed to the front waiter directly; re-entrant by default.
 
     Taking it is a step, taking it again is none. A thread that the scheduler does not control gets
-    it at once, whoever holds it. `name` is how traces and reports of deadlocks call it.
+    it at once, whichever actor holds it. `name` is how traces and reports of deadlocks call it.
     """
 
     __slots__ = ("_depth", "_line", "_reentrant", "_scheduler", "name")
@@ -35,7 +35,7 @@ class SchedulerLock:
         return self._line.holder is not None
 
     def acquire(self, timeout_s: float | None = None, *, call: str = "lock") -> bool:
-        """Take it, waiting at most `timeout_s` virtual seconds (None: for ever); False if too late.
+        """Take it, waiting at most `timeout_s` virtual seconds (None: no limit); False if too late.
 
         `call` is the name of the step.
         """
@@ -66,9 +66,9 @@ class SchedulerLock:
     def pass_by(
         self, call: str, touches: str, *, writes: bool, timeout_s: float | None = None
     ) -> bool:
-        """A step whose effect must wait until no other actor holds the lock, without taking it.
+        """Make a step whose effect waits until no other actor holds the lock; do not take the lock.
 
-        What follows up to the next step is as good as under the lock, because nobody else runs.
+        What follows up to the next step is as good as under the lock, because no other actor runs.
         False if the lock did not come free within `timeout_s`.
         """
         scheduler = self._scheduler
@@ -82,7 +82,7 @@ class SchedulerLock:
         return True
 
     def release_all(self) -> int:
-        """Give it up however often it was taken; that number, for `take_back`."""
+        """Give it up however often it was taken; return that number, for `take_back`."""
         depth = self._depth
         if self._scheduler.has_baton():
             self._hand_over()

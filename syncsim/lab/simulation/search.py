@@ -1,4 +1,4 @@
-"""Run after run of one strategy, counted: how many failed in which way, and the first of each."""
+"""Make the runs of one strategy and count them: how many failed in which way, the first of each."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ Kind: TypeAlias = tuple[str, str]
 
 @dataclass(frozen=True)
 class Share:
-    """What one process explores of a whole.
+    """The part of an exploration that one process runs.
 
     It ends early after `most_stuck` runs that got stuck or `most_endless` with an operation without
     an end. `patience_s`: see `Simulation`.
@@ -61,7 +61,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Sighting:
-    """The first run that showed a kind of fault: its number from 1, and how to have it again."""
+    """The first run that showed a kind of fault: its number from 1, and how to replay it."""
 
     finding: Finding
     schedule: int
@@ -92,7 +92,7 @@ class Tally:
     interleavings: int | None = None
 
     def add(self, other: Tally) -> None:
-        """Go on with the runs of another share; they come after those counted so far."""
+        """Add the runs of another share; they come after those counted so far."""
         for kind, seen in other.sightings.items():
             later = replace(seen, schedule=seen.schedule + self.schedules)
             self.sightings.setdefault(kind, later)
@@ -108,7 +108,7 @@ class Tally:
 
 
 def search(share: Share, progress: Callable[[int], object] = lambda runs: None) -> Tally:
-    """Run the share's schedules, or as many as there are; `progress` is told after each."""
+    """Run the share's schedules, or as many as there are; `progress` gets the count after each."""
     with RunResources(share.store) as resources:
         whole, small = (
             Simulation(parameters, resources, solution=share.solution, patience_s=share.patience_s)

@@ -29,7 +29,7 @@ _TRANSACTIONS: Final = frozenset({"put", "compare_and_swap", "update_locked", "u
 
 @dataclass(frozen=True, slots=True)
 class ServiceTimes:
-    """What a call takes, in virtual milliseconds; each time a draw from 70 to 130 % of it.
+    """How long calls take, in virtual milliseconds; each call draws 70 to 130 % of its value.
 
     The profile "sqlite" of the notes on retry, section 4: a read of a body 0.3, a merge 0.2, a
     commit 1.0 with the write lock held, a swap that loses 0.3 of a commit, each further version in
@@ -56,7 +56,7 @@ class Effort:
 
 
 class TimedStore(SimulatedStore):
-    """As `SimulatedStore`, in time; `tried` is told the update id of each write attempt."""
+    """A `SimulatedStore` whose calls take time; `tried` gets each write attempt's update id."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class TimedStore(SimulatedStore):
         self._tried = tried
 
     def around(self, call: StoreCall, do: Callable[[], T]) -> T:
-        """As underneath, in time; a merge before a swap is the caller's, not the lock's."""
+        """Make the call take time; the caller merges before a swap, without the write lock."""
         times = self._times
         if call.name in ("read", "revision"):
             self._look()

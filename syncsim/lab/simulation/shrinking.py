@@ -51,7 +51,7 @@ class _Search:
         return self.replays < self._max_replays
 
     def cut_tail(self) -> None:
-        """By halves, then by ever smaller ends."""
+        """Cut the tail by halves, then by ever smaller ends."""
         cut = max(len(self.best) // 2, 1)
         while cut and self.best and self.is_open:
             if not self._keep(self._values()[: len(self.best) - cut]):
@@ -59,7 +59,7 @@ class _Search:
             cut = min(cut, len(self.best))
 
     def zero_blocks(self) -> None:
-        """Blocks of draws that are not 0, from half of them down to single ones."""
+        """Zero blocks of draws that are not 0, from half of them down to single ones."""
         size = max(len(self._places()) // 2, 1)
         while size and self.is_open:
             start = 0
@@ -72,7 +72,7 @@ class _Search:
             size //= 2
 
     def lower_values(self) -> None:
-        """Single draws above 1: to 1, else to half."""
+        """Lower single draws above 1: to 1, else to half."""
         for place in self._places():
             for lower in (lambda value: 1, lambda value: value // 2):
                 values = self._values()
@@ -82,7 +82,7 @@ class _Search:
                         break
 
     def leave_out(self) -> None:
-        """Single draws, from the end: those behind move up, so what they decide comes earlier."""
+        """Leave out single draws, from the end; later draws move up, so they decide earlier."""
         place = len(self.best)
         while place and self.is_open:
             place = min(place, len(self.best)) - 1

@@ -320,9 +320,9 @@ def _judge(
     *,
     calm: bool,
 ) -> list[Finding]:
-    """All that is wrong. What a scenario expects is expected of calm runs only.
+    """All findings of a run; what the scenario expects is expected of calm runs only.
 
-    Where answers are lost and clients die, an update may fail, and a job find nobody to wait for.
+    Where answers are lost and clients die, an update may fail, and a job find no user to wait for.
     """
     found = [*_ended(ending, history), *(death for act in acts for death in act.deaths)]
     found += [
@@ -345,7 +345,7 @@ def _judge(
 
 
 def _ended(ending: Ending, history: History) -> Iterator[Finding]:
-    """What it means that a run did not come to its end."""
+    """The finding for a run that did not come to its end."""
     code = {"deadlock": "D3", "endless": "D2", "stuck": INCONCLUSIVE}.get(ending.kind)
     if code is not None:
         concerned = tuple(

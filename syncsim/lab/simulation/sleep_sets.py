@@ -1,4 +1,4 @@
-"""Every schedule up to the order of steps that commute, each class of them run once.
+"""Run one schedule of each class whose members differ only in the order of commuting steps.
 
 Two steps of different actors commute if the stretches they begin touch nothing in common, or only
 in one and the same way that is no writing. Of schedules that differ in the order of such steps one
@@ -25,7 +25,7 @@ from syncsim.lab.simulation.choices import (
 
 
 class Commuting:
-    """Depth first through the classes of schedules. All draws but those of who goes next are 0.
+    """Walks the classes of schedules depth first. All draws but those of the next actor are 0.
 
     `runs` counts the classes, `interleavings` the schedules they stand for. A run that is cut,
     because every actor that could go on had its turn in another class, counts as neither.
@@ -79,7 +79,7 @@ class _Node:
         self.touched: Touches | None = None
 
     def asleep_after(self) -> dict[int, Touches | None]:
-        """Whoever is done here and commutes with the one that went is done after it, too."""
+        """An actor that is done here and commutes with the one that went is done after it, too."""
         return {
             actor: theirs for actor, theirs in self.done.items() if _commute(theirs, self.touched)
         }
@@ -126,7 +126,7 @@ def _interleavings(path: Sequence[_Node]) -> int:
     """How many schedules differ from this one in the order of commuting steps only.
 
     Stretches of one instant of virtual time come before those of the next, because the clock moves
-    only when nobody can run.
+    only when no actor can run.
     """
     count = 1
     for _, nodes in groupby(path, key=lambda node: node.now):

@@ -1,7 +1,7 @@
-"""Time passes for whoever looks at a clock or a flag again and again, without a step in between.
+"""Time passes for an actor that looks at a clock or a flag repeatedly without a step in between.
 
 In real life ``while clock.now() < wake: pass`` comes to its end, as does the wait for a flag that
-another thread puts up. Where only sleeping lets time pass and nobody else runs, it would not.
+another thread puts up. Where only sleeping lets time pass and no other actor runs, it would not.
 """
 
 from __future__ import annotations

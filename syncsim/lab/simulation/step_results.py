@@ -52,7 +52,7 @@ class StepResults:
         self.noted: list[StepResult] = []
 
     def note(self, call: str, subject: str, **facts: JSON) -> None:
-        """Note what the calling actor has just done; a thread that is none is not watched."""
+        """Note what the calling actor has just done; a thread that is no actor is not watched."""
         actor = self._scheduler.actor()
         if actor is not None:
             after, at_s = len(self._scheduler.trace), self._scheduler.now - START_S
@@ -97,7 +97,7 @@ class TracedLog:
 
 
 class TracedEnvironment(SimulatedEnvironment):
-    """A simulated environment of which every answer is noted."""
+    """A simulated environment that notes every answer."""
 
     def __init__(self, env: SimulatedEnvironment, sights: StepResults) -> None:
         self._env = env
@@ -115,7 +115,7 @@ class TracedEnvironment(SimulatedEnvironment):
 
     @contextmanager
     def lock(self, name: str, *, timeout_s: float | None = None) -> Iterator[None]:
-        """As underneath; notes when it was got and when it was given up."""
+        """Hold the lock underneath; note when it is taken and when it is given up."""
         with self._env.lock(name, timeout_s=timeout_s):
             self._sights.note("lock", f"lock {name!r}")
             yield
@@ -190,7 +190,7 @@ class TracedStore(InterceptedStore):
         self._sights = sights
 
     def around(self, call: StoreCall, do: Callable[[], T]) -> T:
-        """As underneath; a look-up tells nothing that a diagram shows."""
+        """Make the call and note it, except a look-up, which tells nothing that a diagram shows."""
         if not call.writes and call.name not in ("read", "head", "history"):
             return do()
         return self._sights.of(

@@ -16,7 +16,7 @@ class StoppableDraws(Seeded):
         self._stop = stop
 
     def among(self, label: str, ready: Sequence[Runnable], touched: Touches, now: float) -> int:
-        """Who goes next; nobody in a stopped run."""
+        """Which actor goes next; `CUT` in a stopped run."""
         if self._stop.is_set():
             return CUT
         return super().among(label, ready, touched, now)

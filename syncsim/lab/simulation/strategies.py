@@ -77,7 +77,7 @@ class Priorities:
         return _PriorityRun(f"{self._seed}/priorities/{self._runs}", depth, self._horizon)
 
     def learn(self, run: Choices) -> None:
-        """Runs may be as long as this one."""
+        """Note the length of the longest run so far."""
         assert isinstance(run, _PriorityRun)
         self._horizon = max(self._horizon, run.steps)
 
@@ -132,7 +132,7 @@ class FewPreemptions:
         return Guided(self._prefix)
 
     def learn(self, run: Choices) -> None:
-        """Whoever could have gone instead, after the prefix, begins a schedule of their own."""
+        """Each actor that could have gone instead after the prefix begins its own schedule."""
         values: list[int] = []
         preemptions = 0
         for place, choice in enumerate(run.made):

@@ -12,7 +12,7 @@ EndingKind: TypeAlias = Literal["done", "deadlock", "endless", "stuck", "cut"]
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """An actor that waits: for what, in which line, and who holds it (None: nobody)."""
+    """An actor that waits: for what, in which line, and which actor holds it (None: no actor)."""
 
     actor: str
     waits_for: str
@@ -47,7 +47,7 @@ CUT_SHORT = Ending("cut", "the strategy has seen the rest of this run in another
 
 
 def deadlock(waits: Sequence[Waiting]) -> Ending:
-    """Nobody can go on: the cycle among those who wait, or all of them where there is none."""
+    """The ending where no actor can go on: the cycle of waiting actors, or all if there is none."""
     cycle = _cycle({wait.actor: wait.held_by for wait in waits})
     told = [wait for wait in waits if wait.actor in cycle] or list(waits)
     first = next((wait.line for wait in told if wait.line), None)

@@ -33,7 +33,7 @@ class Worker:
         self.ident = self._thread.ident
 
     def begin(self, job: Callable[[], None]) -> None:
-        """Have `job` done, in a fresh copy of this thread's empty context; it must not raise."""
+        """Run `job` in a fresh copy of this thread's empty context; it must not raise."""
         self._job = job
         self.wake.release()
 
@@ -75,10 +75,10 @@ class Worker:
 
 
 def dismiss(workers: Sequence[Worker], busy: Worker | None, error: type[BaseException]) -> None:
-    """Have them all leave in the middle of their jobs; `busy` is the one that does not sleep.
+    """Make all workers leave in the middle of their jobs; `busy` is the one that does not sleep.
 
     Those who sleep find out by themselves that there is nothing more to do, the busy one gets
-    `error` raised. Whoever does not end for all that is left alone.
+    `error` raised. A worker that does not end for all that is left alone.
     """
     for worker in workers:
         worker.leave()
@@ -104,7 +104,7 @@ class ThreadPool:
         return Worker(self._started)
 
     def give_back(self, worker: Worker) -> None:
-        """Free for the next job, the one at hand being as good as done."""
+        """Put the worker back for the next job; the one at hand is as good as done."""
         self._free.append(worker)
 
     def close(self) -> None:

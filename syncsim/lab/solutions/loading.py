@@ -1,4 +1,4 @@
-"""From what a caller names as a solution to its `build`: the reference, a function, a file."""
+"""Find the `build` of the solution that a caller names: the reference, a function, a file."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def load(solution: Solution) -> Callable[..., TemplateSync]:
 
 
 def _split(text: str) -> tuple[str, str]:
-    """`file.py:name` and `file.py` to the path and the name."""
+    """Split `file.py:name` or `file.py` into the path and the name."""
     path, colon, name = text.rpartition(":")
     return (path, name) if colon and path.endswith(".py") else (text, "build")
 
@@ -86,7 +86,7 @@ def _split(text: str) -> tuple[str, str]:
 def checked(answer: object, name: str, verbs: Sequence[str]) -> TemplateSync:
     """What the `build` of this solution returned, if it has these verbs; else `UsageError`.
 
-    Only those that will be called are asked for: whoever learns about one of them writes one.
+    Only those that will be called are required: a user who learns about one verb writes one.
     """
     missing = [verb for verb in verbs if not _has(answer, verb)]
     if missing:
@@ -108,7 +108,7 @@ def _has(answer: object, verb: str) -> bool:
 
 
 def can_be_sent(solution: Solution) -> bool:
-    """Whether another process can find it: a file, or a function of a module that has one."""
+    """Whether another process can find it: a file, or a function of a module that has a file."""
     if not callable(solution):
         return True
     try:
@@ -148,13 +148,13 @@ def _imported(path: Path, text: str) -> Any:
 
 
 class _StillImporting(BaseException):
-    """Ends an import that does not end by itself; no `Exception`, so that nobody swallows it."""
+    """Ends an import that does not end by itself; no `Exception`, so no handler swallows it."""
 
 
 def _failure_of(importing: Callable[[], object]) -> BaseException | None:
     """What an import raises, None if nothing; it is given up after `IMPORT_PATIENCE_S`.
 
-    It has a thread of its own, because nobody can be told to give up but from outside.
+    The import has a thread of its own, because only another thread can make it give up.
     """
     raised: list[BaseException] = []
 

@@ -1,4 +1,4 @@
-"""A solution's file compiled with one answer in every process, whatever its warning filters.
+"""Compile a solution's file to one answer in every process, whatever its warning filters.
 
 The compiler warns of what a later Python may refuse (`"\\d"` in plain quotes), and where warnings
 are errors the file could not be imported at all. The filters belong to the whole process: they are

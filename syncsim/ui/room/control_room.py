@@ -54,7 +54,7 @@ RESET: Final = "Reset"
 STOP: Final = "Stop"
 FRAME_S: Final = 0.1
 TICK_S: Final = 1.0
-"""While something plays, how far it is is told this often: a screen reader reads it aloud."""
+"""While something plays, the page says its progress this often: a screen reader reads it aloud."""
 
 _logger = logging.getLogger(__name__)
 _ABOUT_A_SETTING: Final = (UsageError, StoreUnavailableError)
@@ -197,7 +197,7 @@ class ControlRoom(ipywidgets.VBox):  # type: ignore[misc]
             self._later(_nothing)
 
     def _moved(self) -> None:
-        """The slider or the choice of a run: what is shown is another record."""
+        """Show another record: the user moved the slider or chose another run."""
         self._later(self._choose)
 
     def _selected_one(self, change: Any) -> None:
@@ -205,7 +205,7 @@ class ControlRoom(ipywidgets.VBox):  # type: ignore[misc]
         self._later(lambda: self._select(selected))
 
     def _later(self, wish: Callable[[], object]) -> None:
-        """Have the thread that shows do this; `wait` waits for it."""
+        """Have the thread that shows carry out the wish; `wait` waits for it."""
         if not self._closing.is_set():
             self._buttons.expect()
             self._wishes.put(wish)
@@ -273,7 +273,7 @@ class ControlRoom(ipywidgets.VBox):  # type: ignore[misc]
             self._feed.begin(title, order.plan.users)
 
     def _add(self, title: str, run: Run, store: str | None, *, is_replay: bool) -> None:
-        """A run is there to be shown."""
+        """Take up a run that is to be shown."""
         self._notice = run.findings[0].message if run.inconclusive else ""
         played = self._stage.add(title, run, store)
         self._verdicts.add(title, run)
@@ -283,14 +283,14 @@ class ControlRoom(ipywidgets.VBox):  # type: ignore[misc]
         self._offer()
 
     def _settle(self, played: FinishedRun) -> None:
-        """Whose newest version is known, and whose store can be written to."""
+        """Let the panels write to the run's store; outside a replay, settle its newest version."""
         self._keeping.allow(played, self._conflicts, self._history)
         if not self._is_replaying:
             for final in played.run.history.finals[-1:]:
                 self._feed.standing.settle(final.template_id, final.version)
 
     def _offer(self) -> None:
-        """What the slider goes over: the shown run from its first to its last event."""
+        """Have the slider go over the shown run from its first to its last event."""
         played, shown = self._stage.played, self._stage.shown
         chosen = None if shown is None else played.index(shown)
         events = 0 if shown is None else len(shown.record.events)
@@ -298,7 +298,7 @@ class ControlRoom(ipywidgets.VBox):  # type: ignore[misc]
         self._drawn = None
 
     def _choose(self) -> None:
-        """The slider was moved, or another run chosen."""
+        """Take up a move of the slider, or the choice of another run."""
         place = self.replay.place
         if self._stage.playing is None and place is not None:
             self._is_replaying = True
@@ -441,4 +441,4 @@ def _users(shown: FinishedRun | None) -> tuple[str, ...]:
 
 
 def _nothing() -> None:
-    """To be waited for is all that is wished."""
+    """Do nothing: the caller wishes only for something that `wait` waits for."""

@@ -93,7 +93,7 @@ class Feed:
                 self._lost += 1
 
     def begin(self, title: str, users: Iterable[str] = ()) -> None:
-        """What is put from here on belongs to something new: a heading, and a state from scratch.
+        """Begin something new, to which all later events belong: a heading, a state from scratch.
 
         `users` have a card before they do anything.
         """
@@ -164,11 +164,11 @@ class Feed:
         self._looked_at = float("-inf")
 
     def _newest(self) -> tuple[str | None, str | None]:
-        """What the store may have the last word on: `Standing.settle`."""
+        """The template and version that the store may correct: `Standing.settle`."""
         return self.standing.template_id, self.standing.version
 
     def _fold(self, news: Event | _Beginning) -> bool:
-        """Take it into account; whether it is a row of the log."""
+        """Take the news into account; return whether it is a row of the log."""
         if isinstance(news, _Beginning):
             self.standing = DashboardState()
             self._users = news.users
@@ -178,7 +178,7 @@ class Feed:
         return not is_left_out(news)
 
     def _go_back(self, events: Sequence[Event]) -> int | None:
-        """To an earlier event of the same record: how many rows stay; None if the page starts anew.
+        """Go back in the same record; return how many rows stay, None if the page starts anew.
 
         The page has the newest rows only, so what it dropped would be missing.
         """
@@ -237,7 +237,7 @@ class Feed:
 
 
 def _is_one_record(shown: Sequence[Event], events: Sequence[Event]) -> bool:
-    """Whether one of the two goes on where the other ends: both are cut from one sequence."""
+    """Whether both are cut from one sequence, so that one goes on where the other ends."""
     k = min(len(shown), len(events))
     return not k or (shown[0] is events[0] and shown[k - 1] is events[k - 1])
 

@@ -151,7 +151,7 @@ class FiguresPanel:
         return chart_table.rows(self.chart(name or self.choice.value))
 
     def as_frame(self, name: str | None = None) -> pandas.DataFrame:
-        """The same as a frame."""
+        """The table of a chart as a frame."""
         return charts.as_frame(self.chart(name or self.choice.value))
 
     # -- showing -----------------------------------------------------------------------------------
@@ -182,7 +182,7 @@ class FiguresPanel:
             self._show(at_once=True)
 
     def _came_on_page(self, _: object) -> None:
-        """Not before: a widget made while the kernel started was seen to take no further change."""
+        """Paint only now: a widget made while the kernel started took no further change."""
         with self._lock:
             if self._figure is not None and not self.as_table.value:
                 self._paint(self._figure)
@@ -307,7 +307,7 @@ def _where(layout: Mapping[str, Any]) -> int:
 
 
 def _bounded(value: Any) -> Any:
-    """No array of more than `MOST_POINTS`: the charts see to it, and this holds it."""
+    """The value with no array of more than `MOST_POINTS`, in case a chart does not see to it."""
     if isinstance(value, dict):
         return {key: _bounded(item) for key, item in value.items() if key != "uid"}
     if isinstance(value, list | tuple):
@@ -316,7 +316,7 @@ def _bounded(value: Any) -> Any:
 
 
 def _plain(part: Any) -> dict[str, Any]:
-    """A trace or a layout of the widget as JSON, without what it was given on its way."""
+    """A trace or a layout of the widget as JSON, without its `uid` and `type`."""
     told: dict[str, Any] = part.to_plotly_json()
     return {key: value for key, value in told.items() if key not in ("uid", "type")}
 
@@ -337,7 +337,7 @@ def _differences(old: Any, new: Mapping[str, Any], path: str = "") -> dict[str, 
 
 
 def _listed(value: Any) -> Any:
-    """An empty list says as much as none."""
+    """The value; None for an empty list, as both say the same."""
     return (list(value) or None) if isinstance(value, tuple | list) else value
 
 

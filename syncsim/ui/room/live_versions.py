@@ -40,12 +40,12 @@ class LiveVersions:
         self._forget()
 
     def begin(self, url: str | None) -> None:
-        """Another run; None where its templates are nowhere that could be read."""
+        """Begin another run; `url` is None where no store with its templates can be read."""
         self.close()
         self._url = url
 
     def see(self, event: Event) -> None:
-        """One more event of the run: those that tell of a new version make the next `read` look."""
+        """Take in one more event; one that tells of a new version makes the next `read` look."""
         if event.template_id is not None and getattr(event, "version", None) is not None:
             told = (event.template_id, str(getattr(event, "version", "")))
             if told not in self._told:

@@ -30,6 +30,6 @@ def control_room(**settings: Any) -> ControlRoom:
 
 @atexit.register
 def _end_all() -> None:
-    """A page whose kernel ends has forgotten its widgets: told to close them, it would complain."""
+    """Close no widget: a page whose kernel ends has forgotten its widgets and would complain."""
     while _open:
         _open.pop().end()

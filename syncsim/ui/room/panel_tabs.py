@@ -99,13 +99,13 @@ class VerdictPanel:
         self.forget()
 
     def add(self, title: str, run: Run) -> None:
-        """A verdict; that of an earlier run of the title gives way."""
+        """Add a verdict; it replaces that of an earlier run of the title."""
         self._cards.pop(title, None)
         self._cards = {title: verdict_card(title, run), **self._cards}
         self._draw()
 
     def forget(self) -> None:
-        """No verdict."""
+        """Remove every verdict."""
         self._cards = {}
         self._draw()
 

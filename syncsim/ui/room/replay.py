@@ -65,7 +65,7 @@ class Replay:
         return bool(self.slider.value >= self.slider.max)
 
     def offer(self, labels: Sequence[str], chosen: int | None, events: int) -> None:
-        """These runs, the `chosen` one of them with so many events, all of which are shown.
+        """Offer these runs, the `chosen` one with `events` events, and show all its events.
 
         The slider goes first: a page that hears of the other one's new value sets the slider to it
         and would tell us so, late enough to undo the next offer.
@@ -98,6 +98,6 @@ class Replay:
             self._moved()
 
     def _started(self, change: Any) -> None:
-        """Who presses Play at the end wants to see it from the beginning."""
+        """Go to the beginning if the user presses Play at the end."""
         if change["new"] and self.is_at_end:
             self.play.value = self.slider.value = 0

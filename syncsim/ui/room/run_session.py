@@ -53,7 +53,7 @@ class RunSession:
         self.forget()
 
     def forget(self) -> None:
-        """As if nothing had been played."""
+        """Forget everything, as if nothing had been played."""
         self.events: deque[Event] = deque(maxlen=MOST_EVENTS)
         self.played: list[FinishedRun] = []
         self.shown: FinishedRun | None = None
@@ -63,29 +63,29 @@ class RunSession:
         self._cut = (RunView(), 0, RunView())
 
     def see(self, event: Event) -> None:
-        """One more event of what is being played."""
+        """Take in one more event of what is being played."""
         self.events.append(event)
         self._events_now.append(event)
 
     def begin(self, order: RunRequest, at: float) -> None:
-        """An order is taken up; `at` in seconds since the epoch."""
+        """Take up an order; `at` in seconds since the epoch."""
         self.playing = (order, at)
         self.shown = None
         self.versions = ()
         self._events_now.clear()
 
     def end(self) -> None:
-        """What was being played is over, with or without a run."""
+        """End what was being played, with or without a run."""
         self.playing = None
 
     def add(self, title: str, run: Run, store: str | None = None) -> FinishedRun:
-        """A run to be shown from now on."""
+        """Add a run, which panels show from now on."""
         self.shown = FinishedRun(title, run, RunView.of(run), store)
         self.played.append(self.shown)
         return self.shown
 
     def refresh(self, changed: FinishedRun) -> None:
-        """The shown run with a record that was brought up to date."""
+        """Replace a run by the same one with a record that was brought up to date."""
         self.played = [changed if p.run is changed.run else p for p in self.played]
         if self.shown is not None and self.shown.run is changed.run:
             self.shown = changed

@@ -34,7 +34,7 @@ class RunStores:
         self._folder: TemporaryDirectory[str] | None = None
 
     def kept(self, order: RunRequest) -> RunRequest:
-        """The order with a store of the room's, where it names none and is played for real."""
+        """The order; one that names no store and is played for real gets a store of the room's."""
         if order.store is not None or order.on == "simulation":
             return order
         if self._folder is None:
@@ -42,7 +42,7 @@ class RunStores:
         return replace(order, store=f"sqlite:///{self._folder.name}/{next(self._numbers)}.db")
 
     def url(self, order: RunRequest) -> str | None:
-        """Where its templates are when it has been played; None where they are gone."""
+        """The URL of the order's templates after it was played; None where they are gone."""
         if order.on == "simulation" or order.store is None:
             return None
         return order.store if locate_by_name(order.store).engine.outlives_process else None
@@ -83,7 +83,7 @@ class RunStores:
             self._folder = None
 
     def close(self) -> None:
-        """The same, for good."""
+        """Delete the room's own files for good."""
         self.forget()
 
 

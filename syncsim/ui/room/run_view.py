@@ -20,7 +20,7 @@ Version: TypeAlias = Revision | Commit
 
 
 def number_of(version: Version) -> int:
-    """Its place in its template's history, from 1: a parent has a lower one."""
+    """A version's place in its template's history, from 1: a parent has a lower one."""
     return version.number if isinstance(version, Commit) else version.revision
 
 
@@ -28,7 +28,7 @@ def number_of(version: Version) -> int:
 class RunView:
     """`events` in order; `versions` of all templates they tell of, oldest first; `run` if judged.
 
-    `run` is None while something is played, and for what nobody judged.
+    `run` is None while something is played, and for a record that no checker judged.
     """
 
     events: Sequence[Event] = ()
@@ -37,7 +37,7 @@ class RunView:
 
     @classmethod
     def of(cls, run: Run) -> RunView:
-        """A run that is over: simulated, real, or saved and read again."""
+        """The record of a run that is over: simulated, real, or saved and read again."""
         commits = sorted(run.history.commits, key=lambda commit: (commit.at, commit.number))
         return cls(run.events, commits, run)
 
@@ -49,8 +49,8 @@ class RunView:
     def until(self, k: int) -> RunView:
         """The record as it stood after the first `k` events: what came later is not in it.
 
-        A version is there from the first event that tells of it; one of which none tells, from
-        its time on.
+        A version is there from the first event that tells of it; one that no event tells
+        of is there from its time on.
         """
         if k >= len(self.events):
             return self

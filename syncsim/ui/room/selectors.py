@@ -37,7 +37,7 @@ def broken_solutions() -> dict[str, str]:
 
 
 def _loses(path: Path) -> str:
-    """The codes it must lose, which its first line names."""
+    """The codes that a broken solution must lose, which its first line names."""
     told = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
     return told.partition(":")[0]
 
@@ -45,7 +45,7 @@ def _loses(path: Path) -> str:
 class Selectors:
     """`by_name` has the selectors, `widget` shows them, `order` is what a click now asks for.
 
-    `users` None is as many as the scenario usually has; `seed` holds for every click.
+    `users` None is as many as the scenario usually has; `seed` holds for each click.
     """
 
     def __init__(

@@ -125,7 +125,7 @@ def _in_words(one: Finding) -> str:
 
 
 def _token(run: Run) -> str:
-    """How a simulated run is had again: the command, and its token."""
+    """How to replay a simulated run: the command, and its token."""
     if run.token is None:
         return ""
     file = "" if run.setting.solution == "reference" else f" --solution {run.setting.solution}"

@@ -1,7 +1,7 @@
 """The live log of a page that is saved: every line in the mission's format, with its facts beside.
 
 It can be read, searched and printed without a script. With one it can be filtered by words, user
-and kind; the script is small, is in the page, and asks nobody for anything.
+and kind; the script is small, is in the page, and asks no server for anything.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from syncsim.ui.panels import look_of
 from syncsim.ui.sequence_svg import escape
 
 MOST_LINES: Final = 2000
-"""Lines of the newest events; how many came before is told."""
+"""Lines of the newest events; the page says how many lines came before."""
 
 
 def log_section(events: Sequence[Event]) -> Iterator[str]:

@@ -133,7 +133,7 @@ def _findings(run: Run) -> Iterator[str]:
 
 
 def _again(run: Run) -> Iterator[str]:
-    """What to type to have a simulated run again, where its solution is one that can be named."""
+    """The command to replay a simulated run, if its solution can be named; else its token."""
     solution = run.setting.solution
     token = run.token or next((one.token for one in run.findings if one.token), None)
     if token is None:
@@ -232,7 +232,7 @@ def _section(name: str, heading: str, parts: Iterable[str]) -> Iterator[str]:
 
 
 def _history(record: RunView) -> Iterator[str]:
-    """The audit trail, newest first: every version, and who wrote none."""
+    """The audit trail, newest first: every version, and every action that wrote none."""
     rows = audit_rows(record, most=MOST_ROWS)
     columns = ("when (UTC)", *_AUDIT)
     yield from _table(

@@ -227,7 +227,7 @@ def _latency_svg(rows: Sequence[_Took], marks: Sequence[tuple[int, float]], labe
 def _together(
     marks: Sequence[tuple[int, float]], least: float
 ) -> Iterator[tuple[list[str], float]]:
-    """Those that lie closer to each other than `least` as one, named by all of them."""
+    """The marks, those closer to each other than `least` as one, named by all of them."""
     group: list[str] = []
     for number, (percent, value) in enumerate(marks):
         group.append(f"p{percent}")

@@ -225,7 +225,7 @@ def _draw(
 def _say(
     figure: go.Figure, told: Sequence[CacheSpan], shown: Mapping[_Owner, int], axis: _Axis
 ) -> None:
-    """To the right of each lane, its state at the end."""
+    """Write the state at the end to the right of each lane."""
     mine = [one for one in told if (one.template_id, one.user) in shown]
     figure.add_scatter(
         mode="text",

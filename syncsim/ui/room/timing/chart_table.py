@@ -1,6 +1,6 @@
 """A chart in words: its sentence, its table as rows and as HTML, a box with an accessible name.
 
-Pure; works for every figure of `drawing.new_figure`, live, saved or read again from its JSON.
+Pure; works for each figure of `drawing.new_figure`, live, saved or read again from its JSON.
 """
 
 from __future__ import annotations

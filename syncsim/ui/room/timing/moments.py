@@ -98,7 +98,7 @@ def cooldowns(told: Iterable[TimelineMoment], cooldown_s: float = COOLDOWN_S) ->
 
 
 def commits(record: RunView) -> list[TimelineMoment]:
-    """Each template's commits in the store's order, then those of events that no version tells."""
+    """Each template's commits in the store's order, then commits that only events tell of."""
     found = [_of_version(version) for version in sorted(record.versions, key=_place)]
     known = {(one.template_id, one.version) for one in found}
     stored = {one.update_id for one in found if one.update_id is not None}

@@ -57,7 +57,7 @@ class Pending:
 def pending(record: RunView) -> list[Pending]:
     """Who waits when the record ends: each queue in its order, then who waits to retry or writes.
 
-    A run that is over holds nobody, unless an end was never told.
+    A run that is over holds no update, unless no event told of its end.
     """
     open_: dict[str, _Open] = {}
     for event in record.events:

@@ -54,7 +54,7 @@ class BackgroundTasks:
 
 
 def failure(undone: str, unsure: str, error: Exception) -> str:
-    """An alert that says what was not done, or that nobody knows, and what to do; as HTML.
+    """An alert that says what was not done, or that this is unknown, and what to do; as HTML.
 
     `undone` and `unsure` say it in words, such as "The value was not restored".
     """

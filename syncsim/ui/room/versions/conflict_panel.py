@@ -42,7 +42,7 @@ class ConflictPanel:
 
     `restore` commits a lost value as a new update, as `StorePast.restore` does; None where that
     cannot be: then the buttons are disabled and `why_not` says why. `changed` is called after a
-    restore, for whoever reads the store anew.
+    restore, so that its owner can read the store anew.
     """
 
     def __init__(
@@ -145,7 +145,7 @@ class ConflictPanel:
 
     @property
     def _shown(self) -> tuple[RunView, str | None]:
-        """What to show: all, or of one template one version, as tokens may occur in several."""
+        """What to show: all, or one version of one template, as templates may share a token."""
         if self._choice.value == ALL:
             return self._record, None
         template_id, version = self._choice.value
@@ -153,7 +153,7 @@ class ConflictPanel:
         return replace(self._record, versions=of_it), version
 
     def _choose(self, found: Sequence[Resolution]) -> None:
-        """Choose what is selected elsewhere, also if it met nobody and was not offered so far."""
+        """Choose what is selected elsewhere, even if it met no others and was not offered yet."""
         self._has_found = bool(found)
         if not found:
             self._choice.value = ALL

@@ -44,7 +44,7 @@ class HistoryPanel:
 
     `buttons` by name: "Roll back...", "Confirm rollback", "Cancel", "Export CSV", "Export JSON".
     `rollback` None: rolling back is disabled, and `why_not` says why. `changed` is called after a
-    rollback, for whoever reads the store anew.
+    rollback, so that its owner can read the store anew.
     """
 
     def __init__(

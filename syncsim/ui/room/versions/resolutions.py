@@ -55,7 +55,7 @@ class Leaf:
 
     @property
     def kept(self) -> str:
-        """Whose value stands: earlier, later, or both where nobody's was lost."""
+        """Whose value stands: earlier, later, or both where no value was lost."""
         if self.conflict is not None:
             return self.conflict.kept
         return "both" if self.fate == "preserved" else "later"
@@ -69,12 +69,12 @@ class Steps:
         self._changes: dict[tuple[str, str], tuple[Change, ...]] = {}
 
     def parent(self, one: Version) -> Version | None:
-        """What it was written over; None where that is not known, or is no earlier version."""
+        """The version that this one was written over; None if unknown, or not an earlier one."""
         found = self._known.get((one.template_id, one.parent or ""))
         return found if found is not None and number_of(found) < number_of(one) else None
 
     def changes(self, one: Version) -> tuple[Change, ...]:
-        """From its parent to the version; none where the parent is not known."""
+        """The changes from its parent to the version; none where the parent is not known."""
         key = (one.template_id, one.version)
         if key not in self._changes:
             parent = self.parent(one)
@@ -82,7 +82,7 @@ class Steps:
         return self._changes[key]
 
     def touched(self, one: Version, path: str, is_move: bool) -> bool:
-        """Whether it changed something at, above or below the path; or moved it, if `is_move`."""
+        """Whether a version changed something at, above or below a path; moved it if `is_move`."""
         here = path + "/"
         return any(
             (change.path + "/").startswith(here) or here.startswith(change.path + "/")
@@ -94,8 +94,8 @@ class Steps:
 class Resolution:
     """One version: `base`, what its writer had read, and `between`, what was committed since.
 
-    `base` is None where nobody said, or the record does not hold it. `between` is oldest first and
-    ends with the parent; empty if the writer had read the head.
+    `base` is None where no event or operation names it, or the record does not hold it. `between`
+    is oldest first and ends with the parent; empty if the writer had read the head.
     """
 
     def __init__(
@@ -162,7 +162,7 @@ class Resolution:
             )
 
     def _theirs(self) -> Iterator[Leaf]:
-        """What was committed between the base and the parent, and no record speaks of."""
+        """The changes between the base and the parent that no record of a conflict covers."""
         if self.base is None or not self.between:
             return
         mine = {(each.path, each.kind) for each in self._mine_changes}
@@ -193,7 +193,7 @@ class Resolution:
             )
 
     def _mine(self, theirs: Sequence[Leaf]) -> Iterator[Leaf]:
-        """What the version itself changed of its parent, and neither record nor others explain."""
+        """The version's own changes of its parent that neither a record nor `theirs` covers."""
         seen = {(leaf.path, leaf.change == "moved") for leaf in theirs}
         for change in self._mine_changes:
             is_move = change.kind == "moved"
@@ -218,7 +218,7 @@ class Resolution:
         return self._steps.changes(self.version)
 
     def _is_recorded(self, change: Change) -> bool:
-        """Whether a conflict lies at the path, above or below; of an order only moves do."""
+        """Whether a conflict lies at, above or below the path; an order one covers only moves."""
         here = change.path + "/"
         for conflict in self.conflicts:
             at = conflict.path + "/"
@@ -230,7 +230,7 @@ class Resolution:
         return False
 
     def _changed_by(self, path: str, is_move: bool) -> Version | None:
-        """The last of those between that changed, or moved, something at this place."""
+        """The last version in `between` that changed, or moved, something at this place."""
         return next(
             (one for one in reversed(self.between) if self._steps.touched(one, path, is_move)), None
         )
@@ -282,7 +282,7 @@ def resolutions(record: RunView) -> list[Resolution]:
 
 
 def _since(base: Version, parent: Version | None, steps: Steps) -> list[Version] | None:
-    """What came after the base up to the parent, oldest first; None if it is no ancestor of it."""
+    """The versions after the base up to the parent, oldest first; None if base is no ancestor."""
     between: list[Version] = []
     above = parent
     while above is not None and number_of(above) > number_of(base):
@@ -294,8 +294,8 @@ def _since(base: Version, parent: Version | None, steps: Steps) -> list[Version]
 def chosen(record: RunView, selected: str | None) -> list[Resolution]:
     """The resolutions of a selected update, operation or version; of all that met others if None.
 
-    An update is found by the id its events bear. With nothing selected and nobody having met, the
-    newest version stands for all.
+    An update is found by the id its events bear. With nothing selected, and if no version met
+    others, the newest version stands for all.
     """
     found = resolutions(record)
     if selected:
@@ -322,7 +322,7 @@ def _of(version: Version) -> str:
 
 
 def _bases(record: RunView) -> Mapping[str, str]:
-    """By update and by operation the version it was made against, as far as anybody said."""
+    """The base version of each update and operation, as far as events and operations name it."""
     told: dict[str, str] = {}
     for event in record.events:
         if isinstance(event, kinds.UpdateStarted) and event.update_id and event.base:
@@ -340,7 +340,7 @@ def _detail(version: Version) -> dict[str, JSON]:
 
 
 def _conflicts(records: Sequence[JSON]) -> Iterator[Conflict]:
-    """Those that are records of conflicts; a solution may have written anything."""
+    """The conflicts among the records; a solution may have written anything."""
     for record in records:
         try:
             conflict = Conflict.from_json(record)
@@ -352,12 +352,12 @@ def _conflicts(records: Sequence[JSON]) -> Iterator[Conflict]:
 
 
 def _fate(before: JSON, after: JSON, result: JSON) -> Fate:
-    """What became of an earlier change of which no conflict was recorded."""
+    """What became of an earlier change without a recorded conflict."""
     if same(after, result):
         return "preserved"
     if same(before, result):
         return "set back"
-    # Whoever only added below what was added has overridden nothing.
+    # A writer that only added below what was added has overridden nothing.
     is_kept = all(change.before is ABSENT for change in diff(after, result, keys={}))
     return "preserved" if isinstance(after, dict) and is_kept else "overridden"
 

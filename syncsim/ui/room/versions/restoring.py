@@ -84,7 +84,7 @@ def is_restored(head: Document, lost: Lost) -> bool:
 
 
 def changes_to_restore(head: Document, lost: Lost) -> Document:
-    """`changes` for `update_template` against `head`: it with this value back, and nothing else.
+    """`changes` for `update_template` that put this value back into `head`, and nothing else.
 
     An element comes back behind the one it followed. An element of a list without ids takes the
     place of the one that was kept, else comes last. An order is that of the ids it names; what is
@@ -119,7 +119,7 @@ _ROOT = compile_keys(TEMPLATE_KEYS)
 
 
 def _with(node: JSON, path: tuple[str, ...], at: Position, value: JSON, like: JSON) -> JSON:
-    """The node with the value at the path, sharing all the rest; ABSENT takes away."""
+    """The node with the value at the path, sharing all the rest; ABSENT removes it."""
     if not path:
         return value
     part, *below = path
@@ -175,7 +175,7 @@ def _names(elements: list[JSON], at: Position) -> list[str]:
 def _inserted(
     node: list[JSON], names: list[str], part: str, value: JSON, like: JSON, at: Position
 ) -> list[JSON]:
-    """With the element behind the nearest one before it that is still there."""
+    """The list with the element behind its nearest predecessor that is still there."""
     was = _names(like, at) if isinstance(like, list) else []
     if part not in was:
         return [*node, value]
@@ -185,7 +185,7 @@ def _inserted(
 
 
 def _exchanged(elements: list[JSON], kept: JSON, lost: JSON) -> list[JSON]:
-    """A list without ids with one element for another; ABSENT on either side takes or adds one."""
+    """A list without ids with `lost` in place of `kept`; ABSENT as either one removes or adds."""
     place = next((n for n, each in enumerate(elements) if same(each, kept)), None)
     new = [] if lost is ABSENT else [lost]
     if place is None:

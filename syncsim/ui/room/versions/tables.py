@@ -1,8 +1,8 @@
 """Rows as a table on the page, and as files to take away: CSV and JSON. Text stays text in each.
 
 A row is a dict of scalars; all rows have the keys of the first. A spreadsheet takes a cell that
-begins with `=`, `+`, `-` or `@` for a formula, whoever wrote it; in the CSV such a text begins with
-an apostrophe. The JSON has every text as it was.
+begins with `=`, `+`, `-` or `@` for a formula, no matter who wrote it; in the CSV such a text
+begins with an apostrophe. The JSON has every text as it was.
 """
 
 from __future__ import annotations

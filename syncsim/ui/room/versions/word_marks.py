@@ -15,7 +15,7 @@ MOST_WORK: Final = 1_000_000
 """Pairs of words that are compared; beyond that a text counts as replaced as a whole."""
 
 LEAST_ALIKE: Final = 0.3
-"""Share of the shorter text's words; with less in common, one text is told to replace the other.
+"""Share of the shorter text's words; with less in common, one text replaces the other as a whole.
 
 Marks that pick a few common words out of two different texts are harder to read than both."""
 
