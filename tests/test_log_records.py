@@ -25,23 +25,23 @@ logger = logging.getLogger("a.solution")
 
 @contextmanager
 def listening() -> Iterator[CallLog]:
-    tape = CallLog(count().__next__, lambda: 0.0)
-    records = LogRecords(tape, lambda: 5.0)
-    yield tape
+    calls = CallLog(count().__next__, lambda: 0.0)
+    records = LogRecords(calls, lambda: 5.0)
+    yield calls
     records.close()
 
 
-def perform(tape: CallLog, verb: Callable[[], object], name: str = "ann-1") -> list[Event]:
+def perform(calls: CallLog, verb: Callable[[], object], name: str = "ann-1") -> list[Event]:
     """An operation that logs; what has been heard so far."""
-    tape.perform(
+    calls.perform(
         Operation(name, "update", "ann", "t"), verb, lambda _: {}, lambda _: {}, since_s=0.0
     )
-    return tape.events
+    return calls.events
 
 
 def test_a_record_is_an_event_of_the_operation_that_made_it() -> None:
-    with listening() as tape:
-        (event,) = perform(tape, lambda: logger.info("saved %s", "t"))
+    with listening() as calls:
+        (event,) = perform(calls, lambda: logger.info("saved %s", "t"))
     assert (event.kind, event.update_id, event.user, event.at) == ("log", "ann-1", "ann", 5.0)
     assert event.template_id == "t"
     assert event.facts == {"message": "saved t", "logger": "a.solution"}
@@ -49,8 +49,8 @@ def test_a_record_is_an_event_of_the_operation_that_made_it() -> None:
 
 def test_what_extra_gives_are_kind_and_facts() -> None:
     extra: dict[str, Any] = {"kind": "update.retry", "attempt": 1, "delay_s": 0.1, "what": object()}
-    with listening() as tape:
-        (event,) = perform(tape, lambda: logger.warning("again", extra=extra))
+    with listening() as calls:
+        (event,) = perform(calls, lambda: logger.warning("again", extra=extra))
     assert event.kind == "update.retry"
     assert type(event) is Event.KINDS["update.retry"]
     assert {name: event.facts[name] for name in ("attempt", "delay_s")} == {
@@ -62,12 +62,12 @@ def test_what_extra_gives_are_kind_and_facts() -> None:
 
 def test_a_record_without_an_operation_belongs_to_the_one_whose_id_it_gives() -> None:
     """As when a thread of the solution's own logs for those who wait for it."""
-    with listening() as tape:
-        perform(tape, lambda: tape.ids.add("drawn", "ann-1"))
+    with listening() as calls:
+        perform(calls, lambda: calls.ids.add("drawn", "ann-1"))
         logger.info("saved", extra={"update_id": "drawn"})
         logger.info("saved", extra={"update_id": "unknown"})
         logger.info("saved")
-    assert [event.update_id for event in tape.events] == ["ann-1"]
+    assert [event.update_id for event in calls.events] == ["ann-1"]
 
 
 def test_debug_records_and_the_packages_own_are_no_events() -> None:
@@ -76,8 +76,8 @@ def test_debug_records_and_the_packages_own_are_no_events() -> None:
         logging.getLogger("syncsim.cache").warning("rebuilt")
         logging.getLogger("syncsim.lab.solutions.broken.some").info("said")
 
-    with listening() as tape:
-        assert [event.facts["message"] for event in perform(tape, verb)] == ["said"]
+    with listening() as calls:
+        assert [event.facts["message"] for event in perform(calls, verb)] == ["said"]
 
 
 def test_two_recordings_at_once_hear_each_their_own() -> None:
@@ -101,10 +101,10 @@ def test_afterwards_logging_is_as_it_was() -> None:
 
 
 def test_a_record_that_cannot_be_read_fails_nobody(capsys: pytest.CaptureFixture[str]) -> None:
-    with listening() as tape:
+    with listening() as calls:
         records = [h for h in logging.getLogger().handlers if isinstance(h, LogRecords)]
         bad = logging.LogRecord("a", logging.INFO, "", 0, "%d", ("x",), None)
-        assert perform(tape, lambda: records[-1].handle(bad)) == []
+        assert perform(calls, lambda: records[-1].handle(bad)) == []
     assert "TypeError" in capsys.readouterr().err
 
 

@@ -113,15 +113,15 @@ def test_a_job_held_up_as_it_is_called_is_not_accused_of_skipping(
     stage = bench(build)
     ann, job = stage.sync("ann"), stage.sync("job")
     stage.clock.sleep(60.0)
-    order = stage.recorder._tape.order
+    order = stage.recorder._call_log.order
 
     def held_up() -> int:
-        stage.recorder._tape.order = order
+        stage.recorder._call_log.order = order
         stage.clock.sleep(0.02)
         ann.update_template(TEMPLATE, {"name": "New"}, user="ann")
         return order()
 
-    stage.recorder._tape.order = held_up
+    stage.recorder._call_log.order = held_up
     assert job.run_background_job(TEMPLATE).status == "skipped"
     operation = next(one for one in stage.history().operations if one.kind == "job")
     assert operation.latency_s == pytest.approx(0.02)

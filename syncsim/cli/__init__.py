@@ -1,4 +1,4 @@
-"""The command line; the only room that knows typer and rich."""
+"""The command line; the only package that imports typer and rich."""
 
 from __future__ import annotations
 

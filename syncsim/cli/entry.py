@@ -1,4 +1,4 @@
-"""From a command line to an exit code: the one place where an error becomes a line and a number.
+"""Run a command line; the one place where an error becomes a line and an exit code.
 
 The commands know typer through `application`, their words through `options`; each imports what it
 needs when it runs, so that `--help` and `--version` open no store, and returns its exit code.

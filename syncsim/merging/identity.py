@@ -1,4 +1,4 @@
-"""When two JSON values are the same, and which element of a list is which.
+"""Equality of JSON values, and the key that identifies an element of a list.
 
 The ground that merging and differences stand on: equality as canonical JSON text has it, the key
 patterns that name the keyed lists of a document, and paths with element ids in place of indexes.

@@ -1,1 +1,1 @@
-"""The one place that picks real parts: `connect`, the connection, clock, chance and locks."""
+"""Connect to real parts: `connect`, the connection, clock, chance and locks."""

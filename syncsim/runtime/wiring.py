@@ -1,4 +1,4 @@
-"""The one place that picks real parts: a URL to a store, a folder to caches, a name to a policy."""
+"""Pick the parts: a URL becomes a store, a folder becomes caches, a name becomes a policy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The swap in one statement, for a writer that knows the version it swaps for.
+"""Compare-and-swap as one INSERT, for a writer that has committed the expected version itself.
 
 A revision lies at a place that follows from its template and its number, and a place holds one
 revision: it is the primary key. What was the head once, as revision n, is the head for as long as

@@ -1,4 +1,4 @@
-"""Which files make up a database, so that no other file is written in the place of one.
+"""The companion files of a database (log, index, locks), so that no export overwrites one.
 
 A SQLite store is its database, the log and the other files that SQLite keeps beside it, and the
 folder of its lock files. A file that is written over one of them damages the store, or leaves the

@@ -1,4 +1,4 @@
-"""Swaps that wait for the file's write lock in one process: committed together, in one transaction.
+"""Group commit: swaps that wait for the write lock in one process go into one transaction.
 
 Flat combining as in `commit_queue`, here across templates. Who has the turn commits every waiting
 swap with its own, each judged as if it were alone; the others find their answer when their turn

@@ -1,4 +1,4 @@
-"""The retry timeline: attempts, real waits, time in the queue and the end of each update."""
+"""The timeline of one lane an update: attempts, real waits, time in the queue, and its end."""
 
 from __future__ import annotations
 

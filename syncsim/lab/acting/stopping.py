@@ -1,4 +1,4 @@
-"""How a run is stopped from outside: at the seams of its environment, and in no other place.
+"""Stop a run from outside: the next call of its environment raises.
 
 Every call of a stopped run's store, caches, clock and locks raises, and who waits for one of these
 is woken. A commit that has begun ends as it would have. Code that never calls its environment is

@@ -1,4 +1,4 @@
-"""Does a failure say what it was? The laboratory induces five, and each must give its facts.
+"""Check that an error gives its facts, for the five failures that scenarios provoke.
 
 Facts, not phrases: an attribute counts like a word of the message. What an operation ran into is
 read from the store's record and never from the error, and what it survived has nothing to explain.

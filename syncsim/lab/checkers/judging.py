@@ -1,4 +1,4 @@
-"""The checkers: a history in, findings out. Pure, linear or n log n; they take no claim on trust.
+"""Show one history to every checker and collect the findings, one code per defect.
 
 `CHECKERS` accuse; `linearizability` and `delays` only inform. The same checkers serve threads,
 processes and simulation.

@@ -70,11 +70,11 @@ def perform_in_processes(
     # A number per process and no lock: who dies with a lock in hand would hang all others.
     tally = context.Array("L", len(work), lock=False)
     patience_s = max(one.timeout_s for _, one in work) + GRACE_S
-    crew: list[_Worker] = []
+    workers: list[_Worker] = []
     try:
         for number, one in enumerate(work):
-            crew.append(_Worker(context, number, *one, barriers, tally))
-        waiting = list(crew)
+            workers.append(_Worker(context, number, *one, barriers, tally))
+        waiting = list(workers)
         have_begun = False
         deadline_s = time.monotonic() + STARTING_S
         while waiting and time.monotonic() < deadline_s:
@@ -88,9 +88,9 @@ def perform_in_processes(
                     # In a thread, since a process may have died inside a barrier, with its lock.
                     threading.Thread(target=_abort, args=(barriers,), daemon=True).start()
             progress(sum(tally))
-        return [worker.report(patience_s) for worker in crew]
+        return [worker.report(patience_s) for worker in workers]
     finally:
-        for worker in crew:
+        for worker in workers:
             worker.end()
 
 

@@ -147,8 +147,8 @@ def run(
                     work = list(_split(whole, place, count_of_processes, seed))
                     reports = perform_in_processes(work, progress=meter.show)
                 else:
-                    crew = ThreadRunner(whole, env, env.log, stop=stop, heard=on_event)
-                    reports = [crew.perform(called=meter.count, tick=meter.show)]
+                    runner = ThreadRunner(whole, env, env.log, stop=stop, heard=on_event)
+                    reports = [runner.perform(called=meter.count, tick=meter.show)]
                 acts.append(_PartRun(part, template_id, policy is not None, tuple(reports)))
                 if stop is not None and stop.is_set():
                     break

@@ -1,1 +1,1 @@
-"""A solution is examined: every probe, hang and leak, and what each shows."""
+"""Examine a solution: play every probe, look for hangs and leaks, collect the findings."""

@@ -1,4 +1,4 @@
-"""What to make of a run that got stuck: an actor computed, or waited for something real.
+"""Decide whether a stuck run is a real hang or a limit of the simulation.
 
 A simulation that got no answer proves nothing: the machine may have been busy, the solution may
 wait for a thread that is not simulated, or for the real clock to move. So the scenario is played

@@ -1,4 +1,4 @@
-"""What an examination asks: a scenario in a size, played in so many interleavings."""
+"""The list of probes of an examination: scenario, size, number of interleavings."""
 
 from __future__ import annotations
 

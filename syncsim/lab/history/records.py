@@ -1,5 +1,7 @@
-"""What a run did, as plain records: who called what and when, which writes were tried, what the
-store committed. Judges, charts and reports read this and nothing else.
+"""The record types of a history: operations, write attempts, commits.
+
+They say who called what and when, which writes were tried, and what the store committed. Checkers,
+charts and reports read this and nothing else.
 
 The same form comes from threads, from processes and from a scheduler. It holds no opinion
 (`checkers` has those) and is as long as the run was, no longer.

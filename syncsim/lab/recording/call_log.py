@@ -1,6 +1,6 @@
-"""The recording of one process: its calls as they begin and end, and what belongs to which call.
+"""The calls of one process as they begin and end, each with the writes made during it.
 
-Any thread may write. Order and elapsed time come in from outside, so the same tape serves real
+Any thread may write. Order and elapsed time come in from outside, so the same log serves real
 threads, whose stamps compare between the processes of a host, and a scheduler, which counts.
 """
 
@@ -60,7 +60,7 @@ _current: ContextVar[Call | None] = ContextVar("syncsim_recorded_call", default=
 
 
 class CallLog:
-    """The tape of one process: its calls, write attempts, events and ids.
+    """The call_log of one process: its calls, write attempts, events and ids.
 
     `order` gives growing numbers, `elapsed_s` seconds on a clock that cannot step. `heard` is
     called with each event as it comes in.
@@ -144,7 +144,7 @@ class CallLog:
         return _current.get()
 
     def has(self, call: Call) -> bool:
-        """Whether it is a call of this tape, and not of another run in the same thread."""
+        """Whether it is a call of this call_log, and not of another run in the same thread."""
         return self._calls.get(call.operation.id) is call
 
     def served(self) -> Call | None:

@@ -26,13 +26,13 @@ _PREFIX: Final = "syncsim_"  # how `events.stdlib_logging` marks its own facts
 class LogRecords(logging.Handler):
     """Listens at the root logger, whose level is INFO meanwhile, until `close`.
 
-    Records of the package itself are left out. So are those made outside every operation of `tape`
-    unless they name one in `extra`, as `update_id` or `operation`.
+    Records of the package itself are left out. So are those made outside every operation of
+    `call_log`, unless they name one in `extra`, as `update_id` or `operation`.
     """
 
-    def __init__(self, tape: CallLog, now: Callable[[], float]) -> None:
+    def __init__(self, call_log: CallLog, now: Callable[[], float]) -> None:
         super().__init__(logging.INFO)
-        self._tape = tape
+        self._call_log = call_log
         self._now = now
         _root.begin(self)
 
@@ -47,7 +47,7 @@ class LogRecords(logging.Handler):
             self.handleError(record)
             return
         if event is not None:
-            self._tape.hear(event)
+            self._call_log.hear(event)
 
     def close(self) -> None:
         """Stop listening; the root logger gets its level back when no handler listens."""
@@ -61,8 +61,8 @@ class LogRecords(logging.Handler):
             if name not in _STANDARD
         }
         given = extra.pop("update_id", None) or extra.pop("operation", None)
-        call = self._tape.concerned(given if isinstance(given, str) else None)
-        if call is None or not self._tape.has(call):
+        call = self._call_log.concerned(given if isinstance(given, str) else None)
+        if call is None or not self._call_log.has(call):
             return None
         operation = call.operation
         kind = extra.pop("kind", None) or extra.pop("event", None) or PLAIN_KIND

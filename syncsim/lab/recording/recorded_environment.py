@@ -43,12 +43,12 @@ class RecordedEnvironment:
     """What `build(env)` gets in a recorded run; see the contract's `Environment`."""
 
     def __init__(
-        self, env: Environment, tape: CallLog, *, work_s: float, before_write: BeforeWrite
+        self, env: Environment, call_log: CallLog, *, work_s: float, before_write: BeforeWrite
     ) -> None:
         self._env = env
-        self._tape = tape
-        self.store = RecordedStore(env.store, env.clock, tape, work_s, before_write)
-        self.clock: Clock = RecordedClock(env.clock, tape)
+        self._call_log = call_log
+        self.store = RecordedStore(env.store, env.clock, call_log, work_s, before_write)
+        self.clock: Clock = RecordedClock(env.clock, call_log)
         self._caches: dict[str, RecordedCache] = {}
 
     @property
@@ -70,7 +70,7 @@ class RecordedEnvironment:
         """This user's cache; the same object each time."""
         cache = self._caches.get(user)
         if cache is None:
-            cache = self._caches[user] = RecordedCache(self._env.cache(user), self._tape)
+            cache = self._caches[user] = RecordedCache(self._env.cache(user), self._call_log)
         return cache
 
     def lock(self, name: str, *, timeout_s: float | None = None) -> AbstractContextManager[None]:
@@ -80,24 +80,24 @@ class RecordedEnvironment:
     def new_id(self) -> str:
         """A new id, noted as the calling operation's."""
         drawn = self._env.new_id()
-        call = self._tape.current()
+        call = self._call_log.current()
         if call is not None:
-            self._tape.ids.add(drawn, call.operation.id)
+            self._call_log.ids.add(drawn, call.operation.id)
         return drawn
 
 
 class RecordedClock:
     """The clock; notes how long an operation asked to sleep."""
 
-    def __init__(self, clock: Clock, tape: CallLog) -> None:
+    def __init__(self, clock: Clock, call_log: CallLog) -> None:
         self.now = clock.now
         self.monotonic = getattr(clock, "monotonic", None)
         self._clock = clock
-        self._tape = tape
+        self._call_log = call_log
 
     def sleep(self, seconds: float) -> None:
         """Sleep on the clock underneath."""
-        call = self._tape.served()
+        call = self._call_log.served()
         if call is not None:
             call.slept_s += max(seconds, 0.0)
         self._clock.sleep(seconds)
@@ -106,13 +106,13 @@ class RecordedClock:
 class RecordedCache:
     """A user's cache; counts what an operation deletes. All other calls are the cache's own."""
 
-    def __init__(self, cache: Cache, tape: CallLog) -> None:
+    def __init__(self, cache: Cache, call_log: CallLog) -> None:
         self.get = cache.get
         self.set = cache.set
         self.add = cache.add
         self.transact = cache.transact
         self._cache = cache
-        self._tape = tape
+        self._call_log = call_log
 
     def __getattr__(self, name: str) -> Any:
         """What the cache can besides."""
@@ -129,7 +129,7 @@ class RecordedCache:
         self._cache.clear()
 
     def _note(self) -> None:
-        call = self._tape.current()
+        call = self._call_log.current()
         if call is not None:
             call.invalidations += 1
 
@@ -142,11 +142,11 @@ class RecordedStore(InterceptedStore):
     """
 
     def __init__(
-        self, store: Any, clock: Clock, tape: CallLog, work_s: float, before_write: BeforeWrite
+        self, store: Any, clock: Clock, call_log: CallLog, work_s: float, before_write: BeforeWrite
     ) -> None:
         super().__init__(store)
         self._clock = clock
-        self._tape = tape
+        self._call_log = call_log
         self._work_s = work_s
         self._before_write = before_write
 
@@ -168,7 +168,7 @@ class RecordedStore(InterceptedStore):
     def _attempt(self, call: StoreCall, way: Way, do: Callable[[], T]) -> T:
         """Do the call: one attempt per operation that writes, however often a change is called."""
         changes = [_Watched(one.change) for one in call.attempts]
-        owners = [self._tape.owner(a.update_id, call.template_id, a.by) for a in call.attempts]
+        owners = [self._call_log.owner(a.update_id, call.template_id, a.by) for a in call.attempts]
         if way == "batch":
             call.batch = [
                 QueuedWrite(change, write.by, write.update_id)
@@ -176,12 +176,12 @@ class RecordedStore(InterceptedStore):
             ]
         elif way == "locked":
             call.change = changes[0]
-        began = self._tape.order()
+        began = self._call_log.order()
         answers: Sequence[object] = [None] * len(owners)
         try:
             for owner in owners:
                 self._begin(owner, call.template_id)
-            began = self._tape.order()
+            began = self._call_log.order()
             answer = do()
             answers = answer if isinstance(answer, list) else [answer]
             return answer
@@ -196,7 +196,7 @@ class RecordedStore(InterceptedStore):
         if call is not None:
             call.writes += 1
             self._before_write(call, template_id)
-            call.write_began_s = self._tape.elapsed_s()
+            call.write_began_s = self._call_log.elapsed_s()
 
     def _note(
         self,
@@ -213,7 +213,7 @@ class RecordedStore(InterceptedStore):
             fate, actual = "won" if change.has_written else "unchanged", answer.version
         elif isinstance(answer, VersionConflictError):
             fate, actual = "lost", answer.actual
-        ended = self._tape.order()
+        ended = self._call_log.order()
         operation = began_at = None
         slept_s = 0.0
         if owner is not None:
@@ -221,12 +221,12 @@ class RecordedStore(InterceptedStore):
             slept_s, owner.slept_s = owner.slept_s, 0.0
             began_at = owner.operation.called_at + owner.write_began_s - owner.started_s
         told = (call.version, actual, slept_s, began_at)
-        self._tape.attempts.append(
+        self._call_log.attempts.append(
             Attempt(operation, call.template_id, way, fate, began, ended, *told)
         )
 
     def _note_body_read(self) -> None:
-        call = self._tape.served()
+        call = self._call_log.served()
         if call is not None:
             call.body_reads += 1
 

@@ -69,13 +69,13 @@ class Recorder:
         self._prefix = f"{name}/" if name else ""
         self._rival = rival
         self._outage = outage
-        self._tape = CallLog(order, elapsed_s, heard)
+        self._call_log = CallLog(order, elapsed_s, heard)
         self._numbers = count(1)
         self.environment = RecordedEnvironment(
-            env, self._tape, work_s=work_s, before_write=self._interfere
+            env, self._call_log, work_s=work_s, before_write=self._interfere
         )
-        self._unsubscribe = log.subscribe(self._tape.hear)
-        self._log_records = LogRecords(self._tape, env.clock.now)
+        self._unsubscribe = log.subscribe(self._call_log.hear)
+        self._log_records = LogRecords(self._call_log, env.clock.now)
 
     def sync(self, solution: TemplateSync, actor: str, *, at_rest: bool = False) -> RecordedSync:
         """The solution's verbs as this actor calls them; `actor` is unique in the run.
@@ -83,11 +83,11 @@ class Recorder:
         `at_rest`: when all is over, for the laboratory to look once more.
         """
         name = f"{self._prefix}{actor}{'-at-rest' if at_rest else ''}"
-        return RecordedSync(solution, self._env, self._log, self._tape, name, at_rest)
+        return RecordedSync(solution, self._env, self._log, self._call_log, name, at_rest)
 
     def records(self) -> Records:
         """Everything so far, to be pickled or assembled."""
-        return self._tape.records()
+        return self._call_log.records()
 
     def close(self) -> None:
         """Stop listening to events."""
@@ -109,17 +109,17 @@ class Recorder:
             return
         number = next(self._numbers)
         changes = {"description": f"{rival.user} {number}, before {operation.id}"}
-        since_s = self._tape.elapsed_s()
+        since_s = self._call_log.elapsed_s()
         probe = Operation(
             f"{self._prefix}{rival.user}-{number}",
             "probe",
             rival.user,
             template_id,
-            called=self._tape.order(),
+            called=self._call_log.order(),
             called_at=self._env.clock.now(),
             changes=changes,
         )
-        self._tape.perform(
+        self._call_log.perform(
             probe,
             lambda: self._env.store.update_locked(
                 template_id,
@@ -141,14 +141,14 @@ class RecordedSync:
         solution: TemplateSync,
         env: Environment,
         log: ObservedLog,
-        tape: CallLog,
+        call_log: CallLog,
         actor: str,
         at_rest: bool = False,
     ) -> None:
         self._solution = solution
         self._env = env
         self._log = log
-        self._tape = tape
+        self._call_log = call_log
         self._actor = actor
         self._at_rest = at_rest
         self._numbers = count(1)
@@ -232,13 +232,13 @@ class RecordedSync:
         **asked: Any,
     ) -> T:
         operation_id = f"{self._actor}-{next(self._numbers)}"
-        since_s = self._tape.elapsed_s()
+        since_s = self._call_log.elapsed_s()
         at = self._env.clock.now()
-        called = self._tape.order()
+        called = self._call_log.order()
         asked["at_rest"] = self._at_rest
         call = Operation(operation_id, kind, user, template_id, called, called_at=at, **asked)
         with self._log.operation(user, operation_id):
-            return self._tape.perform(call, verb, told, self._raised, since_s=since_s)
+            return self._call_log.perform(call, verb, told, self._raised, since_s=since_s)
 
     def _raised(self, error: BaseException) -> dict[str, Any]:
         return {"ended": "failed", "failure": failure(error)}

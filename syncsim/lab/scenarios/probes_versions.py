@@ -1,4 +1,4 @@
-"""Small scenarios about merges, versions and caches, each made for a mistake that storms miss.
+"""Small scenarios about merges, versions and caches, each for a mistake that large runs miss.
 
 Two or three actors and a few steps: what has to be found is found in the first schedules, or in all
 the schedules there are. Their size is fixed, so the usual parameters change nothing.

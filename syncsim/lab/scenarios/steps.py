@@ -1,4 +1,4 @@
-"""The scenarios as data: who does what in which order, and what must hold at the end.
+"""The types a scenario is made of: steps, actors, parts, and what must hold at the end.
 
 Nothing here runs. `acting.actor` performs the steps of one actor, whichever engine owns time and
 threads; `expectations` judges what came of it. `users` and `updates` count for the whole scenario.

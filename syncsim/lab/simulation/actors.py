@@ -116,7 +116,7 @@ class ControlFlow:
         self.name = name
         self.worker = worker
         self.spawner = spawner
-        """Who gets the baton back at the first step; None from then on."""
+        """Who gets the turn back at the first step; None from then on."""
         self.daemon = daemon
         self.operation: str | None = None
         self.began_at = 0.0

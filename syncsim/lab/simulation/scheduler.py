@@ -1,6 +1,6 @@
-"""The baton: real threads run one at a time, in an order and at times that are drawn.
+"""The scheduler: lets one real thread run at a time, in an order and at times that are drawn.
 
-An actor gives the baton away before each effect (`step`) and whenever it has to wait (`park`,
+An actor gives its turn away before each effect (`step`) and whenever it has to wait (`park`,
 `sleep`); who gets it is a draw. So a run is a function of its draws, code between two steps cannot
 be interrupted, and time is a number that jumps when everybody sleeps. The scheduler knows actors
 and waiting; stores, caches and locks are built on it elsewhere.
@@ -52,7 +52,7 @@ COMPUTING: Final = 0.01
 """An actor that used more than this share of a core, perhaps a busy one, computes; others wait."""
 
 PATIENCE_S: Final = 2.0
-"""Real seconds without a step after which the actor with the baton is called stuck."""
+"""Real seconds without a step after which the actor whose turn it is counts as stuck."""
 
 
 class Scheduler:
@@ -60,7 +60,7 @@ class Scheduler:
 
     The trace is kept if the choices are recorded.
 
-    The methods "by actors" are for the thread that has the baton. Called from any other thread they
+    The methods "by actors" are for the thread whose turn it is. Called from any other thread they
     do nothing and return at once: the scheduler does not hold up a thread that it does not control,
     but notes it in `uncontrolled`. Once the run is over they raise `Abandoned`. `lingering` are
     threads of a solution that went on when all else had ended.
@@ -198,14 +198,14 @@ class Scheduler:
     def end_operation(self) -> None:
         """The current actor has its answer and is at no operation any more."""
         actor = self._current
-        if actor is not None and self.has_baton():
+        if actor is not None and self.has_turn():
             actor.operation = None
             self._touch(CALLS_AND_ANSWERS, "answer")
 
     def actor(self) -> ControlFlow | None:
         """The actor that calls; None for a thread that is none of this run's."""
         actor = self._current
-        if actor is not None and actor.worker.ident == get_ident():  # has the baton
+        if actor is not None and actor.worker.ident == get_ident():  # it is its turn
             if self._ending is not None:
                 unwind(actor)
             if actor.crashed:
@@ -217,7 +217,7 @@ class Scheduler:
             self.uncontrolled.add(threading.current_thread().name)
         return None
 
-    def has_baton(self) -> bool:
+    def has_turn(self) -> bool:
         """Whether the calling thread is the actor that runs, the run being over or not."""
         actor = self._current
         return actor is not None and actor.worker.ident == get_ident()
@@ -274,7 +274,7 @@ class Scheduler:
             self.note(actor.end.name, writes=True)
         return has_ended
 
-    # -- the baton ---------------------------------------------------------------------------------
+    # -- whose turn --------------------------------------------------------------------------------
 
     def _count(self, actor: ControlFlow) -> None:
         self.steps += 1
@@ -307,7 +307,7 @@ class Scheduler:
             self.trace.append((actor.name, call, touches))
 
     def _give_way(self, actor: ControlFlow, *, can_go_on: bool) -> None:
-        """Pass the baton on and return when it is back; at once where the actor may keep it."""
+        """Pass the turn on and return when it is back; at once where the actor may keep it."""
         spawner, actor.spawner = actor.spawner, None
         heir = spawner or self._choose(actor, can_go_on)
         actor.streak += 1
@@ -408,7 +408,7 @@ class Scheduler:
             self._retire(actor)
 
     def _retire(self, actor: ControlFlow) -> None:
-        """Take an actor out and pass the baton on; at the end of a run, to wind up those left."""
+        """Take an actor out and pass the turn on; at the end of a run, to wind up those left."""
         actor.ended = True
         if actor.index == 0:
             self._quiet = MAX_QUIET - MAX_STEPS  # the others have played to their end

@@ -48,7 +48,7 @@ class SchedulerLock:
 
     def release(self) -> None:
         """Give it up, to the front waiter if there is one; no step."""
-        if self._scheduler.has_baton():
+        if self._scheduler.has_turn():
             self._depth -= 1
             if self._depth == 0:
                 self._hand_over()
@@ -84,7 +84,7 @@ class SchedulerLock:
     def release_all(self) -> int:
         """Give it up however often it was taken; return that number, for `take_back`."""
         depth = self._depth
-        if self._scheduler.has_baton():
+        if self._scheduler.has_turn():
             self._hand_over()
         return depth
 

@@ -1,4 +1,4 @@
-"""Time passes for an actor that looks at a clock or a flag repeatedly without a step in between.
+"""Detect an actor that polls a clock or a flag, and let virtual time pass for it.
 
 In real life ``while clock.now() < wake: pass`` comes to its end, as does the wait for a flag that
 another thread puts up. Where only sleeping lets time pass and no other actor runs, it would not.

@@ -1,4 +1,4 @@
-"""What the steps of a watched run saw: which version was read, who won a swap, how long a wait was.
+"""What each step of a traced run saw: the version read, who won a swap, how long a wait was.
 
 A trace tells who did what in which order and no more, and it has to be cheap. To watch a run is to
 put this environment between the recorder and the simulated one: every effect is noted before

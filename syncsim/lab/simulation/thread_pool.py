@@ -1,4 +1,4 @@
-"""Threads kept for reuse: starting one costs more than the whole turn of an actor (2x a run).
+"""Threads kept for reuse: to start one costs more than the whole turn of an actor.
 
 A worker sleeps on its `wake` lock, does one job, sleeps again. It knows nothing of simulation.
 """

@@ -1,4 +1,4 @@
-"""From events to what the live panels show: workers put, one frame loop sends.
+"""Pass events from workers to the live widget, one message a frame.
 
 Workers only append. A frame drains what has come, folds it, renders the rows, and sends one message
 if anything has changed. A replay goes the same way, at event k instead of now.

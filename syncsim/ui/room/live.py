@@ -1,4 +1,4 @@
-"""Status, log and caches as one small widget: what the kernel sends, and what a late page finds.
+"""The live widget: status, log and caches, and what a page finds that opens late.
 
 The page's side is `live.js`. Rows, fields and cards go there as messages, which only pages that are
 open hear; a synced trait holds the newest of them for a page that opens later. What belongs into a

@@ -1,4 +1,4 @@
-"""One control room at a time: opening another one closes the one before, and so does the end."""
+"""Open the control room; that closes the one before, and so does the end of the process."""
 
 from __future__ import annotations
 

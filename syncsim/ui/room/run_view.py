@@ -1,6 +1,6 @@
-"""What the panels show: the events so far and the versions behind them, live or replayed.
+"""The events up to the moment that is shown, and their versions: what every panel is drawn from.
 
-Every panel is a pure function of a `Record` and of what is selected, so a live room, a replay at
+Every panel is a pure function of a `RunView` and of what is selected, so a live room, a replay at
 event k and a saved page show the same.
 """
 

@@ -1,1 +1,1 @@
-"""Classic mistakes, one small file each; the first line names what each must lose."""
+"""Classic mistakes, one small file each; the first line names the codes that it must lose."""

@@ -1,1 +1,1 @@
-"""Solutions that differ and are right; none may lose anything."""
+"""Solutions that differ and are right; `nothing` in a first line: it must lose no code."""

@@ -1,4 +1,4 @@
-"""How the panels over the past look: one stylesheet for light and dark pages, once a page.
+"""The stylesheet of the history and conflict panels, for light and dark pages.
 
 Colours repeat what a sign and a word say. On a dark page the inks are lighter ones of the same hue;
 `INKS` holds both, each at least 4.5:1 on its ground (`tests/test_room_conflicts.py` computes it).
