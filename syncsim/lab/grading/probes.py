@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from syncsim.lab.scenarios.catalogue import PROBES
+from syncsim.lab.scenarios.catalogue import ENTRIES, PROBES
 from syncsim.lab.scenarios.entry import CatalogueEntry
-from syncsim.lab.scenarios.mission import SCENARIOS
 from syncsim.lab.simulation.simulated_run import Parameters
 
 
@@ -29,5 +28,5 @@ def questions_of(entries: Mapping[str, CatalogueEntry]) -> Iterator[Question]:
             yield Question(size, asked.share, asked.strategy)
 
 
-QUESTIONS: Final = (*questions_of(PROBES), *questions_of(SCENARIOS))
+QUESTIONS: Final = tuple(questions_of({**PROBES, **ENTRIES}))
 """Everything, the probes first: what they show needs few runs."""

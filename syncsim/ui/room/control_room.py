@@ -134,7 +134,7 @@ class ControlRoom(ipywidgets.VBox):  # type: ignore[misc]
         return self._alarm
 
     def as_frame(self) -> pandas.DataFrame:
-        """A row per run since the last reset, with its figures; see `played.played_frame`."""
+        """A row per run since the last reset, with its figures; see `runs_table.played_frame`."""
         return played_frame((played.title, played.run) for played in self._stage.played)
 
     def wait(self, timeout_s: float = 60.0) -> bool:
