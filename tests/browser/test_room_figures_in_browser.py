@@ -21,14 +21,14 @@ import ipywidgets
 from syncsim.lab.solutions.broken.rude_job import build
 from syncsim.lab.engines.runner import run
 from syncsim.ui.room.figures import FiguresPanel
-from syncsim.ui.room.run_view import Record
+from syncsim.ui.room.run_view import RunView
 
 name = {HOSTILE!r}
-storm = Record.of(run("perfect-storm", on="simulation", users=20, seed=7))
+storm = RunView.of(run("perfect-storm", on="simulation", users=20, seed=7))
 first = storm.events[0].user
 told = [replace(e, user=name if e.user == first else e.user) for e in storm.events]
-rude = Record.of(run("background-job-respect", on="simulation", solution=build))
-records = dict(storm=replace(storm, events=told), rude=rude, nothing=Record())
+rude = RunView.of(run("background-job-respect", on="simulation", solution=build))
+records = dict(storm=replace(storm, events=told), rude=rude, nothing=RunView())
 panel = FiguresPanel()
 choice = ipywidgets.ToggleButtons(options=list(records))
 choice.observe(lambda _: panel.show(records[choice.value], at_once=True), names="value")

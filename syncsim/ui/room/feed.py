@@ -164,7 +164,7 @@ class Feed:
         self._looked_at = float("-inf")
 
     def _newest(self) -> tuple[str | None, str | None]:
-        """The template and version that the store may correct: `Standing.settle`."""
+        """The template and version that the store may correct: `DashboardState.settle`."""
         return self.standing.template_id, self.standing.version
 
     def _fold(self, news: Event | _Beginning) -> bool:
