@@ -923,7 +923,7 @@ def test_a_history_is_shown_to_every_checker_that_is_registered(
     def judge(index: HistoryIndex, cooldown_s: float) -> list[Finding]:
         return [Finding("S3", "frozen", f"{len(index.operations)} operations, {cooldown_s:g} s")]
 
-    entry = Checker("frozen", ("S3",), judge, {})
+    entry = Checker(("S3",), judge, {})
     monkeypatch.setattr(judging, "CHECKERS", (*CHECKERS, entry))
     (found,) = check(History((), (), ()), cooldown_s=2.0)
     assert (found.code, found.message) == ("S3", "0 operations, 2 s")

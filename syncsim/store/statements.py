@@ -1,8 +1,8 @@
 """Every SQL statement that a store in a file uses; the schema stands in `tables`.
 
 Written out rather than composed, so that each can be read, explained and searched for as it runs.
-Where whole commits are read, the columns are the fields of `records.CommitRow`, in their order. What
-belongs to a template lies between two places, see `tables.RevisionTable`.
+Where whole commits are read, the columns are the fields of `records.CommitRow`, in their order.
+What belongs to a template lies between two places, see `tables.RevisionTable`.
 
 Placeholders are plain: from Python 3.12 on, a tuple for numbered ones (`?1`) is deprecated, and a
 mapping for named ones costs a commit 1 us more than a value given twice.

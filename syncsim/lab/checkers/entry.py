@@ -38,7 +38,6 @@ class Checker:
     rows that prove it; a kind that is not named is proven by its answers.
     """
 
-    name: str
     codes: tuple[str, ...]
     judge: Judge
     proofs: Mapping[str, Proof]

@@ -160,7 +160,6 @@ def _who(operation: Operation) -> str:
 
 
 CHECKER: Final = Checker(
-    "policy",
     ("D2", "D3", "M3", "M5", "S1", "S2", "S4"),
     judge_policy,
     {

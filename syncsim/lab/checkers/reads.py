@@ -121,7 +121,6 @@ def _stale(index: HistoryIndex, operation: Operation, floor: _Floor) -> Finding:
 
 
 CHECKER: Final = Checker(
-    "reads",
     (CODE,),
     lambda index, cooldown_s: judge_reads(index),
     dict.fromkeys(("stale-read", "own-write-unseen", "reads-went-back"), Proof.STALE_ANSWER),

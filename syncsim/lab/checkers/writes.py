@@ -383,7 +383,6 @@ def _judge_finals(index: HistoryIndex) -> Iterator[Finding]:
 
 
 CHECKER: Final = Checker(
-    "writes",
     (CODE,),
     lambda index, cooldown_s: judge_writes(index),
     {
